@@ -1,0 +1,80 @@
+"""The command line: one module a command, imported only when it is called.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 configuration, 4 environment, 130 interrupted. Results go to stdout,
+progress and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from twintrack import __version__
+from twintrack.errors import TwintrackError, nearest
+
+_COMMANDS = {
+    "up": "Start everything on this machine, with whatever models are found.",
+    "serve": "Serve a configuration file.",
+    "demo": "See the idea in a minute: real engines, simulated prices, no key.",
+    "explain": "Say in sentences why a request went where it went.",
+    "ledger": "What was spent and saved.",
+    "models": "List models, tiers and prices.",
+    "config": "Check a configuration; show every value and where it comes from.",
+}
+"""Name and one line of help, so that `twintrack --help` imports nothing."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"twintrack.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            close = nearest(args[0], _COMMANDS, 1)
+            hint = f" Did you mean {close[0]}?" if close else " See twintrack --help."
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="twintrack")
+def command() -> None:
+    """Open and closed language models as one service.
+
+    `twintrack up` starts a gateway with the models found on this machine; `twintrack demo` shows the idea.
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line and leave the process with one of the documented exit codes."""
+    try:
+        status = command.main(args, prog_name="twintrack", standalone_mode=False)
+    except click.exceptions.Abort:
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except TwintrackError as error:
+        click.echo(f"twintrack: {error}", err=True)
+        status = error.exit_code
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has seen enough
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)

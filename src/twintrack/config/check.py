@@ -1,0 +1,288 @@
+"""Says everything in a configuration that fits the types but cannot be meant: names nobody bears, prices said twice,
+secrets written down, an open door without a key."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+from twintrack.catalog import models
+from twintrack.config import secrets
+from twintrack.config.effective import (
+    Endpoint,
+    Model,
+    Report,
+    deployment_name,
+    endpoint,
+    is_loopback,
+    listen_address,
+    model,
+    privacy_rules,
+)
+from twintrack.config.locate import Path
+from twintrack.config.settings import DATA_CLASSES, Deployment, Price, Settings
+from twintrack.config.source import Problem, Source, alternatives
+from twintrack.errors import nearest
+
+_NAME = re.compile(r"[!-~]{1,128}")
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_REGION_PATTERN = re.compile(r"[a-z0-9*]+(-[a-z0-9*]+)*")
+_REFERENCE = "Write env:NAME to take it from an environment variable, or file:PATH"
+
+
+def problems(settings: Settings, source: Source, environ: Mapping[str, str] | None) -> list[Problem]:
+    """All of them. Without `environ` nothing outside the text is looked at: no variable, no file."""
+    check = _Check(settings, source, environ)
+    check.server()
+    check.keys()
+    check.providers()
+    check.deployments()
+    check.routes()
+    check.privacy()
+    return check.found
+
+
+class _Check:
+    def __init__(self, settings: Settings, source: Source, environ: Mapping[str, str] | None) -> None:
+        self.found: list[Problem] = []
+        self._settings = settings
+        self._source = source
+        self._environ = environ
+        self._endpoints: dict[str, Endpoint] = {}
+        self._models: dict[str, Model] = {}
+        """By deployment; both hold only what could be filled in."""
+
+    def _report(self, path: Path, what: str, fix: str) -> None:
+        self.found.append(Problem(path, what, fix))
+
+    def _below(self, base: Path) -> Report:
+        return lambda path, what, fix: self._report((*base, *path), what, fix)
+
+    def server(self) -> None:
+        server = self._settings.server
+        where = listen_address(server.listen)
+        if where is None:
+            self._report(
+                ("server", "listen"),
+                f"is {server.listen[:100]!r}, which is no address",
+                "Use HOST:PORT, like 127.0.0.1:8080 or [::1]:8080.",
+            )
+        elif not is_loopback(where[0]) and not self._settings.keys:
+            self._report(
+                ("server", "listen"),
+                f"is {server.listen!r}, which other machines can reach, and there is no key",
+                'Listen on 127.0.0.1, or add:\n\n[[keys]]\nname = "me"\nkey = "env:TWINTRACK_KEY"\n',
+            )
+        if server.tls is not None:
+            self._readable(("server", "tls", "cert"), server.tls.cert)
+            self._readable(("server", "tls", "key"), server.tls.key)
+        if server.ca:
+            self._readable(("server", "ca"), server.ca)
+        if "\0" in server.data or not server.data:
+            self._report(("server", "data"), "is no folder", 'Name one, like data = ".twintrack".')
+        self._proxy(server.proxy)
+
+    def _proxy(self, proxy: str) -> None:
+        if not proxy or secrets.is_reference(proxy):
+            return  # an unset HTTPS_PROXY means none, everywhere
+        if not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+/?", proxy):
+            self._report(
+                ("server", "proxy"),
+                "is not an address like http://proxy.example.com:3128",
+                "If it needs a name and password, put the whole address into a variable and write env:NAME.",
+            )
+
+    def _readable(self, path: Path, file: str) -> None:
+        if "\0" in file or (self._environ is not None and not os.access(self._source.absolute(file), os.R_OK)):
+            self._report(path, f"is {file!r}, which cannot be read", "Paths start at the configuration's folder.")
+
+    def keys(self) -> None:
+        keys = self._settings.keys
+        self._names(("keys",), (key.name for key in keys))
+        seen: dict[str, int] = {}
+        for number, key in enumerate(keys):
+            path: Path = ("keys", number, "key")
+            self._reference(path, key.key)
+            value = (
+                secrets.resolve(self._source.reference(key.key), self._environ) if self._environ is not None else None
+            )
+            if value is not None and seen.setdefault(value, number) != number:
+                other = keys[seen[value]].name
+                self._report(path, f"is the same secret as that of {other!r}", "Give every key a secret of its own.")
+            self._patterns(number, key.models)
+
+    def _patterns(self, number: int, patterns: tuple[str, ...]) -> None:
+        known = [*self._settings.routes, *map(deployment_name, self._settings.deployments)]
+        for place, pattern in enumerate(patterns):
+            if "*" not in pattern and pattern not in known:
+                self._dangling(("keys", number, "models", place), pattern, "a route or deployment", known)
+
+    def _reference(self, path: Path, reference: str) -> None:
+        """A secret must be a reference, and lead somewhere."""
+        if not secrets.is_reference(reference):
+            self._report(path, "holds something else than a reference to a secret", f"{_REFERENCE}.")
+        elif self._environ is not None:
+            trouble = secrets.trouble(self._source.reference(reference), self._environ)
+            if trouble:
+                self._report(path, f"leads nowhere: {trouble}", "Set it before starting, or name another.")
+
+    def providers(self) -> None:
+        providers = self._settings.providers
+        self._names(("providers",), (provider.name for provider in providers))
+        for number, provider in enumerate(providers):
+            base: Path = ("providers", number)
+            if provider.key:
+                self._reference((*base, "key"), provider.key)
+            if provider.region and not _REGION.fullmatch(provider.region):
+                what = f"is {provider.region[:100]!r}, which is no region"
+                self._report((*base, "region"), what, "Use lower-case words joined by hyphens, like eu-west.")
+            if provider.engine:
+                self._engine((*base, "engine"), provider.engine)
+            at = endpoint(provider, self._below(base))
+            if at is None:
+                continue
+            self._endpoints.setdefault(provider.name, at)
+            if at.at_home and at.zone == "own":
+                what = f"is own, but {at.address.host} is not your machine"
+                self._report((*base, "zone"), what, "Use contracted if you checked its terms, else third_party.")
+            if at.key and not provider.key and not at.simulated and self._environ is not None:
+                trouble = secrets.trouble(at.key, self._environ)
+                if trouble:
+                    fix = 'Set it, or name another variable: key = "env:NAME".'
+                    self._report((*base, "key"), f"is missing: {trouble}", fix)
+
+    def _engine(self, path: Path, engine: str) -> None:
+        if engine.endswith(".gguf"):
+            self._readable(path, engine)
+            return
+        bundled = [name for name, each in models.models().items() if each.demo]
+        if engine not in bundled:
+            self._dangling(path, engine, "a bundled model, nor a .gguf file", bundled)
+
+    def deployments(self) -> None:
+        deployments = self._settings.deployments
+        self._names(("deployments",), map(deployment_name, deployments))
+        known = [provider.name for provider in self._settings.providers]
+        for number, deployment in enumerate(deployments):
+            base: Path = ("deployments", number)
+            name = deployment_name(deployment)
+            if name in self._settings.routes:
+                what = f"is called {name!r}, as a route is"
+                self._report(base, what, "Clients could not tell them apart: rename one.")
+            at = self._endpoints.get(deployment.provider)
+            facts = None
+            if deployment.provider not in known:
+                self._dangling((*base, "provider"), deployment.provider, "a provider", known)
+            elif at is not None:
+                facts = model(deployment, at, self._below(base))
+                self._runs(base, deployment, at)
+            if facts is not None:
+                self._models[name] = facts
+            if deployment.price is not None:
+                self._price((*base, "price"), deployment.price, embeddings=facts is not None and facts.embeddings)
+
+    def _runs(self, base: Path, deployment: Deployment, at: Endpoint) -> None:
+        """A bundled model answers under no other name: its quality must not be taken for another's."""
+        bundled = models.find(at.engine)
+        if bundled is not None and deployment.model != at.engine:
+            what = f"is {deployment.model!r}, but {at.name} runs {at.engine}"
+            self._report((*base, "model"), what, f'Write model = "{at.engine}".')
+
+    def _price(self, path: Path, price: Price, *, embeddings: bool) -> None:
+        hourly = price.per_hour_usd is not None
+        cached = price.cache_read_usd_per_mtok is not None or price.cache_write_usd_per_mtok is not None
+        by_token = [price.input_usd_per_mtok is not None, price.output_usd_per_mtok is not None]
+        if hourly and (any(by_token) or cached):
+            what = "is said by token and by hour at once"
+            self._report(path, what, "Keep per_hour_usd for an engine of your own, else the prices per million tokens.")
+        elif not hourly and not any(by_token) and not cached:
+            self._report(path, "says nothing", "Add input_usd_per_mtok and output_usd_per_mtok, or per_hour_usd.")
+        elif not hourly and not all(by_token) and not (by_token[0] and embeddings):
+            missing = "output_usd_per_mtok" if by_token[0] else "input_usd_per_mtok"
+            self._report((*path, missing), "is missing", "A price by token needs both input and output.")
+
+    def routes(self) -> None:
+        known = [deployment_name(deployment) for deployment in self._settings.deployments]
+        for name, route in self._settings.routes.items():
+            base: Path = ("routes", name)
+            if not _NAME.fullmatch(name):
+                self._report(base, "is a name clients cannot send", _ASCII)
+            if not route.tiers:
+                self._report((*base, "tiers"), "is empty", "Add at least one tier with a deployment.")
+            self._names((*base, "tiers"), (tier.name for tier in route.tiers))
+            for number, tier in enumerate(route.tiers):
+                path: Path = (*base, "tiers", number, "deployments")
+                if not tier.deployments:
+                    self._report(path, "is empty", "Name at least one deployment.")
+                for place, deployment in enumerate(tier.deployments):
+                    if deployment not in known:
+                        self._dangling((*path, place), deployment, "a deployment", known)
+                    elif deployment in tier.deployments[:place]:
+                        self._report((*path, place), f"names {deployment} a second time", "Remove it.")
+            self._observe(base, route.mode, route.observe, known)
+            names = {each for tier in route.tiers for each in tier.deployments}
+            if len(names) > 1:
+                self._choice(name, names)
+
+    def _observe(self, base: Path, mode: str, observe: str, known: list[str]) -> None:
+        if observe and observe not in known:
+            self._dangling((*base, "observe"), observe, "a deployment", known)
+        elif observe and mode != "observe":
+            self._report((*base, "observe"), "is set, but mode is not", 'Add mode = "observe", or remove it.')
+
+    def _choice(self, route: str, names: set[str]) -> None:
+        """A route that has a choice compares qualities, so it must know them; embeddings leave no choice of model."""
+        members = [
+            (number, deployment, self._models[deployment_name(deployment)])
+            for number, deployment in enumerate(self._settings.deployments)
+            if deployment_name(deployment) in names & self._models.keys()
+        ]
+        for number, deployment, facts in members:
+            if facts.quality is None:
+                what = f"is missing: route {route} compares it, and the catalogue does not know {deployment.model}"
+                fix = "Add the share of ordinary requests it answers well, like quality = 0.8."
+                self._report(("deployments", number, "facts", "quality"), what, fix)
+        different = sorted({deployment.model for _, deployment, _ in members})
+        if len(different) > 1 and any(facts.embeddings for _, _, facts in members):
+            what = f"chooses between {alternatives(different, 'and')}, and vectors of two embedding models do not mix"
+            self._report(("routes", route), what, "Keep one model in it; several deployments of that one are fine.")
+
+    def privacy(self) -> None:
+        for name, rule in self._settings.privacy.items():
+            for place, pattern in enumerate(rule.regions):
+                if not _REGION_PATTERN.fullmatch(pattern):
+                    what = f"is {pattern[:100]!r}, which no region can match"
+                    fix = "Use lower-case words joined by hyphens, with * as wildcard: eu-*."
+                    self._report(("privacy", name, "regions", place), what, fix)
+        rules = privacy_rules(self._settings.privacy)
+        for lower, higher in pairwise(DATA_CLASSES):
+            more = [zone for zone in rules[higher].zones if zone not in rules[lower].zones]
+            if more:
+                what = f"lets {alternatives(more, 'and')} see what is {higher}, but not what is {lower}"
+                fix = f"Whoever may see {higher} data may see {lower} data too: take it out here, or add it there."
+                self._report(("privacy", higher, "zones"), what, fix)
+
+    def _dangling(self, path: Path, word: str, thing: str, known: Iterable[str]) -> None:
+        known = list(known)
+        near = nearest(word, known, most=1)
+        if near:
+            fix = f"Did you mean {near[0]}?"
+        else:
+            fix = f"Known: {', '.join(known[:10])}." if known else "There is none yet."
+        self._report(path, f"is {word[:100]!r}, which is not the name of {thing}", fix)
+
+    def _names(self, base: Path, names: Iterable[str]) -> None:
+        """Names of a list of tables: they can travel in a header, and no two are the same."""
+        seen: dict[str, int] = {}
+        for number, name in enumerate(names):
+            path = (*base, number, "name")
+            if not _NAME.fullmatch(name):
+                self._report(path, f"is {name[:100]!r}", _ASCII)
+            elif seen.setdefault(name, number) != number:
+                first = self._source.line((*base, seen[name]))
+                self._report(path, f"is {name!r}, as on line {first}", "Give each a name of its own.")
+
+
+_ASCII = "Use 1 to 128 letters, digits and signs of plain ASCII, without spaces."

@@ -1,0 +1,198 @@
+"""Turns settings into the snapshot that serves. Pure: clock, prices and secrets are passed in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from twintrack.catalog.cost import TokenPrice, nusd
+from twintrack.catalog.prices import Prices
+from twintrack.config import effective, settings
+from twintrack.config.settings import DataClass, Settings
+from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tier
+from twintrack.config.source import Problem, Source, invalid
+
+
+def compile_snapshot(
+    settings: Settings,
+    source: Source,
+    *,
+    generation: int,
+    prices: Prices,
+    secrets: Callable[[str], str | None],
+    engines: Mapping[str, tuple[str, int]] | None = None,
+) -> Snapshot:
+    """The snapshot of a configuration that `load` accepted.
+
+    Args:
+        generation: counts reloads, from 1.
+        prices: list prices of today.
+        secrets: resolves a reference; called for clients' keys only, and only their hash is kept.
+        engines: host and port of each engine that was started, by provider; one that is not in it gets port 0.
+    Raises:
+        ConfigError: a client's key cannot be resolved, or the settings did not come from `load`.
+    """
+    listen = effective.listen_address(settings.server.listen)
+    assert listen is not None
+    tls = settings.server.tls
+    deployments = _deployments(settings, source, prices, engines or {})
+    names = {deployment.name: deployment.index for deployment in deployments}
+    routes = tuple(_route(number, name, route, names) for number, (name, route) in enumerate(settings.routes.items()))
+    keys = tuple(_key(number, key, source, secrets) for number, key in enumerate(settings.keys))
+    rules = effective.privacy_rules(settings.privacy)
+    privacy = {name: PrivacyRule(rule.zones, rule.regions) for name, rule in rules.items()}
+    return Snapshot(
+        generation=generation,
+        policy_version=policy_version(deployments, routes, keys, privacy),
+        source=source.name,
+        listen_host=listen[0],
+        listen_port=listen[1],
+        workers=settings.server.workers,
+        data=source.absolute(settings.server.data),
+        tls_cert=source.absolute(tls.cert) if tls else "",
+        tls_key=source.absolute(tls.key) if tls else "",
+        proxy=source.reference(settings.server.proxy),
+        ca=source.absolute(settings.server.ca) if settings.server.ca else "",
+        deadlines=settings.server.deadlines,
+        limits=settings.server.limits,
+        keys=keys,
+        deployments=deployments,
+        routes=routes,
+        privacy=privacy,
+    )
+
+
+def policy_version(
+    deployments: tuple[Deployment, ...],
+    routes: tuple[Route, ...],
+    keys: tuple[Key, ...],
+    privacy: Mapping[DataClass, PrivacyRule],
+) -> str:
+    """First 12 hex digits of the SHA-256 of all that decides which deployment answers.
+
+    Left out is what a choice does not look at: addresses and secrets, and the words that say where a price was read,
+    which change with the day. So the same policy has the same name on every machine and after every reload.
+    """
+    decides = (
+        [_deciding(deployment) for deployment in deployments],
+        routes,
+        [(key.name, key.data_class, key.models) for key in keys],
+        privacy,
+    )
+    return hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
+
+
+def _deciding(deployment: Deployment) -> dict[str, object]:
+    fields = msgspec.structs.asdict(deployment)
+    for word in ("tls", "host", "port", "base_path", "key"):
+        del fields[word]
+    fields["price"] = _without_source(deployment.price)
+    return fields
+
+
+def _without_source(price: TokenPrice | None) -> TokenPrice | None:
+    return price and msgspec.structs.replace(price, source="", long=_without_source(price.long))
+
+
+def _deployments(
+    settings: Settings, source: Source, prices: Prices, engines: Mapping[str, tuple[str, int]]
+) -> tuple[Deployment, ...]:
+    wrong: list[Problem] = []
+
+    def report(path: tuple[str | int, ...], what: str, fix: str) -> None:
+        wrong.append(Problem(path, what, fix))
+
+    endpoints = {provider.name: effective.endpoint(provider, report) for provider in settings.providers}
+    compiled = []
+    for number, deployment in enumerate(settings.deployments):
+        endpoint = endpoints.get(deployment.provider)
+        model = effective.model(deployment, endpoint, report) if endpoint is not None else None
+        if endpoint is None or model is None:
+            continue
+        host, port = engines.get(endpoint.name, (endpoint.address.host, endpoint.address.port))
+        said = deployment.price
+        compiled.append(
+            Deployment(
+                index=number,
+                name=model.deployment,
+                model=deployment.model,
+                upstream_model=model.upstream_model,
+                provider=endpoint.name,
+                api=endpoint.api,
+                dialect=endpoint.dialect,
+                tls=endpoint.address.tls,
+                host=host,
+                port=port,
+                base_path=endpoint.address.base_path,
+                key=source.reference(endpoint.key),
+                zone=endpoint.zone,
+                region=endpoint.region,
+                simulated=endpoint.simulated,
+                context_tokens=model.context_tokens,
+                max_output_tokens=model.max_output_tokens,
+                modalities=model.modalities,
+                tools=model.tools,
+                embeddings=model.embeddings,
+                licence=model.licence,
+                quality=effective.UNKNOWN_QUALITY if model.quality is None else model.quality,
+                price=_price(deployment, number, endpoint, model, source, prices),
+                per_hour_nusd=nusd(said.per_hour_usd) if said is not None and said.per_hour_usd is not None else 0,
+                energy_j_per_output_token=model.energy_j_per_output_token,
+                max_in_flight=deployment.max_in_flight,
+            )
+        )
+    if wrong:
+        raise invalid(source, wrong)
+    return tuple(compiled)
+
+
+def _price(
+    deployment: settings.Deployment,
+    number: int,
+    endpoint: effective.Endpoint,
+    model: effective.Model,
+    source: Source,
+    prices: Prices,
+) -> TokenPrice | None:
+    """What the configuration says, else the list price of a known provider at its own address, else None."""
+    said = deployment.price
+    if said is None:
+        return prices.find(endpoint.api, model.upstream_model) if endpoint.at_home and not endpoint.simulated else None
+    if said.input_usd_per_mtok is None:
+        return None  # by the hour
+    fresh = nusd(said.input_usd_per_mtok)
+    read, write = said.cache_read_usd_per_mtok, said.cache_write_usd_per_mtok
+    return TokenPrice(
+        input_nusd_per_mtok=fresh,
+        output_nusd_per_mtok=nusd(said.output_usd_per_mtok or 0.0),
+        cache_read_nusd_per_mtok=fresh if read is None else nusd(read),
+        cache_write_nusd_per_mtok=fresh if write is None else nusd(write),
+        source=f"{source.name}:{source.line(('deployments', number, 'price'))}",
+    )
+
+
+def _route(number: int, name: str, route: settings.Route, names: Mapping[str, int]) -> Route:
+    tiers = tuple(Tier(tier.name, tuple(names[each] for each in tier.deployments)) for tier in route.tiers)
+    baseline = tiers[-1].deployments[0]
+    observe = names[route.observe] if route.observe else baseline
+    return Route(
+        index=number,
+        name=name,
+        tiers=tiers,
+        keep_quality=route.keep_quality,
+        max_nusd_per_request=-1 if route.max_usd_per_request is None else nusd(route.max_usd_per_request),
+        max_ttft_ms=-1 if route.max_ttft_ms is None else route.max_ttft_ms,
+        default_class=route.default_class,
+        observe=observe if route.mode == "observe" else -1,
+        baseline=baseline,
+    )
+
+
+def _key(number: int, key: settings.Key, source: Source, secrets: Callable[[str], str | None]) -> Key:
+    secret = secrets(source.reference(key.key))
+    if secret is None:
+        what = f"leads nowhere: {key.key} gives no secret"
+        raise invalid(source, [Problem(("keys", number, "key"), what, "Set it before starting, or name another.")])
+    return Key(number, key.name, hashlib.sha256(secret.encode()).digest(), key.data_class, key.models)

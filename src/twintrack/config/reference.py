@@ -1,0 +1,110 @@
+"""The configuration reference, written from the types and docstrings of `settings.py`:
+
+    python -m twintrack.config.reference
+
+prints it as Markdown. The same source gives the same text.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+
+import msgspec
+import msgspec.inspect as types
+
+from twintrack.config import settings
+from twintrack.config.shape import TABLES, choices, range_words
+
+_OPENING = """# Configuration
+
+One TOML file. A word it does not know is an error with the nearest one it knows; `twintrack config explain` prints
+every value with its origin. A value without a default must be said.
+"""
+
+
+def reference() -> str:
+    """Markdown: a section for each table, a row for each word."""
+    docstrings = _docstrings()
+    sections = [_section(header, table, docstrings) for header, table in TABLES]
+    return "\n".join([_OPENING, *sections])
+
+
+def _section(header: str, table: type[msgspec.Struct], docstrings: dict[tuple[str, str], str]) -> str:
+    info = types.type_info(table)
+    assert isinstance(info, types.StructType)
+    title = f"## `{header}`" if header.startswith("[") else "## The file"
+    lines = [title, "", docstrings[table.__name__, ""], "", "| word | takes | default | meaning |", "|---|---|---|---|"]
+    for field in info.fields:
+        meaning = docstrings.get((table.__name__, field.encode_name), "")
+        cells = (f"`{field.encode_name}`", _takes(field.type), _default(field), meaning or _see(field))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _takes(kind: types.Type) -> str:
+    if isinstance(kind, types.UnionType):
+        return _takes(next(each for each in kind.types if not isinstance(each, types.NoneType)))
+    if isinstance(kind, types.LiteralType):
+        return ", ".join(f"`{value}`" for value in choices(kind))
+    if isinstance(kind, types.IntType):
+        return "whole number" + range_words(kind)
+    if isinstance(kind, types.FloatType):
+        return "number" + range_words(kind)
+    if isinstance(kind, types.BoolType):
+        return "true or false"
+    if isinstance(kind, types.VarTupleType):
+        item = kind.item_type
+        return "list of tables" if isinstance(item, types.StructType) else f"list of {_plural(item)}"
+    if isinstance(kind, types.DictType):
+        return "a table for each name"
+    return "table" if isinstance(kind, types.StructType) else "text"
+
+
+def _plural(item: types.Type) -> str:
+    return _takes(item) if isinstance(item, types.LiteralType) else "texts"
+
+
+def _default(field: types.Field) -> str:
+    if field.required:
+        return "must be said"
+    if isinstance(field.default, msgspec.Struct) or field.default is msgspec.NODEFAULT:
+        return ""
+    default = msgspec.to_builtins(field.default)
+    return "" if default in (None, (), "") else f"`{msgspec.json.encode(default).decode()}`"
+
+
+def _see(field: types.Field) -> str:
+    """Tables explain themselves in a section of their own."""
+    kind = field.type
+    if isinstance(kind, types.UnionType):
+        kind = next(each for each in kind.types if not isinstance(each, types.NoneType))
+    if isinstance(kind, types.VarTupleType):
+        kind = kind.item_type
+    if not isinstance(kind, types.StructType):
+        return ""
+    return next(f"See `{header}`." for header, table in TABLES if table is kind.cls)
+
+
+def _docstrings() -> dict[tuple[str, str], str]:
+    """By class and field; the class's own stands under the empty field. Python keeps none for fields at run time."""
+    found = {}
+    for node in ast.parse(inspect.getsource(settings)).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        found[node.name, ""] = _flat(ast.get_docstring(node) or "")
+        for statement, following in zip(node.body, node.body[1:], strict=False):
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                match following:
+                    case ast.Expr(value=ast.Constant(value=str(text))):
+                        found[node.name, statement.target.id] = _flat(text)
+    return found
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

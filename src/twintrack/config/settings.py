@@ -1,0 +1,232 @@
+"""What a configuration file may say, as types. The type is the schema; each docstring ends up in the reference.
+
+`load.py` reads a file into `Settings`; `compile.py` turns it, with the catalogue, into the `Snapshot` that serves.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from twintrack.catalog.models import Modality as Modality
+from twintrack.catalog.providers import Zone as Zone
+
+DataClass = Literal["public", "internal", "confidential", "restricted"]
+DATA_CLASSES: tuple[DataClass, ...] = ("public", "internal", "confidential", "restricted")
+"""The ladder, least sensitive first; a label can only raise a request on it."""
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Usd = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+Joules = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000)]
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Tls(_Table, frozen=True, kw_only=True):
+    """Serve https; files are relative to the configuration file."""
+
+    cert: str
+    """PEM file with the certificate chain."""
+    key: str
+    """PEM file with the private key."""
+
+
+class Deadlines(_Table, frozen=True, kw_only=True):
+    """How long each phase may take, in seconds."""
+
+    head_s: Seconds = 10.0
+    """A client's request line and headers."""
+    body_s: Seconds = 60.0
+    """A client's body, from the end of its headers."""
+    idle_s: Seconds = 75.0
+    """A kept-alive connection between two requests, on either side."""
+    connect_s: Seconds = 5.0
+    """Opening a connection to a provider, TLS included."""
+    first_byte_s: Seconds = 120.0
+    """From the request sent to the provider's first byte."""
+    between_chunks_s: Seconds = 60.0
+    """The longest silence inside an answer."""
+    total_s: Seconds = 600.0
+    """A request as a whole."""
+    keepalive_after_s: Seconds = 10.0
+    """Silence before content after which a stream gets its headers and SSE comments."""
+    drain_s: Seconds = 30.0
+    """What running requests get to finish after SIGTERM."""
+
+
+class Limits(_Table, frozen=True, kw_only=True):
+    """What a request, an answer and a worker may grow to."""
+
+    max_body_bytes: Count = 20_971_520
+    """A request body; more is a 413."""
+    max_head_bytes: Count = 16_384
+    """Request line and headers; more is a 431."""
+    max_headers: Count = 64
+    """Header lines of a request; more is a 431."""
+    max_answer_bytes: Count = 67_108_864
+    """An unstreamed answer from a provider."""
+    max_connections: Count = 10_000
+    """Client connections of one worker."""
+
+
+class Server(_Table, frozen=True, kw_only=True):
+    """Where the gateway listens and what it keeps."""
+
+    listen: str = "127.0.0.1:8080"
+    """HOST:PORT. Beyond loopback at least one key is required."""
+    workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
+    """Data-plane processes; one per core is plenty."""
+    data: str = ".twintrack"
+    """Folder of ledger and journal, relative to the configuration file. Needs a persistent volume."""
+    tls: Tls | None = None
+    proxy: str = "env:HTTPS_PROXY"
+    """HTTP proxy for https providers: an address, an `env:` reference, or "" for none."""
+    ca: str = ""
+    """PEM file with further certificate authorities trusted for providers."""
+    deadlines: Deadlines = Deadlines()
+    limits: Limits = Limits()
+
+
+class Key(_Table, frozen=True, kw_only=True):
+    """A client of the gateway. Without any, everybody on this machine may use it."""
+
+    name: str
+    """Shown in the ledger."""
+    key: str
+    """The secret, by reference: env:NAME or file:PATH."""
+    data_class: DataClass = "public"
+    """The least class of anything this key sends."""
+    models: tuple[str, ...] = ("*",)
+    """Names of routes and deployments it may use, with * as wildcard."""
+
+
+class Provider(_Table, frozen=True, kw_only=True):
+    """Who serves models, and over which API."""
+
+    name: str
+    """A known one (openai, anthropic, …) brings its address, dialect and key variable along."""
+    api: str = ""
+    """Which server it is: vllm, llama.cpp, ollama, openai, anthropic, …; default: the name."""
+    url: str = ""
+    """Base address, with /v1 where the server has it. Default: the known one's."""
+    key: str = ""
+    """env:NAME or file:PATH. Default: the known one's variable, at the known one's own address."""
+    zone: Zone | None = None
+    """Who sees the data. Default: the known one's; an address of your own must say."""
+    region: str = ""
+    """Where the data is processed, as eu-west or us; empty: unknown."""
+    engine: str = ""
+    """Start this bundled model (demo-nano, demo-small) or GGUF file on a local engine; needs the extra `local`."""
+    simulated: bool = False
+    """Marks every row SIMULATED and keeps it out of totals."""
+
+
+class Price(_Table, frozen=True, kw_only=True):
+    """By token or by hour; both at once is an error."""
+
+    input_usd_per_mtok: Usd | None = None
+    """US dollars per million tokens."""
+    output_usd_per_mtok: Usd | None = None
+    """US dollars per million tokens. Only a model that answers with embeddings can do without."""
+    cache_read_usd_per_mtok: Usd | None = None
+    """Default: the input price."""
+    cache_write_usd_per_mtok: Usd | None = None
+    """Default: the input price."""
+    per_hour_usd: Usd | None = None
+    """Own engines: every hour is booked, idle included."""
+
+
+class Facts(_Table, frozen=True, kw_only=True):
+    """What the catalogue would know; anything said here wins over it."""
+
+    context_tokens: Count | None = None
+    """Input and output together. Unknown: no request is refused for its length."""
+    max_output_tokens: Count | None = None
+    """The longest answer. Unknown: none is asked for."""
+    modalities: tuple[Modality, ...] | None = None
+    """Inputs it takes."""
+    tools: bool | None = None
+    """It can call tools. Unknown: requests with tools pass it over."""
+    embeddings: bool | None = None
+    """It answers /v1/embeddings instead of chat."""
+    licence: str | None = None
+    """SPDX name of the licence of its weights."""
+    quality: Share | None = None
+    """Share of ordinary requests it answers well, 0 to 1: a prior until verdicts say more. A model the catalogue
+    does not know needs it to stand in a route beside another."""
+    energy_j_per_output_token: Joules | None = None
+    """As measured on your hardware at its usual load. Unknown: so is the energy of a request."""
+
+
+class Deployment(_Table, frozen=True, kw_only=True):
+    """One model at one provider: what a request is sent to."""
+
+    model: str
+    """A catalogue name, or any name if `facts` says what it is."""
+    provider: str
+    """One of the providers above, by name."""
+    name: str = ""
+    """What clients may call it. Default: model@provider."""
+    upstream_model: str = ""
+    """What the provider calls the model. Default: as the catalogue or `model` says."""
+    price: Price | None = None
+    """Default: the provider's list price from the catalogue; if there is none, cost is unknown."""
+    facts: Facts = Facts()
+    max_in_flight: Count = 256
+    """Per worker; beyond it the deployment is passed over."""
+
+
+class Tier(_Table, frozen=True, kw_only=True):
+    """A step of a route."""
+
+    name: str
+    """Shown in the ledger and in answers, as small or premium."""
+    deployments: tuple[str, ...]
+    """Names of deployments; the first of the last tier is what savings are measured against."""
+
+
+class Route(_Table, frozen=True, kw_only=True):
+    """A model name clients send, answered by the cheapest deployment that is allowed and good enough."""
+
+    tiers: tuple[Tier, ...]
+    """Cheap to premium."""
+    keep_quality: Share = 0.98
+    """Share of the last tier's quality that must remain, 0 to 1."""
+    max_usd_per_request: Usd | None = None
+    """Hard limit on the predicted cost."""
+    max_ttft_ms: Count | None = None
+    """Hard limit on the time to first token, against what was measured lately."""
+    default_class: DataClass = "internal"
+    """Class of a request that carries no label."""
+    mode: Literal["route", "observe"] = "route"
+    """observe: record the choice, answer with the deployment named in `observe`."""
+    observe: str = ""
+    """The deployment that answers in observe mode. Default: the last tier's first."""
+
+
+class PrivacyRule(_Table, frozen=True, kw_only=True):
+    """Who may see a class of data."""
+
+    zones: tuple[Zone, ...] = ("own", "contracted", "third_party")
+    """Empty: nobody may."""
+    regions: tuple[str, ...] = ("*",)
+    """Patterns a deployment's region must match, as eu-*; an unknown region matches only *."""
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """The whole file. Secrets never stand in it, only references to them."""
+
+    server: Server = Server()
+    keys: tuple[Key, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    routes: dict[str, Route] = {}
+    """By the name clients send as model."""
+    privacy: dict[DataClass, PrivacyRule] = {}
+    """Default: restricted stays in zone own, confidential in own and contracted, and no class goes where the one
+    below it may not. The ladder is public, internal, confidential, restricted."""

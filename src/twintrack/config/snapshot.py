@@ -1,0 +1,105 @@
+"""What serves: an immutable value compiled from settings and catalogue, swapped whole on reload.
+
+Everything the request path needs stands here as integers, tuples and bytes. Indexes (`deployment`, `route`, `key`)
+are positions in the snapshot's tuples; -1 means none.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from twintrack.catalog.cost import TokenPrice as TokenPrice
+from twintrack.catalog.providers import DialectName as DialectName
+from twintrack.config.settings import DataClass, Deadlines, Limits, Zone
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    index: int
+    name: str
+    model: str
+    upstream_model: str
+    provider: str
+    api: str
+    dialect: DialectName
+    tls: bool
+    host: str
+    port: int
+    base_path: str
+    """Without a trailing slash; request paths like /chat/completions are appended."""
+    key: str
+    """Reference to the provider's key (env:, file:) or empty."""
+    zone: Zone
+    region: str
+    simulated: bool
+    context_tokens: int
+    """0: unknown, and never a reason to refuse."""
+    max_output_tokens: int
+    modalities: tuple[str, ...]
+    tools: bool
+    embeddings: bool
+    licence: str
+    quality: float
+    price: TokenPrice | None
+    """None: no list price; with `per_hour_nusd` 0 the cost is unknown."""
+    per_hour_nusd: int
+    energy_j_per_output_token: float | None
+    max_in_flight: int
+
+
+class Tier(msgspec.Struct, frozen=True):
+    name: str
+    deployments: tuple[int, ...]
+
+
+class Route(msgspec.Struct, frozen=True):
+    index: int
+    name: str
+    tiers: tuple[Tier, ...]
+    keep_quality: float
+    max_nusd_per_request: int
+    """-1: no limit."""
+    max_ttft_ms: int
+    """-1: no limit."""
+    default_class: DataClass
+    observe: int
+    """Deployment that answers in observe mode, -1 in route mode."""
+    baseline: int
+    """First deployment of the last tier: what everything would have cost without routing."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    index: int
+    name: str
+    sha256: bytes
+    data_class: DataClass
+    models: tuple[str, ...]
+
+
+class PrivacyRule(msgspec.Struct, frozen=True):
+    zones: tuple[Zone, ...]
+    regions: tuple[str, ...]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    generation: int
+    """Counts reloads, from 1."""
+    policy_version: str
+    """First 12 hex digits of the SHA-256 of all that decides; stands in every ledger row."""
+    source: str
+    """The file it was compiled from."""
+    listen_host: str
+    listen_port: int
+    workers: int
+    data: str
+    """Absolute path of the data folder."""
+    tls_cert: str
+    tls_key: str
+    proxy: str
+    ca: str
+    deadlines: Deadlines
+    limits: Limits
+    keys: tuple[Key, ...]
+    deployments: tuple[Deployment, ...]
+    routes: tuple[Route, ...]
+    privacy: dict[DataClass, PrivacyRule]
+    """Complete: one rule for each class."""

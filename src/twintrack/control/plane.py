@@ -1,0 +1,105 @@
+"""The control plane's process: loads the journal into the database, syncs it to disk, shows the pages.
+
+If it dies, traffic goes on and the supervisor starts it again; the journal keeps what was not loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from twintrack.config.snapshot import Snapshot
+from twintrack.control.app import application
+from twintrack.errors import LedgerError
+from twintrack.ledger.load import Loader
+
+_LOAD_EVERY_S = 0.25
+_SYNC_EVERY_S = 1.0
+_LONGEST_PAUSE_S = 10.0
+
+
+class Keeper(threading.Thread):
+    """Moves what workers write into the database, on a thread of its own, since SQLite waits for the disk."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(name="ledger")
+        self.snapshot = snapshot
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        pause = _LOAD_EVERY_S
+        loader: Loader | None = None
+        synced = 0.0
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                if loader is None:
+                    loader = Loader(self.snapshot.data)
+                now = time.monotonic()
+                if now - synced >= _SYNC_EVERY_S:
+                    synced = now
+                    loader.fsync()
+                    loader.mark_up(time.time_ns() // 1000, self.snapshot.deployments)
+                while not loader.load().caught_up:
+                    continue
+                pause = _LOAD_EVERY_S
+            except LedgerError as error:
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                print(f"twintrack: the ledger falls behind, rows wait in the journal: {error}", file=sys.stderr)
+                sys.stderr.flush()
+            if stopping:
+                if loader is not None:
+                    loader.close()
+                return
+            self._stopping.wait(pause)
+
+
+def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path) -> int:
+    """Run until SIGTERM, then load what is left; return the exit status."""
+    keeper = Keeper(snapshot)
+    keeper.start()
+    try:
+        asyncio.run(_pages(keeper, console_socket, snapshot_path))
+    finally:
+        keeper.stop()
+        keeper.join()
+    return 0
+
+
+async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path) -> None:
+    config = uvicorn.Config(
+        application(lambda: keeper.snapshot), uds=console_socket, log_config=None, access_log=False, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+
+    def reload() -> None:
+        try:
+            keeper.snapshot = msgspec.msgpack.decode(snapshot_path.read_bytes(), type=Snapshot)
+        except (OSError, msgspec.DecodeError) as error:
+            print(f"twintrack: the console still shows the old configuration: {error}", file=sys.stderr, flush=True)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    parent = os.getppid()
+
+    async def leave_with_parent() -> None:
+        while os.getppid() == parent:
+            await asyncio.sleep(1.0)
+        server.should_exit = True
+
+    watching = loop.create_task(leave_with_parent())
+    try:
+        await server.serve()  # leaves on SIGTERM and SIGINT
+    finally:
+        watching.cancel()

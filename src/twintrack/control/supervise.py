@@ -1,0 +1,300 @@
+"""The parent of everything: opens the sockets, forks workers and control plane, starts engines, keeps them running.
+
+One thread, no event loop, so forking is safe; it waits for signals and otherwise sleeps. Configuration is read
+here alone: a good new file becomes the next snapshot, a bad one is reported with its line and changes nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twintrack.config.snapshot import Snapshot
+from twintrack.errors import EnvironmentProblem, TwintrackError
+from twintrack.server.board import Board
+
+if TYPE_CHECKING:
+    from twintrack.engines.start import EngineProcess
+
+_LOOK_S = 1.0
+"""How often files are looked at for changes."""
+_LONGEST_PAUSE_S = 5.0
+_HEALTHY_S = 10.0
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+
+
+@dataclass
+class Child:
+    """A process that should always run."""
+
+    name: str
+    run: Callable[[], int]
+    pid: int = 0
+    started: float = 0.0
+    deaths: int = 0
+    """In a row, without a healthy while between them."""
+    due: float = 0.0
+    """When to start it again."""
+
+
+@dataclass
+class Plan:
+    """What to run, and how to read the configuration again."""
+
+    snapshot: Snapshot
+    compile: Callable[[int], Snapshot]
+    """From a generation to a snapshot of the files as they are now. Raises ConfigError."""
+    watched: Callable[[], list[Path]]
+    """Files whose change means a reload."""
+    secret: Callable[[str], str | None]
+    engines: list[EngineProcess] = field(default_factory=list)
+    on_ready: Callable[[Snapshot], None] = lambda snapshot: None
+    """Called once, when everything is started."""
+
+
+class Supervisor:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._snapshot = plan.snapshot
+        self._data = Path(plan.snapshot.data)
+        self._run = self._data / "run"
+        self._board = Board(plan.snapshot.workers)
+        self._children: list[Child] = []
+        self._stamps: dict[Path, tuple[int, int]] = {}
+        self._stopping = False
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; return the exit status.
+
+        Raises:
+            EnvironmentProblem: the address is taken, or the data folder is in use or not writable.
+        """
+        lock = self._claim_data()
+        sockets = self._listen()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._stamps = self._look()
+        for engine in self._plan.engines:
+            engine.start()
+        for slot, sock in enumerate(sockets):
+            self._children.append(Child(f"worker {slot}", self._worker(slot, sock)))
+        self._children.append(Child("control plane", self._control))
+        for child in self._children:
+            self._start(child)
+        for engine in self._plan.engines:
+            engine.wait_ready(20.0)
+        self._plan.on_ready(self._snapshot)
+        status = self._watch()
+        os.close(lock)
+        return status
+
+    # ---- start
+
+    def _claim_data(self) -> int:
+        """One gateway for a data folder: the journal's workers are named by their place."""
+        try:
+            self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self._data / "journal").mkdir(exist_ok=True, mode=0o700)
+            handle = os.open(self._run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"The data folder {self._data} cannot be used",
+                why=str(error),
+                fix="Set server.data to a folder this user may write.",
+            ) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(handle, 32, 0).decode() or "unknown"
+            raise EnvironmentProblem(
+                f"Another gateway (process {owner.strip()}) uses the data folder {self._data}",
+                fix="Stop it, or set server.data to another folder.",
+            ) from None
+        os.pwrite(handle, f"{os.getpid():<31}\n".encode(), 0)
+        return handle
+
+    def _listen(self) -> list[socket.socket]:
+        """One socket a worker; the kernel spreads connections, and a dead worker's queue waits for the next."""
+        snapshot = self._snapshot
+        family = socket.AF_INET6 if ":" in snapshot.listen_host else socket.AF_INET
+        sockets = []
+        for _ in range(snapshot.workers):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if snapshot.workers > 1:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            try:
+                sock.bind((snapshot.listen_host, snapshot.listen_port))
+                sock.listen(4096)
+            except OSError as error:
+                taken = error.errno == errno.EADDRINUSE
+                raise EnvironmentProblem(
+                    f"{snapshot.listen_host}:{snapshot.listen_port} cannot be listened on",
+                    why="another program has it" if taken else str(error),
+                    fix="Stop that program, or choose another address with --listen." if taken else "",
+                ) from None
+            sock.setblocking(False)
+            sockets.append(sock)
+        return sockets
+
+    def _worker(self, slot: int, sock: socket.socket) -> Callable[[], int]:
+        def run() -> int:
+            from twintrack.server.worker import Post, run
+
+            post = Post(slot, sock, self._board, self._snapshot_path, self._console_socket, self._plan.secret)
+            return run(post, self._snapshot)
+
+        return run
+
+    def _control(self) -> int:
+        from twintrack.control.plane import run
+
+        return run(self._snapshot, self._console_socket, self._snapshot_path)
+
+    @property
+    def _snapshot_path(self) -> Path:
+        return self._run / "snapshot.msgpack"
+
+    @property
+    def _console_socket(self) -> str:
+        return str(self._run / "console.sock")
+
+    def _start(self, child: Child) -> None:
+        child.started = time.monotonic()
+        child.due = 0.0
+        pid = os.fork()
+        if pid:
+            child.pid = pid
+            return
+        status = 1
+        try:
+            for each in _SIGNALS:
+                signal.signal(each, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            status = child.run()
+        except KeyboardInterrupt:
+            status = 130
+        except BaseException:  # a defect: nobody above us can report it, and `os._exit` would swallow it
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    # ---- watch
+
+    def _watch(self) -> int:
+        look_at = time.monotonic() + _LOOK_S
+        while True:
+            caught = signal.sigtimedwait(_SIGNALS, max(0.0, min(look_at, self._next_due()) - time.monotonic()))
+            number = caught.si_signo if caught is not None else 0
+            if number in (signal.SIGTERM, signal.SIGINT):
+                return self._stop()
+            if number == signal.SIGHUP:
+                self._reload()
+            if number == signal.SIGCHLD:
+                self._reap()
+            now = time.monotonic()
+            for child in self._children:
+                if child.due and now >= child.due:
+                    self._start(child)
+            if now >= look_at:
+                look_at = now + _LOOK_S
+                for engine in self._plan.engines:
+                    engine.restart_if_dead()
+                if self._look() != self._stamps:
+                    self._reload()
+
+    def _next_due(self) -> float:
+        return min((child.due for child in self._children if child.due), default=float("inf"))
+
+    def _reap(self) -> None:
+        ours = {child.pid: child for child in self._children}
+        for pid, child in ours.items():
+            if not pid:
+                continue
+            try:
+                done, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done, status = pid, 0
+            if done:
+                self._died(child, status)
+
+    def _died(self, child: Child, status: int) -> None:
+        child.pid = 0
+        now = time.monotonic()
+        child.deaths = 1 if now - child.started > _HEALTHY_S else child.deaths + 1
+        pause = 0.0 if child.deaths == 1 else min(0.1 * 2.0 ** (child.deaths - 1), _LONGEST_PAUSE_S)
+        child.due = now + pause
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.waitstatus_to_exitcode(status)}"
+        print(f"twintrack: the {child.name} ended with {how} and is started again", file=sys.stderr, flush=True)
+
+    def _look(self) -> dict[Path, tuple[int, int]]:
+        stamps = {}
+        for path in self._plan.watched():
+            try:
+                about = path.stat()
+            except OSError:
+                stamps[path] = (0, 0)
+            else:
+                stamps[path] = (about.st_mtime_ns, about.st_size)
+        return stamps
+
+    def _reload(self) -> None:
+        self._stamps = self._look()
+        try:
+            snapshot = self._plan.compile(self._snapshot.generation + 1)
+            temporary = self._snapshot_path.with_suffix(".new")
+            temporary.write_bytes(msgspec.msgpack.encode(snapshot))
+            temporary.replace(self._snapshot_path)
+        except (TwintrackError, OSError) as error:
+            print(f"twintrack: the new configuration is refused, the old one keeps serving: {error}", file=sys.stderr)
+            sys.stderr.flush()
+            return
+        self._snapshot = snapshot
+        for child in self._children:
+            if child.pid:
+                os.kill(child.pid, signal.SIGHUP)
+        print(f"twintrack: configuration {snapshot.generation} is serving", file=sys.stderr, flush=True)
+
+    # ---- stop
+
+    def _stop(self) -> int:
+        """Workers drain first, then the control plane loads what they wrote, then engines go."""
+        *workers, control = self._children
+        self._end(workers, self._snapshot.deadlines.drain_s + 3.0)
+        self._end([control], 10.0)
+        for engine in self._plan.engines:
+            engine.stop()
+        return 0
+
+    def _end(self, children: list[Child], patience_s: float) -> None:
+        running = [child for child in children if child.pid]
+        for child in running:
+            os.kill(child.pid, signal.SIGTERM)
+        late = time.monotonic() + patience_s
+        while running and time.monotonic() < late:
+            caught = signal.sigtimedwait(_SIGNALS, 0.1)
+            if caught is not None and caught.si_signo in (signal.SIGTERM, signal.SIGINT):
+                late = 0.0  # asked twice: no more patience
+            running = [child for child in running if not _gone(child.pid)]
+        for child in running:
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True

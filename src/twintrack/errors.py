@@ -1,0 +1,167 @@
+"""The error tree. Every error says what went wrong, why, and what to do about it.
+
+    TwintrackError
+    ├── ConfigError            the configuration is wrong                        exit 3
+    ├── EnvironmentProblem     the machine lacks something                       exit 4
+    │   └── MissingExtra       an optional dependency is not installed
+    ├── LedgerError            the journal or the database cannot be used        exit 4
+    │   └── JournalFull        no space to record a dispatch                     503
+    ├── RequestError           the client's request cannot be served as it is    4xx
+    │   ├── BadRequest         malformed, or a field we refuse                   400
+    │   ├── Unauthorized       no key, or a key we do not know                   401
+    │   ├── Forbidden          the key may not do this                           403
+    │   ├── NotFound           unknown path                                      404
+    │   ├── UnknownModel       no route or deployment of that name               404
+    │   ├── MethodNotAllowed                                                     405
+    │   ├── RequestTimeout     the body came too slowly                          408
+    │   ├── TooLarge           head or body over the limit                       413
+    │   ├── UnsupportedMedia   not JSON, or compressed                           415
+    │   ├── ExpectationFailed  an Expect we do not know                          417
+    │   ├── NoEligibleModel    every deployment was ruled out for good           422
+    │   └── HeadTooLarge                                                         431
+    ├── Unavailable            we cannot serve right now: draining, or all busy  503
+    └── UpstreamError          the provider failed                               502
+        └── UpstreamTimeout    the provider was too slow                         504
+
+`server/errors.py` maps these to each dialect's error body; `cli/` maps them to exit codes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TwintrackError(Exception):
+    """Base of all errors raised on purpose. `str()` gives one sentence each for what, why and fix."""
+
+    status = 500
+    code = "internal_error"
+    exit_code = 1
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return " ".join(_sentence(part) for part in (self.what, self.why, self.fix) if part)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", ":")) else text + "."
+
+
+def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Known words closest to a mistyped one, best first; empty if none is near."""
+    return difflib.get_close_matches(word, list(known), n=most, cutoff=0.5)
+
+
+class ConfigError(TwintrackError):
+    code = "config_error"
+    exit_code = 3
+
+
+class EnvironmentProblem(TwintrackError):
+    code = "environment_problem"
+    exit_code = 4
+
+
+class MissingExtra(EnvironmentProblem):
+    code = "missing_extra"
+
+
+class LedgerError(TwintrackError):
+    code = "ledger_error"
+    exit_code = 4
+
+
+class JournalFull(LedgerError):
+    status = 503
+    code = "journal_full"
+
+
+class RequestError(TwintrackError):
+    """`param` names the offending field as a JSON path, where there is one."""
+
+    status = 400
+    code = "bad_request"
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "", param: str | None = None) -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.param = param
+
+
+class BadRequest(RequestError):
+    pass
+
+
+class Unauthorized(RequestError):
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(RequestError):
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(RequestError):
+    status = 404
+    code = "not_found"
+
+
+class UnknownModel(RequestError):
+    status = 404
+    code = "model_not_found"
+
+
+class MethodNotAllowed(RequestError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class RequestTimeout(RequestError):
+    status = 408
+    code = "request_timeout"
+
+
+class TooLarge(RequestError):
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedMedia(RequestError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class ExpectationFailed(RequestError):
+    status = 417
+    code = "expectation_failed"
+
+
+class NoEligibleModel(RequestError):
+    status = 422
+    code = "no_eligible_model"
+
+
+class HeadTooLarge(RequestError):
+    status = 431
+    code = "header_fields_too_large"
+
+
+class Unavailable(TwintrackError):
+    status = 503
+    code = "unavailable"
+
+
+class UpstreamError(TwintrackError):
+    status = 502
+    code = "upstream_error"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"

@@ -1,0 +1,596 @@
+"""The life of one request, in the order it happens.
+
+    begin    read it, decide, and write down where it goes
+    send     to the chosen deployment; a failure before content tries one more
+    answer   pass on what comes, and book it, whatever way it ends
+
+Rules are elsewhere: who may see it and who is good enough in `policy`, what bytes mean in `wire`, sockets in
+`providers`, records in `ledger`. An exchange is finished exactly once, and each attempt is settled exactly once.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import msgspec
+
+from twintrack.catalog.cost import cost_nusd
+from twintrack.catalog.energy import energy_mj
+from twintrack.config.settings import DATA_CLASSES, DataClass
+from twintrack.config.snapshot import Deployment, Route
+from twintrack.errors import TwintrackError, UnknownModel, UpstreamError, UpstreamTimeout, nearest
+from twintrack.gateway.state import GatewayState, Serving
+from twintrack.ledger.records import Dispatch, Outcome, Refuse, Settle, State
+from twintrack.policy.choose import Decision, decide, decide_named
+from twintrack.policy.explain import header_reason
+from twintrack.providers.connection import Connection
+from twintrack.signals.read import data_class, read
+from twintrack.signals.signals import Signals
+from twintrack.wire.dialect import Asked, Endpoint, Stream, decode, labels_in
+from twintrack.wire.http1 import Headers, ResponseHead
+from twintrack.wire.prompt import LABELS, NO_LABELS, Labels, read_labels
+from twintrack.wire.usage import NO_USAGE, Usage
+
+MOST_DEPLOYMENTS = 2
+"""The chosen one and one more."""
+_COMMENT = b": still waiting\n\n"
+_COMMENT_EVERY_S = 15.0
+_OUR_FAULT = frozenset((401, 403, 404))
+"""A provider that says these to us was configured wrongly; the client did nothing wrong."""
+_TRY_ANOTHER = frozenset((401, 402, 403, 404, 408, 409, 425, 429))
+_MAX_REFUSAL_BYTES = 1_048_576
+_BYTES_PER_TOKEN = 4
+_AFFINITY_CHARS = 1024
+_TEXT_ONLY = ("text",)
+_NAMED_CLASS: DataClass = "internal"
+"""Of a request that names a deployment and carries no label; a route says its own."""
+
+
+class Client(Protocol):
+    """Whoever asked: a connection of the server, or a program that holds the gateway as a library."""
+
+    def answer(self, status: int, headers: bytes, body: bytes) -> None: ...
+
+    def open(self, status: int, headers: bytes, first: bytes) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self, last: bytes = b"") -> None: ...
+
+    def cut(self, last: bytes) -> None: ...
+
+
+class Exchange:
+    __slots__ = (
+        "_answer_bytes",
+        "_asked",
+        "_attempt",
+        "_began",
+        "_body",
+        "_client",
+        "_comment_at",
+        "_connection",
+        "_decision",
+        "_endpoint",
+        "_first_byte",
+        "_gateway",
+        "_headers",
+        "_key",
+        "_labels",
+        "_opened",
+        "_over",
+        "_pieces",
+        "_position",
+        "_pulse",
+        "_redialled",
+        "_response",
+        "_route",
+        "_sent",
+        "_serving",
+        "_signals",
+        "_stream",
+        "_target",
+        "_total_deadline",
+        "_ttft_us",
+        "deadline",
+        "request_id",
+    )
+
+    def __init__(self, gateway: GatewayState, endpoint: Endpoint, client: Client, headers: Headers, key: int) -> None:
+        """`key` is the index of the caller's key in the serving snapshot, -1 where none is configured."""
+        self._gateway = gateway
+        self._serving: Serving = gateway.serving
+        self._endpoint = endpoint
+        self._client = client
+        self._headers = headers
+        self._key = key
+        self.request_id = gateway.next_id()
+        self._labels: Labels = NO_LABELS
+        self._attempt = -1
+        self._position = 0
+        self._redialled = False
+        self._connection: Connection | None = None
+        self._response: ResponseHead | None = None
+        self._stream: Stream | None = None
+        self._pieces: list[bytes] = []
+        self._answer_bytes = 0
+        self._first_byte = False
+        self._ttft_us: int | None = None
+        self._opened = False
+        """The client has its headers."""
+        self._over = False
+        self._route: Route | None = None
+
+    # ------------------------------------------------------------------ begin
+
+    def begin(self, body: bytes) -> None:
+        gateway = self._gateway
+        self._began = time.monotonic_ns()
+        self.deadline = self._total_deadline = gateway.now + self._serving.snapshot.deadlines.total_s
+        self._comment_at = 0.0
+        try:
+            self._asked: Asked = decode(self._endpoint, body)
+            self._labels = self._read_labels()
+            self._decision = self._decide(len(body))
+        except TwintrackError as error:
+            self._refuse(error)
+            return
+        self._body = body
+        if self._labels.deadline_ms is not None:
+            self._total_deadline = gateway.now + min(
+                self._labels.deadline_ms / 1000, self._serving.snapshot.deadlines.total_s
+            )
+        if self._asked.stream:
+            self._comment_at = gateway.now + self._serving.snapshot.deadlines.keepalive_after_s
+        gateway.exchanges.add(self)
+        self._send()
+
+    def _read_labels(self) -> Labels:
+        words = {}
+        headers = self._headers
+        for label in LABELS:
+            text = headers.get(b"x-twintrack-" + label.encode())
+            if text is not None:
+                words[label] = text.decode("latin-1")
+        metadata = self._asked.metadata
+        if metadata:
+            words = labels_in(metadata) | words
+        return read_labels(words, DATA_CLASSES) if words else NO_LABELS
+
+    def _decide(self, body_bytes: int) -> Decision:
+        serving, asked, endpoint = self._serving, self._asked, self._endpoint
+        name = asked.model
+        route = self._route = serving.routes.get(name)
+        floor = serving.floor(self._key)
+        if route is None:
+            deployment = serving.names.get(name)
+            if deployment is None:
+                close = nearest(name, serving.allowed_names(self._key))
+                raise UnknownModel(
+                    f"There is no model {name[:80]!r}",
+                    fix=f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists all.",
+                    param="$.model",
+                )
+            self._signals = _named_signals(endpoint, asked, self._labels, floor, body_bytes)
+            return decide_named(
+                serving.policy, deployment, self._signals, serving.load, key=self._key, dialect=endpoint.dialect
+            )
+        prompt = asked.prompt()
+        self._signals = read(
+            prompt,
+            self._labels,
+            endpoint=endpoint.name,
+            stream=bool(asked.stream),
+            floor=floor,
+            default_class=route.default_class,
+        )
+        decision = decide(
+            serving.policy,
+            route,
+            self._signals,
+            serving.load,
+            key=self._key,
+            affinity=b"%d %b" % (self._key, prompt.first_user[:_AFFINITY_CHARS].encode("utf-8", "replace")),
+            dialect=endpoint.dialect,
+        )
+        if route.observe >= 0 and route.observe != decision.deployment:
+            # The choice goes on record; the answer comes from where it always came from, if that may see the request.
+            observed = serving.policy.admit(route.observe, self._signals.data_class)
+            if observed is not None:
+                rest = [each for each in decision.order if each.deployment.index != route.observe]
+                return msgspec.structs.replace(decision, order=(observed, *rest))
+        return decision
+
+    def _refuse(self, error: TwintrackError) -> None:
+        """Nobody was asked. What was understood of the request stays on record."""
+        self._over = True
+        ruled_out = getattr(error, "ruled_out", ())
+        if ruled_out:
+            self._gateway.note(
+                Refuse(
+                    self.request_id,
+                    time.time_ns() // 1000,
+                    self._serving.snapshot.generation,
+                    self._route.index if self._route else -1,
+                    self._key,
+                    self._endpoint.name,
+                    error.status,
+                    error.code,
+                    DATA_CLASSES.index(self._signals.data_class),
+                    self._signals.prompt_tokens_est,
+                    ruled_out,
+                )
+            )
+        self._gateway.count_refusal(error)
+        self._fail_client(error)
+
+    # ------------------------------------------------------------------- send
+
+    def _send(self, fresh: bool = False) -> None:
+        """Dispatch to the deployment at `_position`; the record is in the journal before a byte is on its way."""
+        gateway, serving, decision = self._gateway, self._serving, self._decision
+        admitted = decision.order[self._position]
+        target = self._target = admitted.deployment
+        self._attempt += 1
+        call = serving.upstreams[target.index].prepare(
+            self._endpoint, self._headers, self._asked.body_for(self._body, target.upstream_model)
+        )
+        signals = self._signals
+        try:
+            gateway.journal.append(
+                Dispatch(
+                    self.request_id,
+                    self._attempt,
+                    time.time_ns() // 1000,
+                    serving.snapshot.generation,
+                    target.index,
+                    self._route.index if self._route else -1,
+                    decision.tier if self._position == 0 else serving.tier_of(self._route, target.index),
+                    self._key,
+                    self._endpoint.name,
+                    signals.stream,
+                    DATA_CLASSES.index(signals.data_class),
+                    decision.reason,
+                    decision.deployment,
+                    decision.baseline,
+                    signals.prompt_tokens_est,
+                    decision.predicted_nusd,
+                    decision.p_good,
+                    signals.complexity if self._route else None,
+                    decision.propensity,
+                    signals.task,
+                    signals.language,
+                    decision.ruled_out,
+                    call.body_bytes,
+                )
+            )
+        except TwintrackError as error:
+            gateway.count_refusal(error)
+            self._finish()
+            self._fail_client(error)
+            return
+        self._pulse = serving.load[target.index]
+        self._pulse.in_flight += 1
+        self._sent = time.monotonic_ns()
+        self._connection = self._response = self._stream = None
+        self._pieces = []
+        self._answer_bytes = 0
+        self._first_byte = False
+        self.deadline = gateway.now + serving.snapshot.deadlines.first_byte_s
+        gateway.pool.send(admitted, call, self, fresh=fresh)
+
+    def _another(self, error: UpstreamError, *, same: bool = False) -> bool:
+        """Move on to the next allowed deployment, if content has not begun and there is one."""
+        if same and not self._redialled:
+            self._redialled = True
+            self._send(fresh=True)
+            return True
+        if self._position + 1 < min(MOST_DEPLOYMENTS, len(self._decision.order)):
+            self._position += 1
+            self._gateway.failovers += 1
+            self._send()
+            return True
+        return False
+
+    # ------------------------------------------------ answer: what a provider says
+
+    def on_connected(self, connection: Connection) -> bool:
+        if self._over:
+            return False
+        self._connection = connection
+        return True
+
+    def on_head(self, head: ResponseHead) -> None:
+        self._response = head
+        self._first_byte = True
+        self.deadline = self._gateway.now + self._serving.snapshot.deadlines.between_chunks_s
+        encoding = head.headers.get(b"content-encoding", b"identity")
+        if encoding != b"identity":
+            raise UpstreamError(f"The provider compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")
+        if head.status == 200 and self._asked.stream:
+            if not head.headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+                raise UpstreamError("The provider answered a stream with something else")
+            self._stream = self._endpoint.open_stream(not self._asked.wants_usage())
+
+    def on_piece(self, data: bytes) -> None:
+        gateway = self._gateway
+        self.deadline = gateway.now + self._serving.snapshot.deadlines.between_chunks_s
+        self._answer_bytes += len(data)
+        stream = self._stream
+        if stream is None:
+            self._pieces.append(data)
+            if self._answer_bytes > self._most_bytes():
+                raise UpstreamError("The provider's answer is too large")
+            return
+        if stream.content:
+            passing = stream.feed(data)
+            if passing:
+                self._client.write(passing)
+            return
+        passing = stream.feed(data)
+        if stream.content:
+            self._ttft_us = (time.monotonic_ns() - self._sent) // 1000
+            self._body = b""  # no other deployment will be asked
+            self._comment_at = 0.0
+            if not self._opened:
+                self._opened = True
+                self._client.open(200, self._answer_headers(b"text/event-stream"), passing)
+            elif passing:
+                self._client.write(passing)
+
+    def on_end(self) -> None:
+        response, stream = self._response, self._stream
+        assert response is not None
+        if response.status != 200:
+            self._refused(response)
+        elif stream is None:
+            self._whole()
+        else:
+            last = stream.close()
+            if not stream.content:
+                self._failed(UpstreamError("The provider ended its stream without content"))
+            elif stream.finished and not stream.failure:
+                self._settle("settled", "ok", "")
+                self._finish()
+                self._client.close(last)
+            else:
+                why = stream.failure or "the stream ended without a finish reason"
+                self._failed(UpstreamError("The provider broke off its answer", why=why), last)
+
+    def on_failure(self, error: UpstreamError) -> None:
+        self._failed(error)
+
+    def _whole(self) -> None:
+        body = b"".join(self._pieces)
+        try:
+            usage = self._endpoint.read_usage(body)
+        except UpstreamError as error:
+            self._failed(error)
+            return
+        cost = self._settle("settled", "ok", "", usage)
+        self._finish()
+        self._client.answer(200, self._answer_headers(b"application/json", cost), body)
+
+    def _refused(self, response: ResponseHead) -> None:
+        """The provider answered with an error status: the client's own doing, or a reason to ask another."""
+        status = response.status
+        self._settle("released", "upstream_refused", f"status {status}")
+        ours = status in _OUR_FAULT or status < 400
+        error = UpstreamError(
+            f"The provider answered {status}",
+            why="redirects are not followed" if status < 400 else "it does not accept our key or model" if ours else "",
+        )
+        if (ours or status >= 500 or status in _TRY_ANOTHER) and not self._opened:
+            if status >= 500 or status == 429:
+                self._pulse.failed(self._gateway.now)
+            if self._another(error):
+                return
+        self._finish()
+        if ours or self._opened:
+            self._fail_client(error)
+            return
+        content_type = response.headers.get(b"content-type", b"application/json")
+        headers = self._answer_headers(content_type)
+        if b"retry-after" in response.headers:
+            headers += b"retry-after: %b\r\n" % response.headers[b"retry-after"]
+        self._client.answer(status, headers, b"".join(self._pieces))
+
+    def _failed(self, error: UpstreamError, last: bytes = b"") -> None:
+        """The attempt broke. Before content another deployment may be asked; behind it the client is told."""
+        connection = self._connection
+        late = isinstance(error, UpstreamTimeout)
+        # Nothing was sent, or the provider closed a kept-alive connection just as we wrote: certainly not charged.
+        stale = connection is not None and connection.served > 0 and not connection.received and not late
+        stream = self._stream
+        charged = stream is not None and stream.usage() != NO_USAGE
+        state: State = "released" if connection is None or stale else "settled" if charged else "unknown"
+        self._settle(state, "upstream_timeout" if late else "upstream_failed", error.what)
+        if connection is not None:
+            connection.abort()
+        if not stale:
+            self._pulse.failed(self._gateway.now)
+        if (stream is None or not stream.content) and self._another(error, same=stale):
+            return
+        self._finish()
+        self._fail_client(error, last)
+
+    # ------------------------------------------------ answer: what a client does
+
+    def on_client_left(self) -> None:
+        """Stop the provider at once, and book what it has done so far."""
+        if self._over:
+            return
+        connection = self._connection
+        if connection is None:
+            self._settle("released", "client_left", "before anything was sent")
+        else:
+            connection.abort()
+            self._settle("settled", "client_left", "")
+        self._finish()
+
+    def on_client_slow(self) -> None:
+        if self._connection is not None:
+            self._connection.pause()
+            self.deadline = self._total_deadline  # the provider cannot be late while we do not read
+
+    def on_client_ready(self) -> None:
+        if self._connection is not None:
+            self._connection.resume()
+            self.deadline = self._gateway.now + self._serving.snapshot.deadlines.between_chunks_s
+
+    # ------------------------------------------------------------------- time
+
+    def on_tick(self, now: float) -> None:
+        """Ten times a second: is something late, does a waiting client need a sign of life?"""
+        if now >= self._total_deadline:
+            self._position = MOST_DEPLOYMENTS  # no time for another
+            self._redialled = True
+            self._failed(UpstreamTimeout("The request took longer than its deadline"))
+        elif now >= self.deadline:
+            what = "The provider fell silent" if self._first_byte else "The provider did not begin to answer in time"
+            self._failed(UpstreamTimeout(what))
+        elif self._comment_at and now >= self._comment_at:
+            self._comment_at = now + _COMMENT_EVERY_S
+            if self._opened:
+                self._client.write(_COMMENT)
+            else:
+                self._opened = True
+                headers = b"content-type: text/event-stream\r\nx-twintrack-id: %b\r\n" % self.request_id.encode()
+                self._client.open(200, headers, _COMMENT)
+
+    # -------------------------------------------------------------- book and end
+
+    def _settle(self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None) -> int | None:
+        """Write the attempt's end; return its cost in nano-dollars, None where unknown or charged by the hour."""
+        target = self._target
+        stream = self._stream
+        ended = time.monotonic_ns()
+        if usage is None:
+            usage = stream.usage() if stream is not None else NO_USAGE
+        source = "reported" if usage.output_tokens is not None else "none"
+        if state == "settled" and source == "none":
+            usage, source = self._estimated(usage), "estimated"
+        cost = self._cost(target, usage) if state == "settled" else 0 if state == "released" else None
+        baseline = None
+        if state == "settled" and self._route is not None:
+            baseline = self._cost(self._serving.snapshot.deployments[self._route.baseline], usage)
+        energy = None
+        if state == "settled" and usage.output_tokens is not None:
+            energy = energy_mj(usage.output_tokens, target.energy_j_per_output_token)
+        total_us = (ended - self._sent) // 1000
+        self._gateway.journal.append(
+            Settle(
+                self.request_id,
+                self._attempt,
+                time.time_ns() // 1000,
+                state,
+                outcome,
+                self._response.status if self._response is not None else 0,
+                detail,
+                self._ttft_us,
+                total_us,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cache_read_tokens,
+                usage.cache_write_tokens,
+                usage.reasoning_tokens,
+                source,  # type: ignore[arg-type]  # one of the three words
+                cost,
+                baseline,
+                energy,
+                "unknown" if energy is None else "estimated",
+                self._answer_bytes,
+            )
+        )
+        pulse = self._pulse
+        pulse.in_flight -= 1
+        pulse.outcomes[outcome] = pulse.outcomes.get(outcome, 0) + 1
+        if outcome == "ok":
+            ttft_ms = None if self._ttft_us is None else self._ttft_us // 1000
+            pulse.worked(ttft_ms, total_us // 1000, self._gateway.now)
+        if usage.input_tokens is not None:
+            pulse.input_tokens += usage.input_tokens
+        if usage.output_tokens is not None:
+            pulse.output_tokens += usage.output_tokens
+        if cost is not None:
+            pulse.cost_nusd += cost
+        elif target.per_hour_nusd == 0:
+            pulse.unpriced += 1
+        return cost
+
+    def _estimated(self, usage: Usage) -> Usage:
+        """What was probably used, where the provider did not say."""
+        stream = self._stream
+        output = stream.pieces if stream is not None else self._answer_bytes // _BYTES_PER_TOKEN
+        return Usage(usage.input_tokens or self._signals.prompt_tokens_est, output)
+
+    def _cost(self, deployment: Deployment, usage: Usage) -> int | None:
+        price = deployment.price
+        if price is None or usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        return cost_nusd(
+            price,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens or 0,
+            usage.cache_write_tokens or 0,
+        )
+
+    def _finish(self) -> None:
+        self._over = True
+        gateway = self._gateway
+        gateway.exchanges.discard(self)
+        gateway.measure_overhead(time.monotonic_ns() - self._began)
+
+    def _fail_client(self, error: TwintrackError, last: bytes = b"") -> None:
+        if self._opened:
+            self._client.cut(last + self._endpoint.error_event(error, self.request_id))
+            return
+        headers = b"content-type: application/json\r\nx-twintrack-id: %b\r\n" % self.request_id.encode()
+        if error.status in (429, 503):
+            headers += b"retry-after: 1\r\n"
+        self._client.answer(error.status, headers, self._endpoint.error_body(error, self.request_id))
+
+    def _answer_headers(self, content_type: bytes, cost: int | None = None) -> bytes:
+        headers = b"content-type: %b\r\nx-twintrack-id: %b\r\n%b" % (
+            content_type,
+            self.request_id.encode(),
+            self._serving.answer_headers[self._target.index],
+        )
+        if self._route is not None:
+            tier = self._serving.tier_of(self._route, self._target.index)
+            headers += b"x-twintrack-route: %b\r\nx-twintrack-tier: %b\r\nx-twintrack-why: %b\r\n" % (
+                self._route.name.encode(),
+                self._route.tiers[tier].name.encode() if tier >= 0 else b"-",
+                header_reason(self._decision).encode(),
+            )
+        if cost is not None:
+            headers += b"x-twintrack-cost-usd: %d.%09d\r\n" % divmod(cost, 1_000_000_000)
+        return headers
+
+    def _most_bytes(self) -> int:
+        limits = self._serving.snapshot.limits
+        assert self._response is not None
+        return limits.max_answer_bytes if self._response.status == 200 else _MAX_REFUSAL_BYTES
+
+
+def _named_signals(endpoint: Endpoint, asked: Asked, labels: Labels, floor: DataClass, body_bytes: int) -> Signals:
+    """A request that names its deployment is not read: its size and its class are enough."""
+    return Signals(
+        endpoint.name,
+        bool(asked.stream),
+        body_bytes // _BYTES_PER_TOKEN,
+        0,
+        0,
+        _TEXT_ONLY,
+        False,
+        "und",
+        "unread",
+        0.0,
+        data_class(labels.data_class, floor, _NAMED_CLASS),
+        labels.data_class is not None,
+        labels.deadline_ms,
+        labels.max_cost_nusd,
+        labels.stakes_high,
+    )

@@ -1,0 +1,170 @@
+"""What one worker holds: the snapshot it serves, made ready, and everything that changes while it runs.
+
+`Serving` is immutable and swapped whole. `GatewayState` is the one mutable value; nothing lives in module globals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Protocol
+
+from twintrack import __version__
+from twintrack.config.settings import DataClass
+from twintrack.config.snapshot import Route, Snapshot
+from twintrack.errors import TwintrackError
+from twintrack.gateway.pulse import Pulse
+from twintrack.ledger.records import SCHEMA, Dispatch, Names, Refuse, Settle
+from twintrack.policy.compiled import Policy
+from twintrack.providers.pool import Pool
+from twintrack.providers.upstream import upstream
+from twintrack.wire.endpoints import ENDPOINTS
+
+
+class Running(Protocol):
+    """What the sweeper looks after."""
+
+    deadline: float
+
+    def on_tick(self, now: float) -> None: ...
+
+
+class Book(Protocol):
+    """Where records go; a worker's journal."""
+
+    def append(self, record: Dispatch | Settle | Refuse) -> None: ...
+
+    def names(self, names: Names) -> None: ...
+
+
+class Serving:
+    """A snapshot with its policy and its upstreams, ready for the request path."""
+
+    def __init__(self, snapshot: Snapshot, pulses: dict[str, Pulse], secret: Callable[[str], str | None]) -> None:
+        """`secret` resolves a reference; `pulses` gains what it lacks."""
+        self.snapshot = snapshot
+        self.policy = Policy(snapshot)
+        self.upstreams = tuple(
+            upstream(each, secret(each.key) if each.key else None, ENDPOINTS, __version__)
+            for each in snapshot.deployments
+        )
+        self.load = [pulses.setdefault(each.name, Pulse(each.name)) for each in snapshot.deployments]
+        self.routes = {route.name: route for route in snapshot.routes}
+        self.names = {each.name: each.index for each in snapshot.deployments}
+        self.answer_headers = tuple(
+            b"x-twintrack-model: %b\r\nx-twintrack-provider: %b\r\n%b"
+            % (
+                each.model.encode(),
+                each.provider.encode(),
+                b"x-twintrack-simulated: true\r\n" if each.simulated else b"",
+            )
+            for each in snapshot.deployments
+        )
+        self._keys = {key.sha256: key.index for key in snapshot.keys}
+        self._tiers = {
+            (route.index, deployment): tier_index
+            for route in snapshot.routes
+            for tier_index, tier in enumerate(route.tiers)
+            for deployment in tier.deployments
+        }
+        self.may_use = lru_cache(4096)(self._may_use)
+
+    def key(self, secret: bytes) -> int | None:
+        """Index of the caller's key; found by digest, so that no comparison leaks its bytes."""
+        return self._keys.get(hashlib.sha256(secret).digest())
+
+    def floor(self, key: int) -> DataClass:
+        """The least class of what a key sends."""
+        return self.snapshot.keys[key].data_class if key >= 0 else "public"
+
+    def tier_of(self, route: Route | None, deployment: int) -> int:
+        return -1 if route is None else self._tiers.get((route.index, deployment), -1)
+
+    def allowed_names(self, key: int) -> list[str]:
+        return [name for name in (*self.routes, *self.names) if self.may_use(key, name)]
+
+    def _may_use(self, key: int, name: str) -> bool:
+        return key < 0 or any(fnmatchcase(name, pattern) for pattern in self.snapshot.keys[key].models)
+
+    def record_names(self, worker: str) -> Names:
+        snapshot = self.snapshot
+        return Names(
+            SCHEMA,
+            snapshot.generation,
+            snapshot.policy_version,
+            worker,
+            tuple((d.name, d.model, d.provider, d.zone, d.region, d.simulated) for d in snapshot.deployments),
+            tuple(d.per_hour_nusd for d in snapshot.deployments),
+            tuple((route.name, tuple(tier.name for tier in route.tiers)) for route in snapshot.routes),
+            tuple(key.name for key in snapshot.keys),
+        )
+
+
+class GatewayState:
+    """One worker's state."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        worker: str,
+        journal: Book,
+        pool: Pool,
+        secret: Callable[[str], str | None],
+        now: float,
+    ) -> None:
+        self.worker = worker
+        self.journal = journal
+        self.pool = pool
+        self.now = now
+        """Seconds on the event loop's clock as of the last tick."""
+        self.pulses: dict[str, Pulse] = {}
+        self.serving = Serving(snapshot, self.pulses, secret)
+        self.exchanges: set[Running] = set()
+        self.refusals: dict[str, int] = {}
+        """Requests nobody was asked for, by error code."""
+        self.failovers = 0
+        self.requests = 0
+        self.in_gateway_ns = 0
+        """Wall time of finished requests."""
+        self._secret = secret
+        self._prefix = f"tt-{int(time.time()):08x}{os.urandom(4).hex()}-"
+        self._count = 0
+
+    def next_id(self) -> str:
+        """Unique for ever: start time, 32 random bits and a counter."""
+        self._count += 1
+        return f"{self._prefix}{self._count:x}"
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Serve `snapshot` from now on; what is running ends as it began."""
+        serving = Serving(snapshot, self.pulses, self._secret)
+        self.journal.names(serving.record_names(self.worker))
+        self.serving = serving
+
+    def note(self, record: Refuse) -> None:
+        """Record a refusal if there is room; it matters less than what was dispatched."""
+        try:
+            self.journal.append(record)
+        except TwintrackError as error:
+            self.count_refusal(error)
+
+    def count_refusal(self, error: TwintrackError) -> None:
+        self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
+
+    def measure_overhead(self, elapsed_ns: int) -> None:
+        self.requests += 1
+        self.in_gateway_ns += elapsed_ns
+
+    def tick(self, now: float) -> None:
+        """Ten times a second: what is late, what recovers, which connections are stale."""
+        self.now = now
+        for exchange in list(self.exchanges):
+            exchange.on_tick(now)
+        for pulse in self.pulses.values():
+            pulse.rest(now)
+        self.pool.sweep(now)

@@ -1,0 +1,475 @@
+"""One transaction's worth of records, turned into rows.
+
+The attempt that is dispatched and settled in the same batch is one INSERT; one that was open before is one UPDATE.
+What a batch changes in `Memory` holds once its transaction is committed; if that fails, the memory is thrown away.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from twintrack.ledger import booking
+from twintrack.ledger.hours import HOUR_US, Interval
+from twintrack.ledger.records import Dispatch, Names, Record, Refuse, Settle
+from twintrack.ledger.rollup import MOST, AttemptRow, Sums, beyond_the_hour, sums
+from twintrack.ledger.words import NAMELESS, Basis, Ending, Vocabulary, Words, data_class
+
+_INSERT_ATTEMPT: Final = (
+    "INSERT OR IGNORE INTO attempts VALUES "
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SETTLE_ATTEMPT: Final = (
+    "UPDATE attempts SET writer = NULL, ending = ?, settled_us = ?, detail = ?, ttft_us = ?, total_us = ?, "
+    "input_tokens = ?, output_tokens = ?, cache_read_tokens = ?, cache_write_tokens = ?, reasoning_tokens = ?, "
+    "cost_nusd = ?, baseline_nusd = ?, energy_mj = ?, response_bytes = ? WHERE id = ?"
+)
+_INSERT_REFUSAL: Final = "INSERT OR IGNORE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE_ROLLUP: Final = (
+    "INSERT OR REPLACE INTO rollups VALUES "
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+_to_msgpack = msgspec.msgpack.Encoder().encode
+_to_names = msgspec.msgpack.Decoder(Names).decode
+
+
+class NeedsCare(Exception):
+    """Rows of this batch are in the database already, or a number in it is absurd: do it again with `careful`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An attempt in the database that has no end yet."""
+
+    id: int
+    at_us: int
+    context: int
+    predicted_nusd: int | None
+    writer: str
+
+
+class Memory:
+    """What the loader knows of the database without asking it again."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.vocabulary = Vocabulary(db)
+        self.next_id: int = db.execute(
+            "SELECT max(coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM refusals), 0)) + 1"
+        ).fetchone()[0]
+        self.open: dict[tuple[str, int], Open] = {
+            (request_id, attempt): Open(*rest)
+            for request_id, attempt, *rest in db.execute(
+                "SELECT request_id, attempt, id, at_us, context, predicted_nusd, writer FROM attempts "
+                "WHERE ending IS NULL"
+            )
+        }
+        self.writers: dict[str, int] = dict(db.execute("SELECT writer, last_us FROM journal_writers"))
+        """To the time of the newest record, UTC microseconds."""
+        self.generations: dict[str, dict[int, Words]] = {}
+        """By writer and generation of the snapshot."""
+        self.nameless = Words(NAMELESS)
+        self._words: dict[Names, Words] = {}
+        for writer, payload in db.execute("SELECT writer, names FROM journal_names"):
+            self.learn(writer, _to_names(payload))
+
+    def learn(self, writer: str, names: Names) -> None:
+        """Workers share the words where their names are the same."""
+        same = msgspec.structs.replace(names, worker="", generation=0)
+        words = self._words.get(same)
+        if words is None:
+            words = self._words[same] = Words(names)
+        self.generations.setdefault(writer, {})[names.generation] = words
+
+    def forget_writers(self, gone: set[str]) -> None:
+        for writer in gone:
+            self.writers.pop(writer, None)
+            self.generations.pop(writer, None)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Usage: `add` what was read, any number of times, then `finish`, all inside one transaction."""
+
+    db: sqlite3.Connection
+    memory: Memory
+    careful: bool = False
+    """Look up each row before it is stored, and each number before it is summed."""
+    insane: int = 0
+    """Records that held a number beyond reason."""
+    _fresh: dict[tuple[str, int], tuple[Dispatch, int, int, str | None, str]] = field(default_factory=dict)
+    """Dispatched in this batch: (record, context, basis, ruled out, writer)."""
+    _orphans: list[tuple[Settle, str]] = field(default_factory=list)
+    _groups: dict[tuple[int, int, int], list[AttemptRow]] = field(default_factory=dict)
+    """Closed attempts by hour, basis and ending."""
+    _totals: dict[tuple[int, int], Sums] = field(default_factory=dict)
+    """By hour and slice."""
+    _busy: dict[int, list[Interval]] = field(default_factory=dict)
+    """By deployment."""
+
+    def add(self, writer: str, records: list[Record]) -> None:
+        """Store what one writer wrote, in its order.
+
+        Raises:
+            NeedsCare: see there.
+        """
+        if self.careful:
+            records = self._with_care(records)
+        try:
+            self._add(writer, records)
+        except OverflowError as error:
+            raise NeedsCare from error
+
+    def _add(self, writer: str, records: list[Record]) -> None:
+        memory = self.memory
+        vocabulary = memory.vocabulary
+        generations = memory.generations.setdefault(writer, {})
+        nameless = memory.nameless
+        endings = vocabulary.endings
+        fresh = self._fresh
+        next_id = memory.next_id
+        last_us = memory.writers.get(writer, 0)
+        inserts: list[AttemptRow] = []
+        updates: list[AttemptRow] = []
+        refusals: list[tuple[Any, ...]] = []
+        groups = self._groups
+        # The hot loop, twice for each request.
+        for record in records:
+            if type(record) is Dispatch:
+                words = generations.get(record.generation, nameless)
+                repeats = (
+                    record.deployment,
+                    record.route,
+                    record.tier,
+                    record.key,
+                    record.endpoint,
+                    record.stream,
+                    record.data_class,
+                    record.reason,
+                    record.chosen,
+                    record.baseline,
+                    record.task,
+                    record.language,
+                )
+                known = words.contexts.get(repeats)
+                if known is None:
+                    known = words.contexts[repeats] = vocabulary.context(words, record)
+                ruled_out = record.ruled_out
+                text = words.ruled_out(ruled_out) if ruled_out else None
+                last_us = record.at_us
+                fresh[record.request_id, record.attempt] = (record, known[0], known[1], text, writer)
+            elif type(record) is Settle:
+                key = (record.request_id, record.attempt)
+                how = (record.state, record.outcome, record.status, record.usage_source, record.energy_source)
+                ending = endings.get(how)
+                if ending is None:
+                    ending = vocabulary.ending(Ending(*how))
+                last_us = record.at_us
+                begun = fresh.pop(key, None)
+                if begun is not None:
+                    dispatch, context, basis, text, _ = begun
+                    at_us = dispatch.at_us
+                    row = (
+                        next_id,
+                        key[0],
+                        key[1],
+                        at_us,
+                        context,
+                        dispatch.prompt_tokens_est,
+                        dispatch.predicted_nusd,
+                        dispatch.p_good,
+                        dispatch.complexity,
+                        dispatch.propensity,
+                        text,
+                        dispatch.request_bytes,
+                        None,
+                        ending,
+                        last_us,
+                        record.detail or None,
+                        record.ttft_us,
+                        record.total_us,
+                        record.input_tokens,
+                        record.output_tokens,
+                        record.cache_read_tokens,
+                        record.cache_write_tokens,
+                        record.reasoning_tokens,
+                        record.cost_nusd,
+                        record.baseline_nusd,
+                        record.energy_mj,
+                        record.response_bytes,
+                    )
+                    next_id += 1
+                    inserts.append(row)
+                else:
+                    running = memory.open.pop(key, None)
+                    if running is None:
+                        self._orphans.append((record, writer))
+                        continue
+                    at_us = running.at_us
+                    basis = vocabulary.basis_of[running.context]
+                    row = _closing(running, record, ending)
+                    updates.append(row)
+                group = (at_us // HOUR_US, basis, ending)
+                members = groups.get(group)
+                if members is None:
+                    groups[group] = [row]
+                else:
+                    members.append(row)
+            elif type(record) is Refuse:
+                refusals.append(self._refusal(next_id, generations.get(record.generation, nameless), record))
+                next_id += 1
+                last_us = record.at_us
+            elif type(record) is Names:
+                self._learn(writer, record)
+                generations = memory.generations[writer]
+        memory.next_id = next_id
+        memory.writers[writer] = last_us
+
+        self._insert(_INSERT_ATTEMPT, inserts)
+        self._insert(_INSERT_REFUSAL, refusals)
+        if updates:
+            self.db.executemany(_SETTLE_ATTEMPT, [(*row[13:], row[0]) for row in updates])
+
+    def finish(self) -> None:
+        """Store what is still open, and the sums.
+
+        Raises:
+            NeedsCare: see there.
+        """
+        memory = self.memory
+        inserts: list[AttemptRow] = []
+        for (request_id, attempt), (dispatch, context, _, text, writer) in self._fresh.items():
+            opened = Open(memory.next_id, dispatch.at_us, context, dispatch.predicted_nusd, writer)
+            memory.next_id += 1
+            inserts.append(_dispatched(opened, dispatch, text))
+            memory.open[request_id, attempt] = opened
+        try:
+            self._insert(_INSERT_ATTEMPT, inserts)
+        except OverflowError as error:
+            raise NeedsCare from error
+        self._settle_orphans()
+        for (hour, basis, ending), rows in self._groups.items():
+            self._sum(hour, basis, ending, rows)
+        rollups = []
+        for (hour, about), group in self._totals.items():
+            stored = self.db.execute("SELECT * FROM rollups WHERE hour = ? AND slice = ?", (hour, about)).fetchone()
+            if stored:
+                group = group.plus(Sums.from_columns(stored[2:]))
+            rollups.append((hour, about, *group.columns()))
+        self.db.executemany(_REPLACE_ROLLUP, rollups)
+        for deployment, intervals in self._busy.items():
+            booking.book_busy(self.db, deployment, intervals)
+        self.db.executemany("INSERT OR REPLACE INTO journal_writers VALUES (?, ?)", list(memory.writers.items()))
+
+    def _insert(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        if rows and self.db.executemany(statement, rows).rowcount != len(rows):
+            raise NeedsCare
+
+    def _learn(self, writer: str, names: Names) -> None:
+        self.memory.learn(writer, names)
+        self.db.execute(
+            "INSERT OR REPLACE INTO journal_names VALUES (?, ?, ?)", (writer, names.generation, _to_msgpack(names))
+        )
+
+    def _refusal(self, which: int, words: Words, record: Refuse) -> tuple[Any, ...]:
+        basis = Basis(
+            None,
+            words.route(record.route),
+            None,
+            words.key(record.key),
+            record.endpoint,
+            data_class(record.data_class),
+        )
+        about = self.memory.vocabulary.slice(basis, "refused", "refused")
+        self._total(record.at_us // HOUR_US, about, Sums(requests=1))
+        return (
+            which,
+            record.request_id,
+            record.at_us,
+            words.policy_version,
+            basis.route,
+            basis.key,
+            record.endpoint,
+            record.status,
+            record.code,
+            basis.data_class,
+            record.prompt_tokens_est,
+            words.ruled_out(record.ruled_out),
+        )
+
+    def _sum(self, hour: int, basis: int, ending: int, rows: list[AttemptRow]) -> None:
+        vocabulary = self.memory.vocabulary
+        words, how = vocabulary.basis_words[basis], vocabulary.ending_words[ending]
+        about = vocabulary.slice_of(basis, ending)
+        hourly = words.deployment in vocabulary.hourly
+        group = sums(rows, how, hourly=hourly, baseline_counts=words.baseline_counts)
+        if not self.careful and group.absurd():
+            raise NeedsCare
+        if hourly:
+            assert words.deployment is not None
+            self._busy.setdefault(words.deployment, []).extend([(row[3], row[3] + row[17]) for row in rows])
+            later = beyond_the_hour(rows, hour, how, baseline_counts=words.baseline_counts)
+            for later_hour, (hourly_us, both_us) in later.items():
+                group = group._replace(hourly_us=group.hourly_us - hourly_us, both_us=group.both_us - both_us)
+                self._total(later_hour, about, Sums(hourly_us=hourly_us, both_us=both_us))
+        self._total(hour, about, group)
+
+    def _total(self, hour: int, about: int, more: Sums) -> None:
+        before = self._totals.get((hour, about))
+        self._totals[hour, about] = more if before is None else before.plus(more)
+
+    def _settle_orphans(self) -> None:
+        """Settles whose attempt is not open: it was closed before, or its Dispatch lay in a damaged part."""
+        memory = self.memory
+        vocabulary = memory.vocabulary
+        for settle, writer in self._orphans:
+            if self._attempt_exists(settle.request_id, settle.attempt):
+                continue
+            began = _undispatched(settle)
+            context, basis = vocabulary.context(memory.nameless, began)
+            ending = vocabulary.ending(
+                Ending(settle.state, settle.outcome, settle.status, settle.usage_source, settle.energy_source)
+            )
+            running = Open(memory.next_id, began.at_us, context, None, writer)
+            memory.next_id += 1
+            row = _closing(running, settle, ending)
+            self._insert(_INSERT_ATTEMPT, [row])
+            self._groups.setdefault((began.at_us // HOUR_US, basis, ending), []).append(row)
+
+    # With care: slowly, for what happens once in a blue moon.
+
+    def _with_care(self, records: list[Record]) -> list[Record]:
+        kept: list[Record] = []
+        seen: set[tuple[str, int]] = set()
+        for record in records:
+            if type(record) is Dispatch:
+                key = (record.request_id, record.attempt)
+                if key in seen or key in self._fresh or self._attempt_exists(*key):
+                    continue
+                seen.add(key)
+            elif type(record) is Refuse:
+                key = (record.request_id, -1)
+                if key in seen or self._refusal_exists(record.request_id):
+                    continue
+                seen.add(key)
+            sane = _sane(record)
+            if sane is not record:
+                self.insane += 1
+            kept.append(sane)
+        return kept
+
+    def _attempt_exists(self, request_id: str, attempt: int) -> bool:
+        found = self.db.execute("SELECT 1 FROM attempts WHERE request_id = ? AND attempt = ?", (request_id, attempt))
+        return found.fetchone() is not None
+
+    def _refusal_exists(self, request_id: str) -> bool:
+        found = self.db.execute("SELECT 1 FROM refusals WHERE request_id = ?", (request_id,))
+        return found.fetchone() is not None
+
+
+def _dispatched(opened: Open, dispatch: Dispatch, ruled_out: str | None) -> AttemptRow:
+    """The row of an attempt that has no end yet."""
+    return (
+        opened.id,
+        dispatch.request_id,
+        dispatch.attempt,
+        dispatch.at_us,
+        opened.context,
+        dispatch.prompt_tokens_est,
+        dispatch.predicted_nusd,
+        dispatch.p_good,
+        dispatch.complexity,
+        dispatch.propensity,
+        ruled_out,
+        dispatch.request_bytes,
+        opened.writer,
+        *(None,) * 14,
+    )
+
+
+def _closing(running: Open, settle: Settle, ending: int) -> AttemptRow:
+    """The row of an attempt whose dispatch is only known as far as sums need it."""
+    return (
+        running.id,
+        settle.request_id,
+        settle.attempt,
+        running.at_us,
+        running.context,
+        None,
+        running.predicted_nusd,
+        *(None,) * 6,
+        ending,
+        settle.at_us,
+        settle.detail or None,
+        settle.ttft_us,
+        settle.total_us,
+        settle.input_tokens,
+        settle.output_tokens,
+        settle.cache_read_tokens,
+        settle.cache_write_tokens,
+        settle.reasoning_tokens,
+        settle.cost_nusd,
+        settle.baseline_nusd,
+        settle.energy_mj,
+        settle.response_bytes,
+    )
+
+
+def _undispatched(settle: Settle) -> Dispatch:
+    """What is known of the dispatch of an attempt when only its end was found."""
+    return Dispatch(
+        request_id=settle.request_id,
+        attempt=settle.attempt,
+        at_us=max(0, settle.at_us - settle.total_us),
+        generation=0,
+        deployment=-1,
+        route=-1,
+        tier=-1,
+        key=-1,
+        endpoint="",
+        stream=False,
+        data_class=-1,
+        reason="",
+        chosen=-1,
+        baseline=-1,
+        prompt_tokens_est=0,
+        predicted_nusd=None,
+        p_good=None,
+        complexity=None,
+        propensity=0.0,
+        task="",
+        language="",
+        ruled_out=(),
+        request_bytes=0,
+    )
+
+
+def _sane(record: Record) -> Record:
+    """The same with numbers beyond reason as unknown, or cut where there is no unknown."""
+    if type(record) is Names:
+        return record
+    changed: dict[str, int | None] = {}
+    for name in record.__struct_fields__:
+        number = getattr(record, name)
+        if type(number) is int and name != "at_us" and not -MOST < number < MOST:
+            changed[name] = None if name in _MAY_BE_UNKNOWN else MOST - 1
+    return msgspec.structs.replace(record, **changed) if changed else record
+
+
+_MAY_BE_UNKNOWN: Final = frozenset(
+    {
+        "predicted_nusd",
+        "ttft_us",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+        "cost_nusd",
+        "baseline_nusd",
+        "energy_mj",
+    }
+)

@@ -1,0 +1,459 @@
+"""From the journals into the database: each record once, whatever crashes in between.
+
+A batch is one transaction that stores the rows, their sums and how far each journal was read. So a batch that fails
+is read again, and one that was committed never is. Beyond that (request id, attempt) is unique: a journal brought back
+from a backup changes nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from twintrack.config.snapshot import Deployment
+from twintrack.errors import LedgerError
+from twintrack.ledger import booking
+from twintrack.ledger.batch import Batch, Memory, NeedsCare
+from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless, journal_folder
+from twintrack.ledger.records import Record, Settle
+from twintrack.ledger.schema import database, explained, open_writer
+from twintrack.ledger.words import DeploymentWords
+
+LOCK: Final = "loader.lock"
+BATCH: Final = 10_000
+"""Records in one transaction."""
+_CHUNK: Final = 2_000
+"""Records read at once: few enough to stay in the processor's cache until they are stored."""
+_LATE_US: Final = 2_000_000
+"""How long ago a record just read may have been made."""
+
+
+class LoaderBusy(LedgerError):
+    """Another process loads this data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    rows: int
+    """Records stored by this call."""
+    caught_up: bool
+    """Everything the journals held when the call began is in the database."""
+    lost: int = 0
+    """Attempts closed as `lost` because their worker died."""
+    problems: tuple[str, ...] = ()
+    """What could not be read, and what was done about it; for the log."""
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A journal file while the loader has it open."""
+
+    reader: JournalReader
+    writer: str
+    name: str
+    inode: int
+    offset: int
+    """Everything before it is in the database."""
+    writer_gone: bool = False
+    done: bool = False
+    damaged: bool = False
+    stuck_at: int = -1
+
+
+class Loader:
+    """Loads `FOLDER/journal` into `FOLDER/ledger.db`. One per data folder: it holds `FOLDER/loader.lock` until `close`.
+
+    May be used from several threads: `load` and `mark_up` take turns, `fsync` waits for neither.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    ) -> None:
+        """
+        Args:
+            clock_us: UTC microseconds.
+        Raises:
+            LoaderBusy: another process loads this folder.
+            LedgerError: the folder or the database cannot be used.
+        """
+        self.folder = Path(folder)
+        self.journals = journal_folder(self.folder)
+        self.path = database(self.folder)
+        self._clock_us = clock_us
+        self._turn = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._memory: Memory | None = None
+        self._segments: dict[str, _Segment] = {}
+        self._unreadable = False
+        self._synced: frozenset[str] = frozenset()
+        try:
+            self.journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise LedgerError(f"The data folder {self.folder} cannot be used", why=str(error)) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            raise LoaderBusy(
+                f"Another process loads the journals of {self.folder}", fix="Let the running gateway do it"
+            ) from error
+        try:
+            with self._explaining():
+                self._remember()
+        except LedgerError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of database, journals and lock."""
+        with self._turn:
+            self._forget()
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
+
+    def load(self, limit: int = 20 * BATCH) -> Loaded:
+        """Store what the journals hold, in transactions of about `BATCH` records, until `limit` is passed.
+
+        Raises:
+            LedgerError: the database is locked, full or broken. Nothing is lost: call again later.
+        """
+        with self._turn, self._explaining():
+            problems: list[str] = []
+            rows = 0
+            while True:
+                self._scan(problems)
+                stored, caught_up = self._batch(problems)
+                rows += stored
+                self._remove_finished(problems)
+                if caught_up or rows >= limit:
+                    break
+            lost = 0
+            if caught_up:
+                lost = self._close_lost(problems)
+                self._forget_busy()
+            return Loaded(rows, caught_up, lost, tuple(problems))
+
+    def mark_up(self, now_us: int, deployments: Iterable[Deployment]) -> None:
+        """Book the time since the last mark to each deployment that is paid by the hour.
+
+        Call it every second or so while the gateway is up. A gap over 10 s counts as down: nobody knows.
+
+        Raises:
+            LedgerError: see `load`; a mark missed for less than 10 s is made good by the next.
+        """
+        paid = [d for d in deployments if d.per_hour_nusd > 0]
+        with self._turn, self._explaining():
+            vocabulary = self._remember().vocabulary
+            with self._transaction() as db:
+                for d in paid:
+                    words = DeploymentWords(d.name, d.model, d.provider, d.zone, d.region, d.simulated, d.per_hour_nusd)
+                    booking.book_up(db, vocabulary.deployment(words), now_us)
+
+    def fsync(self) -> None:
+        """Put the journals on disk; call it each second. Power loss then costs at most a second.
+
+        Raises:
+            LedgerError: a disk failed.
+        """
+        try:
+            names = frozenset(name for name in os.listdir(self.journals) if name.endswith(SUFFIX))
+            for name in names:
+                try:
+                    _fsync(self.journals / name)
+                except FileNotFoundError:
+                    continue  # loaded and removed meanwhile
+            if names - self._synced:
+                _fsync(self.journals)  # the names of the new files
+            self._synced = names
+        except OSError as error:
+            raise LedgerError(f"The journals in {self.journals} cannot be put on disk", why=str(error)) from error
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """When a call fails, what is remembered may be wrong: drop it, and let the next call ask the database."""
+        if self._lock < 0:
+            raise LedgerError("The loader is closed")
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._forget()
+            raise explained(error, self.path) from error
+        except OSError as error:
+            self._forget()
+            raise LedgerError(f"The journals in {self.journals} cannot be read", why=str(error)) from error
+        except BaseException:
+            self._forget()
+            raise
+
+    @contextmanager
+    def _transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """`durable`: on disk before it returns, with all that was committed before."""
+        db = self._connection()
+        if durable:
+            db.execute("PRAGMA synchronous = FULL")
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+        finally:
+            if durable:
+                db.execute("PRAGMA synchronous = NORMAL")
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = open_writer(self.path)
+        return self._db
+
+    def _remember(self) -> Memory:
+        if self._memory is None:
+            self._memory = Memory(self._connection())
+        return self._memory
+
+    def _forget(self) -> None:
+        self._memory = None
+        for segment in self._segments.values():
+            segment.reader.close()
+        self._segments = {}
+
+    def _scan(self, problems: list[str]) -> None:
+        """Open the segments that came since the last scan, let go of those that went."""
+        present: dict[str, int] = {}
+        with os.scandir(self.journals) as listing:
+            for entry in listing:
+                if entry.name.endswith(SUFFIX):
+                    present[entry.name] = entry.inode()
+        for name, segment in list(self._segments.items()):
+            if present.get(name) != segment.inode:
+                segment.reader.close()
+                del self._segments[name]
+        self._unreadable = False
+        for name in sorted(present.keys() - self._segments.keys()):
+            path = self.journals / name
+            try:
+                reader = JournalReader(path)
+            except FileNotFoundError:
+                continue
+            except (EmptySegment, NotAJournal):
+                # Perhaps a worker is writing the header this moment; then it holds the lock.
+                if discard_headless(path) == "foreign":
+                    self._quarantine(name, f"{name} does not begin like a journal segment", problems)
+                continue
+            except LedgerError as error:
+                self._unreadable = True
+                problems.append(str(error))
+                continue
+            writer = f"{reader.writer:016x}"
+            cursor = (
+                self._connection()
+                .execute("SELECT offset FROM journal_cursor WHERE writer = ? AND seq = ?", (writer, reader.seq))
+                .fetchone()
+            )
+            offset = cursor[0] if cursor else reader.start
+            self._segments[name] = _Segment(reader, writer, name, present[name], offset)
+
+    def _batch(self, problems: list[str]) -> tuple[int, bool]:
+        """Store about `BATCH` records. Returns how many, and whether that was all there are."""
+        try:
+            return self._try_batch(problems, careful=False)
+        except NeedsCare:
+            self._memory = None
+        problem_count = len(problems)
+        try:
+            return self._try_batch(problems, careful=True)
+        except NeedsCare as error:
+            del problems[problem_count:]
+            raise LedgerError("The journal cannot be stored", why="its rows do not fit the ledger's") from error
+
+    def _try_batch(self, problems: list[str], *, careful: bool) -> tuple[int, bool]:
+        read: dict[str, tuple[_Segment, int, bool, bool]] = {}
+        waiting: set[str] = set()
+        left = BATCH
+        memory = self._remember()
+        segments = sorted(self._segments.values(), key=lambda s: (s.writer, s.reader.seq))
+        if not segments:
+            return 0, True
+        with self._transaction() as db:
+            batch = Batch(db, memory, careful)
+            for segment in segments:
+                if segment.writer in waiting:
+                    continue
+                # Locked before it is read: what is there then is all there will ever be.
+                if not segment.writer_gone:
+                    segment.writer_gone = segment.reader.take_lock()
+                offset = segment.offset
+                stop = "limit"
+                while stop == "limit" and left > 0:
+                    chunk = segment.reader.read(offset, _CHUNK)
+                    batch.add(segment.writer, chunk.records)
+                    left -= len(chunk.records)
+                    offset, stop = chunk.offset, chunk.stop
+                done = stop in ("continued", "closed")
+                damaged = False
+                if stop in ("end", "unfinished"):
+                    if segment.writer_gone:
+                        damaged = segment.reader.verdict(offset)[0] == "damaged"
+                        done = True
+                    elif stop == "unfinished":
+                        self._notice_stuck(segment, offset, problems)
+                if not done:
+                    waiting.add(segment.writer)
+                if done or offset != segment.offset:
+                    read[segment.name] = segment, offset, done, damaged
+                if left <= 0:
+                    break
+            if not read:
+                return 0, left > 0
+            batch.finish()
+            db.executemany(
+                "INSERT OR REPLACE INTO journal_cursor VALUES (?, ?, ?, ?, 0)",
+                [(s.writer, s.reader.seq, s.name, offset) for s, offset, _, _ in read.values()],
+            )
+        for segment, offset, done, damaged in read.values():
+            segment.offset, segment.done, segment.damaged = offset, done, damaged
+        if batch.insane:
+            problems.append(f"{batch.insane} records held a number beyond reason, which was stored as unknown")
+        return BATCH - left, left > 0
+
+    def _notice_stuck(self, segment: _Segment, offset: int, problems: list[str]) -> None:
+        """A frame of a living worker is in progress for microseconds; one met twice is damaged."""
+        if segment.stuck_at == offset:
+            problems.append(
+                f"{segment.name} cannot be read from byte {offset} on; "
+                "the rest is put aside in a .damaged file when its worker moves on"
+            )
+            segment.stuck_at = -2
+        elif segment.stuck_at != -2:
+            segment.stuck_at = offset
+
+    def _remove_finished(self, problems: list[str]) -> None:
+        """Remove segments that are loaded to the end and whose worker writes elsewhere or is gone."""
+        finished = [segment for segment in self._segments.values() if segment.done]
+        if not finished:
+            return
+        where = [(segment.writer, segment.reader.seq) for segment in finished]
+        # The rows must be on disk before the only other copy of them goes.
+        with self._transaction(durable=True) as db:
+            db.executemany("UPDATE journal_cursor SET finished = 1 WHERE writer = ? AND seq = ?", where)
+        for segment in finished:
+            if segment.damaged:
+                _, left = segment.reader.verdict(segment.offset)
+                what = f"{segment.name} is damaged at byte {segment.offset}: {left} bytes from there were not loaded"
+                self._quarantine(segment.name, what, problems)
+            else:
+                (self.journals / segment.name).unlink(missing_ok=True)
+            segment.reader.close()
+            del self._segments[segment.name]
+        with self._transaction() as db:
+            db.executemany("DELETE FROM journal_cursor WHERE writer = ? AND seq = ?", where)
+
+    def _quarantine(self, name: str, what: str, problems: list[str]) -> None:
+        """Put a damaged file aside, whole, and write down why."""
+        kept = f"{name}.damaged"
+        number = 1
+        while (self.journals / kept).exists():
+            number += 1
+            kept = f"{name}.{number}.damaged"
+        with self._transaction(durable=True) as db:
+            db.execute("INSERT INTO incidents (at_us, kept_as, what) VALUES (?, ?, ?)", (self._clock_us(), kept, what))
+        os.rename(self.journals / name, self.journals / kept)
+        problems.append(f"{what}; the file is kept as {kept}")
+
+    def _close_lost(self, problems: list[str]) -> int:
+        """Close what dead workers left open. A worker is dead when none of its journal files is left."""
+        memory = self._remember()
+        if memory.writers.keys() <= {segment.writer for segment in self._segments.values()}:
+            return 0
+        self._scan(problems)  # a worker may have gone on in a new segment since the last one
+        if self._unreadable:
+            return 0  # it may be any worker's
+        gone = memory.writers.keys() - {segment.writer for segment in self._segments.values()}
+        settles: dict[str, list[Record]] = {writer: [] for writer in gone}
+        for (request_id, attempt), running in memory.open.items():
+            if running.writer in gone:
+                ended_us = max(running.at_us, memory.writers[running.writer])
+                settles[running.writer].append(_lost(request_id, attempt, ended_us, ended_us - running.at_us))
+        if not gone:
+            return 0
+        with self._transaction() as db:
+            batch = Batch(db, memory, careful=True)
+            for writer, records in settles.items():
+                batch.add(writer, records)
+            batch.finish()
+            for forget in (
+                "DELETE FROM journal_writers WHERE writer = ?",
+                "DELETE FROM journal_names WHERE writer = ?",
+                "DELETE FROM journal_cursor WHERE writer = ?",
+            ):
+                db.executemany(forget, [(writer,) for writer in gone])
+        memory.forget_writers(gone)
+        return sum(map(len, settles.values()))
+
+    def _forget_busy(self) -> None:
+        """Drop busy times that nothing running or unread can reach back to."""
+        memory = self._remember()
+        if not memory.vocabulary.hourly:
+            return
+        if self._connection().execute("SELECT 1 FROM engine_busy LIMIT 1").fetchone() is None:
+            return
+        reach_us = min([self._clock_us() - _LATE_US, *(running.at_us for running in memory.open.values())])
+        with self._transaction() as db:
+            booking.forget_busy(db, reach_us)
+
+
+def _lost(request_id: str, attempt: int, at_us: int, total_us: int) -> Settle:
+    """What the worker would have written, had it lived."""
+    return Settle(
+        request_id=request_id,
+        attempt=attempt,
+        at_us=at_us,
+        state="unknown",
+        outcome="lost",
+        status=0,
+        detail="the worker died",
+        ttft_us=None,
+        total_us=total_us,
+        input_tokens=None,
+        output_tokens=None,
+        cache_read_tokens=None,
+        cache_write_tokens=None,
+        reasoning_tokens=None,
+        usage_source="none",
+        cost_nusd=None,
+        baseline_nusd=None,
+        energy_mj=None,
+        energy_source="unknown",
+        response_bytes=0,
+    )
+
+
+def _fsync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,125 @@
+"""What a worker writes to its journal: a few positional records, each one msgpack array.
+
+`Names` opens every segment and follows each reload, so that the other records carry small integers
+instead of words. Times are UTC microseconds since 1970 (`_us`); durations come from the monotonic clock.
+`None` is unknown and differs from 0.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+"""Version of these records; stands in every `Names`."""
+
+Outcome = Literal[
+    "ok",
+    "client_left",  # the client closed before the answer was complete
+    "upstream_refused",  # the provider answered 4xx or 5xx
+    "upstream_failed",  # connection, framing or content error before the answer was complete
+    "upstream_timeout",
+    "lost",  # the worker died while the attempt was running
+]
+State = Literal["dispatched", "settled", "released", "unknown"]
+"""released: sent but certainly not charged (refused or failed without usage); unknown: cost cannot be known."""
+
+
+class Names(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=0):
+    schema: int
+    generation: int
+    policy_version: str
+    worker: str
+    deployments: tuple[tuple[str, str, str, str, str, bool], ...]
+    """(name, model, provider, zone, region, simulated)"""
+    per_hour_nusd: tuple[int, ...]
+    """By deployment; 0 where it is not charged by the hour."""
+    routes: tuple[tuple[str, tuple[str, ...]], ...]
+    """(name, tier names)"""
+    keys: tuple[str, ...]
+
+
+class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
+    """Written before the first byte goes to the provider."""
+
+    request_id: str
+    attempt: int
+    """From 0 within the request."""
+    at_us: int
+    generation: int
+    deployment: int
+    route: int
+    """-1: the client named the deployment."""
+    tier: int
+    key: int
+    """-1: no key configured."""
+    endpoint: str
+    """chat, messages or embeddings."""
+    stream: bool
+    data_class: int
+    """Index into DATA_CLASSES."""
+    reason: str
+    """Why this deployment: a code of policy/explain.py."""
+    chosen: int
+    """What routing chose; differs from `deployment` in observe mode and after a failed attempt."""
+    baseline: int
+    prompt_tokens_est: int
+    predicted_nusd: int | None
+    p_good: float | None
+    complexity: float | None
+    propensity: float
+    task: str
+    language: str
+    ruled_out: tuple[tuple[int, str, int, int], ...]
+    """(deployment, objection code, have, need)"""
+    request_bytes: int
+    """Of the body sent to the provider."""
+
+
+class Settle(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
+    """Closes an attempt, once; a second one for the same attempt changes nothing."""
+
+    request_id: str
+    attempt: int
+    at_us: int
+    state: State
+    outcome: Outcome
+    status: int
+    """HTTP status of the provider, 0 if none came."""
+    detail: str
+    """Which failure, in a few words; never text of the prompt or the answer."""
+    ttft_us: int | None
+    total_us: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    usage_source: Literal["reported", "estimated", "none"]
+    cost_nusd: int | None
+    """None: unknown, or charged by the hour and allocated when the hour is booked."""
+    baseline_nusd: int | None
+    energy_mj: int | None
+    """Millijoules."""
+    energy_source: Literal["measured", "estimated", "unknown"]
+    response_bytes: int
+
+
+class Refuse(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
+    """A request that was understood but sent to nobody."""
+
+    request_id: str
+    at_us: int
+    generation: int
+    route: int
+    key: int
+    endpoint: str
+    status: int
+    code: str
+    data_class: int
+    prompt_tokens_est: int
+    ruled_out: tuple[tuple[int, str, int, int], ...]
+
+
+Record = Names | Dispatch | Settle | Refuse

@@ -1,0 +1,367 @@
+"""The ledger's database: one SQLite file, its tables, and how older files become the present ones.
+
+Money is integer nano-dollars (`_nusd`), times are UTC microseconds since 1970 (`_us`), energy is millijoules (`_mj`).
+NULL is unknown and differs from 0. What repeats from row to row (names, class, reason) stands once in a table of its
+own, so that a row of `attempts` is short to write; the view `entries` puts the words back for whoever reads with SQL.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from twintrack.errors import LedgerError
+
+DATABASE: Final = "ledger.db"
+
+_FIRST: Final = """
+CREATE TABLE deployments (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  zone TEXT NOT NULL,
+  region TEXT NOT NULL,
+  simulated INTEGER NOT NULL,
+  per_hour_nusd INTEGER NOT NULL,     -- 0: charged by the token, if at all
+  UNIQUE (name, model, provider, zone, region, simulated, per_hour_nusd)
+) STRICT;
+
+-- What was asked and how it was chosen, as far as it repeats.
+CREATE TABLE contexts (
+  id INTEGER PRIMARY KEY,
+  policy_version TEXT NOT NULL,
+  route TEXT,                         -- NULL: the client named the deployment
+  tier TEXT,
+  key TEXT,                           -- NULL: no key configured
+  endpoint TEXT NOT NULL,
+  stream INTEGER NOT NULL,
+  data_class TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  task TEXT NOT NULL,
+  language TEXT NOT NULL,
+  deployment INTEGER NOT NULL REFERENCES deployments,
+  chosen INTEGER REFERENCES deployments,
+  baseline INTEGER REFERENCES deployments
+) STRICT;
+
+-- How an attempt ended, as far as it repeats.
+CREATE TABLE endings (
+  id INTEGER PRIMARY KEY,
+  state TEXT NOT NULL CHECK (state IN ('settled', 'released', 'unknown')),
+  outcome TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  usage_source TEXT NOT NULL,
+  energy_source TEXT NOT NULL,
+  UNIQUE (state, outcome, status, usage_source, energy_source)
+) STRICT;
+
+CREATE TABLE attempts (
+  id INTEGER PRIMARY KEY,             -- order of loading, shared with refusals
+  request_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  at_us INTEGER NOT NULL,
+  context INTEGER NOT NULL REFERENCES contexts,
+  prompt_tokens_est INTEGER,
+  predicted_nusd INTEGER,
+  p_good REAL,
+  complexity REAL,
+  propensity REAL,
+  ruled_out TEXT,                     -- JSON [[deployment, code, have, need], …]; NULL: none
+  request_bytes INTEGER,
+  writer TEXT,                        -- whose journal it is in, while it is open
+  ending INTEGER REFERENCES endings,  -- NULL: dispatched, still open
+  settled_us INTEGER,
+  detail TEXT,
+  ttft_us INTEGER,
+  total_us INTEGER,
+  input_tokens INTEGER,
+  output_tokens INTEGER,
+  cache_read_tokens INTEGER,
+  cache_write_tokens INTEGER,
+  reasoning_tokens INTEGER,
+  cost_nusd INTEGER,
+  baseline_nusd INTEGER,
+  energy_mj INTEGER,
+  response_bytes INTEGER,
+  UNIQUE (request_id, attempt)
+) STRICT;
+
+CREATE INDEX attempts_open ON attempts (writer) WHERE ending IS NULL;
+
+CREATE TABLE refusals (
+  id INTEGER PRIMARY KEY,
+  request_id TEXT NOT NULL UNIQUE,
+  at_us INTEGER NOT NULL,
+  policy_version TEXT NOT NULL,
+  route TEXT,
+  key TEXT,
+  endpoint TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  code TEXT NOT NULL,
+  data_class TEXT NOT NULL,
+  prompt_tokens_est INTEGER,
+  ruled_out TEXT
+) STRICT;
+
+-- What a rollup row is about. A refused request has deployment NULL and state and outcome 'refused'.
+CREATE TABLE slices (
+  id INTEGER PRIMARY KEY,
+  deployment INTEGER REFERENCES deployments,
+  route TEXT,
+  tier TEXT,
+  key TEXT,
+  endpoint TEXT NOT NULL,
+  data_class TEXT NOT NULL,
+  state TEXT NOT NULL,
+  outcome TEXT NOT NULL
+) STRICT;
+
+-- Sums over closed attempts and refusals by the hour of their dispatch.
+CREATE TABLE rollups (
+  hour INTEGER NOT NULL,              -- at_us / 3600000000
+  slice INTEGER NOT NULL REFERENCES slices,
+  requests INTEGER NOT NULL,          -- first attempts, and refusals
+  attempts INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  cache_write_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  usage_estimated INTEGER NOT NULL,   -- attempts whose tokens the provider did not report
+  usage_unknown INTEGER NOT NULL,
+  cost_nusd INTEGER NOT NULL,
+  cost_known INTEGER NOT NULL,        -- attempts in cost_nusd
+  cost_unknown INTEGER NOT NULL,
+  cost_hourly INTEGER NOT NULL,       -- attempts whose cost is their part of the engine's hour
+  estimated_nusd INTEGER NOT NULL,    -- predictions for attempts of state unknown, to reconcile
+  estimated INTEGER NOT NULL,         -- attempts in estimated_nusd
+  baseline_nusd INTEGER NOT NULL,
+  baseline_known INTEGER NOT NULL,
+  both_known INTEGER NOT NULL,        -- attempts that savings are computed over
+  saving_nusd INTEGER NOT NULL,       -- over these: baseline - cost; by the hour: baseline
+  saving_sq REAL NOT NULL,            -- sum of squares of the same
+  both_us INTEGER NOT NULL,           -- by the hour, over these: their part of hourly_us,
+  saving_t REAL NOT NULL,             --   sum of baseline x duration,
+  saving_tt REAL NOT NULL,            --   sum of squares of durations
+  hourly_us INTEGER NOT NULL,         -- by the hour: what lies in this hour of all durations
+  ttft_known INTEGER NOT NULL,
+  ttft_us INTEGER NOT NULL,
+  ttft_histogram BLOB NOT NULL,       -- see histogram.py
+  total_us INTEGER NOT NULL,
+  total_histogram BLOB NOT NULL,
+  energy_measured_mj INTEGER NOT NULL,
+  energy_estimated_mj INTEGER NOT NULL,
+  energy_unknown INTEGER NOT NULL,    -- attempts
+  PRIMARY KEY (hour, slice)
+) STRICT, WITHOUT ROWID;
+
+-- Own engines: every hour the gateway is up is paid for, busy or not.
+CREATE TABLE engine_hours (
+  hour INTEGER NOT NULL,
+  deployment INTEGER NOT NULL REFERENCES deployments,
+  up_us INTEGER NOT NULL,
+  busy_us INTEGER NOT NULL,           -- with at least one attempt running
+  PRIMARY KEY (hour, deployment)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE engine_marks (
+  deployment INTEGER PRIMARY KEY REFERENCES deployments,
+  seen_us INTEGER NOT NULL
+) STRICT;
+
+-- Disjoint busy times already in busy_us that an attempt still running may yet touch.
+CREATE TABLE engine_busy (
+  deployment INTEGER NOT NULL REFERENCES deployments,
+  start_us INTEGER NOT NULL,
+  end_us INTEGER NOT NULL,
+  PRIMARY KEY (deployment, start_us)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE journal_cursor (
+  writer TEXT NOT NULL,               -- hex, random for each life of a worker
+  seq INTEGER NOT NULL,
+  segment TEXT NOT NULL,
+  offset INTEGER NOT NULL,            -- everything before it is loaded
+  finished INTEGER NOT NULL,          -- 1: the file may go
+  PRIMARY KEY (writer, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE journal_writers (
+  writer TEXT PRIMARY KEY,
+  last_us INTEGER NOT NULL            -- of its newest loaded record
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE journal_names (
+  writer TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  names BLOB NOT NULL,                -- the record as msgpack
+  PRIMARY KEY (writer, generation)
+) STRICT, WITHOUT ROWID;
+
+-- What could not be loaded. `kept_as` names the file it still lies in.
+CREATE TABLE incidents (
+  id INTEGER PRIMARY KEY,
+  at_us INTEGER NOT NULL,
+  kept_as TEXT NOT NULL,              -- in the folder of the journals
+  what TEXT NOT NULL
+) STRICT;
+
+CREATE VIEW entries AS
+SELECT
+  a.id, a.request_id, a.attempt, a.at_us, c.policy_version, c.route, c.tier, c.key, c.endpoint, c.stream,
+  c.data_class, c.reason, c.task, c.language,
+  d.name AS deployment, d.model, d.provider, d.zone, d.region, d.simulated, d.per_hour_nusd,
+  ch.name AS chosen, b.name AS baseline,
+  a.prompt_tokens_est, a.predicted_nusd, a.p_good, a.complexity, a.propensity, a.ruled_out, a.request_bytes,
+  coalesce(e.state, 'dispatched') AS state, e.outcome, e.status, a.detail, a.settled_us, a.ttft_us, a.total_us,
+  a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens, a.reasoning_tokens,
+  e.usage_source, a.cost_nusd, a.baseline_nusd, a.energy_mj, e.energy_source, a.response_bytes
+FROM attempts a
+CROSS JOIN contexts c ON c.id = a.context   -- CROSS: SQLite keeps this order, and with it that of the ids
+CROSS JOIN deployments d ON d.id = c.deployment
+LEFT JOIN deployments ch ON ch.id = c.chosen
+LEFT JOIN deployments b ON b.id = c.baseline
+LEFT JOIN endings e ON e.id = a.ending;
+"""
+
+MIGRATIONS: Final = (_FIRST,)
+"""Step n leads from version n to n + 1. A step that has been released is never changed again."""
+
+VERSION: Final = len(MIGRATIONS)
+
+
+def database(folder: str | os.PathLike[str]) -> Path:
+    """Where the ledger of a data folder lies."""
+    return Path(folder) / DATABASE
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open for loading; made if missing, brought up to date if older.
+
+    Raises:
+        LedgerError: the file is broken, from a newer version, busy, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite would make it readable for others; -wal and -shm take over the mode of the file.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(f"The ledger {path} cannot be opened", why=str(error)) from error
+    try:
+        _migrate(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error as error:
+        connection.close()
+        raise explained(error, path) from error
+    except LedgerError:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open for queries only.
+
+    Raises:
+        LedgerError: there is none, it is broken, or of another version.
+    """
+    if not path.exists():
+        raise LedgerError(f"There is no ledger at {path}", fix="Send requests first, or name its folder with --data")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", timeout=5.0, isolation_level=None, check_same_thread=False, uri=True
+        )
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
+    try:
+        version = _version(connection)
+        _refuse_newer(version, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise explained(error, path) from error
+    except LedgerError:
+        connection.close()
+        raise
+    if version < VERSION:
+        connection.close()
+        raise LedgerError(
+            f"The ledger {path} has version {version}, this program reads version {VERSION}",
+            fix="Start the gateway once, or run `twintrack ledger`, to bring it up to date",
+        )
+    return connection
+
+
+def explained(error: sqlite3.Error, path: Path) -> LedgerError:
+    """What an error of SQLite means for the ledger."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LedgerError(f"The ledger {path} is locked", why="another process writes to it", fix="Try again")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return LedgerError(
+            f"The ledger {path} is broken",
+            why=str(error),
+            fix="Restore it from a backup, or move it away to begin a new one",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return LedgerError(f"There is no space for the ledger {path}", why=str(error), fix="Free disk space")
+    return LedgerError(f"The ledger {path} cannot be used", why=str(error))
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """0 for a new file."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone() is None:
+        return 0
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    return int(row[0] or 0)
+
+
+def _refuse_newer(version: int, path: Path) -> None:
+    if version > VERSION:
+        raise LedgerError(
+            f"The ledger {path} was written by a newer version",
+            why=f"it has version {version}, this program knows up to {VERSION}",
+            fix="Upgrade twintrack; a ledger never goes back to an older version",
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again under the lock: two processes may have come here at once.
+        version = _version(connection)
+        _refuse_newer(version, path)
+        if version == 0:
+            if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                raise LedgerError(f"{path} is some other SQLite database", fix="Name another data folder")
+            connection.execute(
+                "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, since TEXT NOT NULL) STRICT, WITHOUT ROWID"
+            )
+        for step in range(version, VERSION):
+            for statement in _statements(MIGRATIONS[step]):
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO schema_version VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))", (step + 1,)
+            )
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Single statements, because `executescript` would commit the transaction around them."""
+    statements: list[str] = []
+    buffer = ""
+    for line in script.splitlines(keepends=True):
+        buffer += line
+        if sqlite3.complete_statement(buffer):
+            statements.append(buffer)
+            buffer = ""
+    return statements

@@ -1,0 +1,202 @@
+"""What the data plane answers: three endpoints that go to models, a few that it answers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import msgspec
+
+from twintrack.config.snapshot import Snapshot
+from twintrack.errors import MethodNotAllowed, NotFound, TwintrackError, Unauthorized, Unavailable, UnsupportedMedia, nearest
+from twintrack.gateway.handle import Exchange
+from twintrack.gateway.state import GatewayState
+from twintrack.server.http import ClientConnection, Waiting
+from twintrack.wire.chat import error_body
+from twintrack.wire.dialect import Endpoint
+from twintrack.wire.endpoints import ENDPOINTS
+from twintrack.wire.http1 import RequestHead
+
+_JSON = b"content-type: application/json\r\n"
+_TEXT = b"content-type: text/plain; charset=utf-8\r\n"
+_METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
+_BY_PATH: dict[bytes, Endpoint] = {endpoint.path.encode(): endpoint for endpoint in ENDPOINTS}
+
+Relay = Callable[[ClientConnection, RequestHead, bytes], Waiting | None]
+"""Hands a request for the console to the control plane."""
+
+
+class Api:
+    """The `Front` of every client connection of a worker."""
+
+    def __init__(
+        self,
+        gateway: GatewayState,
+        *,
+        metrics: Callable[[], bytes],
+        openapi: Callable[[], bytes],
+        relay: Relay | None,
+    ) -> None:
+        self.gateway = gateway
+        self.connections: set[ClientConnection] = set()
+        self.draining = False
+        self.ready = True
+        self._metrics = metrics
+        self._openapi = openapi
+        self._relay = relay
+        self._own: dict[bytes, Callable[[ClientConnection, RequestHead], None]] = {
+            b"/v1/models": self._models,
+            b"/healthz": self._healthz,
+            b"/readyz": self._readyz,
+            b"/metrics": self._show_metrics,
+            b"/openapi.json": self._show_openapi,
+        }
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.gateway.serving.snapshot
+
+    @property
+    def now(self) -> float:
+        return self.gateway.now
+
+    def on_made(self, connection: ClientConnection) -> bool:
+        self.connections.add(connection)
+        return len(self.connections) <= self.snapshot.limits.max_connections
+
+    def on_lost(self, connection: ClientConnection) -> None:
+        self.connections.discard(connection)
+
+    def handle(self, connection: ClientConnection, head: RequestHead, body: bytes) -> Waiting | None:
+        path = head.target.partition(b"?")[0]
+        endpoint = _BY_PATH.get(path)
+        try:
+            if endpoint is None:
+                return self._other(connection, head, path, body)
+            if head.method != b"POST":
+                raise MethodNotAllowed(f"{path.decode()} takes POST")
+            key = self._key(head)
+            if b"content-encoding" in head.headers and head.headers[b"content-encoding"] != b"identity":
+                raise UnsupportedMedia("Compressed bodies are not accepted", fix="Send the JSON as it is.")
+            if not head.headers.get(b"content-type", b"application/json").startswith(b"application/json"):
+                raise UnsupportedMedia("The body must be application/json")
+            if self.draining:
+                raise Unavailable("The gateway is shutting down", fix="Send the request again.")
+        except TwintrackError as error:
+            self.refuse(connection, head, error)
+            return None
+        exchange = Exchange(self.gateway, endpoint, connection, head.headers, key)
+        exchange.begin(body)
+        return exchange
+
+    def refuse(self, connection: ClientConnection, head: RequestHead | None, error: TwintrackError) -> None:
+        """Answer in the dialect of the path, as far as it is known."""
+        self.gateway.count_refusal(error)
+        endpoint = _BY_PATH.get(head.target.partition(b"?")[0]) if head is not None else None
+        request_id = self.gateway.next_id()
+        headers = b"%bx-twintrack-id: %b\r\n" % (_JSON, request_id.encode())
+        if error.status == 401:
+            headers += b"www-authenticate: Bearer\r\n"
+        elif error.status == 405:
+            headers += b"allow: POST\r\n" if endpoint is not None else b"allow: GET\r\n"
+        elif error.status == 503:
+            headers += b"retry-after: 1\r\n"
+        connection.answer(error.status, headers, (endpoint.error_body if endpoint else error_body)(error, request_id))
+
+    # ---- who asks
+
+    def _key(self, head: RequestHead) -> int:
+        """Index of the caller's key, -1 where no key is configured.
+
+        Raises:
+            Unauthorized: none given, or not one of ours.
+        """
+        serving = self.gateway.serving
+        if not serving.snapshot.keys:
+            return -1
+        headers = head.headers
+        secret = headers.get(b"x-api-key")
+        if secret is None:
+            scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+            if scheme.lower() != b"bearer" or not secret:
+                raise Unauthorized(
+                    "A key is required", fix="Send `authorization: Bearer KEY` or `x-api-key: KEY`."
+                )
+        key = serving.key(secret.strip())
+        if key is None:
+            raise Unauthorized("This key is not one of ours")
+        return key
+
+    # ---- what we answer ourselves
+
+    def _other(self, connection: ClientConnection, head: RequestHead, path: bytes, body: bytes) -> Waiting | None:
+        own = self._own.get(path)
+        if own is not None:
+            if head.method not in (b"GET", b"HEAD"):
+                raise MethodNotAllowed(f"{path.decode()} takes GET")
+            own(connection, head)
+            return None
+        if path.startswith(b"/v1/models/") and head.method == b"GET":
+            self._model(connection, head, path[11:].decode("latin-1"))
+            return None
+        if self._relay is not None and (path == b"/" or path.startswith((b"/console", b"/admin"))):
+            return self._relay(connection, head, body)
+        if path == b"/" and head.method in (b"GET", b"HEAD"):
+            self._say(connection, head, 200, _TEXT, b"Twintrack is serving. GET /v1/models lists what it offers.\n")
+            return None
+        _unknown_path(path)
+
+    def _say(self, connection: ClientConnection, head: RequestHead, status: int, headers: bytes, body: bytes) -> None:
+        headers += b"x-twintrack: gateway\r\n"
+        if head.method == b"HEAD":
+            connection.answer_head(status, headers, len(body))
+        else:
+            connection.answer(status, headers, body)
+
+    def _models(self, connection: ClientConnection, head: RequestHead) -> None:
+        serving = self.gateway.serving
+        names = serving.allowed_names(self._key(head))
+        listed = {"object": "list", "data": [self._described(name) for name in names]}
+        self._say(connection, head, 200, _JSON, msgspec.json.encode(listed))
+
+    def _model(self, connection: ClientConnection, head: RequestHead, name: str) -> None:
+        serving = self.gateway.serving
+        if name not in serving.allowed_names(self._key(head)):
+            close = nearest(name, serving.allowed_names(self._key(head)))
+            raise NotFound(f"There is no model {name[:80]!r}", fix=f"Did you mean {close[0]}?" if close else "")
+        self._say(connection, head, 200, _JSON, msgspec.json.encode(self._described(name)))
+
+    def _described(self, name: str) -> dict[str, object]:
+        serving = self.gateway.serving
+        shown: dict[str, object] = {"id": name, "object": "model", "created": 0, "owned_by": "twintrack"}
+        if name in serving.routes:
+            shown["tiers"] = [tier.name for tier in serving.routes[name].tiers]
+        else:
+            deployment = serving.snapshot.deployments[serving.names[name]]
+            shown["owned_by"] = deployment.provider
+            if deployment.context_tokens:
+                shown["context_window"] = deployment.context_tokens
+        return shown
+
+    def _healthz(self, connection: ClientConnection, head: RequestHead) -> None:
+        self._say(connection, head, 200, _TEXT, b"ok\n")
+
+    def _readyz(self, connection: ClientConnection, head: RequestHead) -> None:
+        if self.ready and not self.draining:
+            self._say(connection, head, 200, _TEXT, b"ready\n")
+        else:
+            self._say(connection, head, 503, _TEXT, b"draining\n" if self.draining else b"not ready\n")
+
+    def _show_metrics(self, connection: ClientConnection, head: RequestHead) -> None:
+        self._key(head)
+        self._say(connection, head, 200, _METRICS, self._metrics())
+
+    def _show_openapi(self, connection: ClientConnection, head: RequestHead) -> None:
+        self._say(connection, head, 200, _JSON, self._openapi())
+
+
+def _unknown_path(path: bytes) -> NoReturn:
+    text = path.decode("latin-1")
+    known = [endpoint.path for endpoint in ENDPOINTS] + ["/v1/models", "/healthz", "/readyz", "/metrics"]
+    close = nearest(text, known, 1)
+    raise NotFound(f"There is nothing at {text[:80]}", fix=f"Did you mean {close[0]}?" if close else "")

@@ -1,0 +1,335 @@
+"""The client's side of the data plane: one HTTP/1.1 connection, one request at a time.
+
+Bytes come in, a request goes to `server/api.py`, an answer goes out. Nothing is read ahead beyond a bounded amount,
+and nothing is written ahead of a client that does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from twintrack.config.snapshot import Snapshot
+from twintrack.errors import BadRequest, HeadTooLarge, RequestError, RequestTimeout, TooLarge, TwintrackError
+from twintrack.wire.http1 import CHUNKED, Chunked, FramingError, RequestHead, request_head, status_line
+
+_AHEAD_BYTES = 65_536
+"""What a client may send ahead of the answer to its last request."""
+
+
+class Waiting(Protocol):
+    """Whoever prepares the answer to the current request."""
+
+    def on_client_left(self) -> None: ...
+
+    def on_client_slow(self) -> None:
+        """The client reads more slowly than we write: stop for now."""
+
+    def on_client_ready(self) -> None: ...
+
+
+class Front(Protocol):
+    """Whom the connections of a worker serve."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def now(self) -> float:
+        """Seconds on the sweeper's clock, which ticks ten times a second: exact enough for a deadline, and free."""
+        ...
+
+    def handle(self, connection: ClientConnection, head: RequestHead, body: bytes) -> Waiting | None:
+        """Take one whole request; answer through the connection, now or later."""
+
+    def refuse(self, connection: ClientConnection, head: RequestHead | None, error: TwintrackError) -> None:
+        """Answer a request that could not be read."""
+
+    def on_made(self, connection: ClientConnection) -> bool:
+        """False if there are too many connections."""
+        ...
+
+    def on_lost(self, connection: ClientConnection) -> None: ...
+
+
+class ClientConnection(asyncio.Protocol):
+    __slots__ = (
+        "_body",
+        "_busy",
+        "_chunked_in",
+        "_chunked_out",
+        "_discard",
+        "_front",
+        "_head",
+        "_held",
+        "_keep_alive",
+        "_left",
+        "_paused",
+        "_waiting",
+        "deadline",
+        "transport",
+    )
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self.transport: asyncio.Transport | None = None
+        self.deadline = 0.0
+        """When, on the sweeper's clock, the client is late; 0: never."""
+        self._held = b""
+        """The start of a head, or what came ahead of its turn."""
+        self._head: RequestHead | None = None
+        """Of the request whose body is being read or whose answer is awaited."""
+        self._body: list[bytes] = []
+        self._left = 0
+        self._chunked_in: Chunked | None = None
+        self._chunked_out = False
+        self._keep_alive = True
+        self._busy = False
+        """A request was handed on and its answer is not complete."""
+        self._waiting: Waiting | None = None
+        self._paused = False
+        self._discard = False
+        """Nothing more is read from this client."""
+
+    # ---- what the event loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # create_server makes a Transport
+        self.deadline = self._front.now + self._front.snapshot.deadlines.head_s
+        if not self._front.on_made(self):
+            self._discard = True
+            self.hang_up()
+
+    def data_received(self, data: bytes) -> None:
+        if self._discard:
+            return
+        if self._busy:
+            self._held += data
+            if len(self._held) > _AHEAD_BYTES and not self._paused and self.transport is not None:
+                self._paused = True
+                self.transport.pause_reading()
+        elif self._head is not None:
+            self._read_body(self._head, data)
+        elif self._held:
+            self._read_head(self._held + data)
+        else:
+            self._read_head(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        waiting, self._waiting = self._waiting, None
+        self.transport = None
+        self._discard = True
+        self._front.on_lost(self)
+        if waiting is not None:
+            waiting.on_client_left()
+
+    def pause_writing(self) -> None:
+        if self._waiting is not None:
+            self._waiting.on_client_slow()
+
+    def resume_writing(self) -> None:
+        if self._waiting is not None:
+            self._waiting.on_client_ready()
+
+    # ---- time
+
+    def on_late(self) -> None:
+        """The sweeper found the deadline passed."""
+        self.deadline = 0.0
+        if self._head is None and not self._held:
+            self.hang_up()
+        elif not self._busy:
+            self._stop(RequestTimeout("The request did not arrive in time"))
+
+    def drain(self) -> None:
+        """No further request on this connection; an idle one closes now."""
+        self._keep_alive = False
+        if not self._busy and self._head is None and not self._held:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    # ---- reading
+
+    def _read_head(self, data: bytes) -> None:
+        limits = self._front.snapshot.limits
+        end = data.find(b"\r\n\r\n", 0, limits.max_head_bytes) + 4
+        if end == 3:
+            if len(data) >= limits.max_head_bytes:
+                self._stop(HeadTooLarge(f"The request's head exceeds {limits.max_head_bytes} bytes"))
+                return
+            if not self._held:  # later pieces do not move the deadline, so one byte at a time is late too
+                self.deadline = self._front.now + self._front.snapshot.deadlines.head_s
+            self._held = data
+            return
+        self._held = b""
+        try:
+            head = request_head(data, end, limits.max_headers)
+        except RequestError as error:
+            self._stop(error)
+            return
+        length = head.length
+        have = len(data) - end
+        if have == length:  # the whole request at once: what nearly every client does
+            if length > limits.max_body_bytes:
+                self._stop_body(head, length)
+            else:
+                self._go(head, data[end:])
+            return
+        if length > limits.max_body_bytes:
+            self._stop_body(head, length)
+            return
+        self._head = head
+        self._chunked_in = Chunked() if length == CHUNKED else None
+        self._left = max(length, 0)
+        self.deadline = self._front.now + self._front.snapshot.deadlines.body_s
+        if length == 0:
+            self._held = data[end:]
+            self._go(head, b"")
+        elif have:
+            self._read_body(head, data[end:])
+        elif head.expects_continue and self.transport is not None:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _read_body(self, head: RequestHead, data: bytes) -> None:
+        chunked = self._chunked_in
+        if chunked is None:
+            here = data[: self._left]
+            self._body.append(here)
+            self._left -= len(here)
+            if self._left:
+                return
+            rest = data[len(here) :]
+        else:
+            try:
+                pieces = chunked.feed(data)
+            except FramingError as error:
+                self._stop(BadRequest("The chunked body is malformed", why=str(error)))
+                return
+            self._body += pieces
+            self._left += sum(map(len, pieces))
+            if self._left > self._front.snapshot.limits.max_body_bytes:
+                self._stop_body(head, self._left)
+                return
+            if not chunked.done:
+                return
+            rest = chunked.rest
+            self._chunked_in = None
+        body = b"".join(self._body)
+        self._body = []
+        self._held = rest
+        self._go(head, body)
+
+    def _stop_body(self, head: RequestHead, length: int) -> None:
+        self._head = head
+        limit = self._front.snapshot.limits.max_body_bytes
+        self._stop(TooLarge(f"The body has {length} bytes or more, the limit is {limit}"))
+
+    def _go(self, head: RequestHead, body: bytes) -> None:
+        self._head = head
+        self._busy = True
+        self.deadline = 0.0
+        if not head.keep_alive:
+            self._keep_alive = False
+        waiting = self._front.handle(self, head, body)
+        if self._busy:  # not answered yet
+            self._waiting = waiting
+
+    def _stop(self, error: TwintrackError) -> None:
+        """Refuse what is being read and close: what follows on the connection cannot be framed for sure."""
+        self._keep_alive = False
+        self._discard = True
+        self._busy = True
+        self._body = []
+        self._front.refuse(self, self._head, error)
+
+    # ---- writing: one answer for each request, whole or streamed
+
+    @property
+    def modern(self) -> bool:
+        return self._head is None or self._head.modern
+
+    def answer(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a whole answer. `headers` are complete lines."""
+        if self.transport is not None:
+            self.transport.write(
+                b"%b%bcontent-length: %d\r\n%b\r\n%b"
+                % (status_line(status), headers, len(body), b"" if self._keep_alive else b"connection: close\r\n", body)
+            )
+        self._answered()
+
+    def answer_head(self, status: int, headers: bytes, length: int) -> None:
+        """The answer to HEAD: what GET would say, without its body."""
+        if self.transport is not None:
+            self.transport.write(
+                b"%b%bcontent-length: %d\r\n%b\r\n"
+                % (status_line(status), headers, length, b"" if self._keep_alive else b"connection: close\r\n")
+            )
+        self._answered()
+
+    def answer_raw(self, message: bytes) -> None:
+        """A whole answer of the control plane, head and all, which says `connection: close`."""
+        if self.transport is not None:
+            self.transport.write(message)
+        self._keep_alive = False
+        self._answered()
+
+    def open(self, status: int, headers: bytes, first: bytes) -> None:
+        """Begin a streamed answer, with its first bytes if there are any."""
+        self._chunked_out = self.modern
+        if not self._chunked_out:
+            self._keep_alive = False
+        if self.transport is not None:
+            self.transport.write(
+                b"%b%b%b%b\r\n%b"
+                % (
+                    status_line(status),
+                    headers,
+                    b"transfer-encoding: chunked\r\n" if self._chunked_out else b"",
+                    b"" if self._keep_alive else b"connection: close\r\n",
+                    self._framed(first) if first else b"",
+                )
+            )
+
+    def write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_out else data)
+
+    def close(self, last: bytes = b"") -> None:
+        """End a streamed answer cleanly."""
+        if self.transport is not None:
+            end = b"0\r\n\r\n" if self._chunked_out else b""
+            self.transport.write((self._framed(last) if last else b"") + end)
+        self._answered()
+
+    def cut(self, last: bytes) -> None:
+        """End a streamed answer so that no client can take it for complete."""
+        if self.transport is not None:
+            self.transport.write(self._framed(last))
+        self._keep_alive = False
+        self._answered()
+
+    def _framed(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_out else data
+
+    def _answered(self) -> None:
+        self._waiting = None
+        self._busy = False
+        self._head = None
+        if not self._keep_alive:
+            self._discard = True
+            self.hang_up()
+            return
+        self.deadline = self._front.now + self._front.snapshot.deadlines.idle_s
+        if self._held:
+            # A pipelined request; not from here, since many of them would pile up on the stack.
+            asyncio.get_running_loop().call_soon(self._read_held)
+        if self._paused and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def _read_held(self) -> None:
+        if not self._busy and self._head is None and not self._discard and self._held:
+            self._read_head(self._held)

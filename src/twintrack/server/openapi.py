@@ -1,0 +1,107 @@
+"""Our own OpenAPI 3.1 document: what the data plane accepts, generated from the types that decode it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from twintrack import __version__
+from twintrack.wire.endpoints import ENDPOINTS
+from twintrack.wire.prompt import LABELS
+
+_LABEL_TEXT = {
+    "class": "Data class of this request: public, internal, confidential or restricted.",
+    "deadline-ms": "Milliseconds until the answer must be complete.",
+    "max-cost-usd": "The most this request may cost.",
+    "stakes": "high takes the best allowed model.",
+}
+_ERRORS = {
+    "400": "Not JSON, a wrong type, or a field that is refused; names the position or path.",
+    "401": "No key, or one that is not ours.",
+    "403": "The key may not use this model.",
+    "404": "No such model; names the nearest.",
+    "413": "The body is too large.",
+    "415": "Not JSON, or compressed.",
+    "422": "Every deployment is ruled out; says why.",
+    "502": "The provider failed.",
+    "503": "Nothing can be dispatched right now.",
+    "504": "The provider was too slow.",
+}
+
+
+def document() -> bytes:
+    """The document as JSON."""
+    types = [endpoint.decoder.type for endpoint in ENDPOINTS]
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    paths: dict[str, object] = {}
+    for endpoint, schema in zip(ENDPOINTS, schemas, strict=True):
+        paths[endpoint.path] = {
+            "post": {
+                "operationId": endpoint.name,
+                "summary": f"{endpoint.name.capitalize()}; unknown members pass to a provider of the same dialect.",
+                "security": [{"bearer": []}, {"apiKey": []}],
+                "parameters": [
+                    {
+                        "name": f"x-twintrack-{label}",
+                        "in": "header",
+                        "required": False,
+                        "description": _LABEL_TEXT[label],
+                        "schema": {"type": "string"},
+                    }
+                    for label in LABELS
+                ],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+                "responses": {
+                    "200": {
+                        "description": "The provider's answer, whole or as server-sent events.",
+                        "content": {"application/json": {}, "text/event-stream": {}},
+                    },
+                    **{status: _error(text) for status, text in _ERRORS.items()},
+                },
+            }
+        }
+    for path, (operation, summary, content) in {
+        "/v1/models": ("models", "Routes and deployments the key may use.", "application/json"),
+        "/healthz": ("healthz", "The process answers.", "text/plain"),
+        "/readyz": ("readyz", "The process takes requests.", "text/plain"),
+        "/metrics": ("metrics", "Counters of all workers for Prometheus.", "text/plain"),
+    }.items():
+        responses: dict[str, object] = {"200": {"description": summary, "content": {content: {}}}}
+        if path in ("/v1/models", "/metrics"):
+            responses["401"] = _error(_ERRORS["401"])
+        if path == "/readyz":
+            responses["503"] = {"description": "Draining.", "content": {content: {}}}
+        paths[path] = {"get": {"operationId": operation, "summary": summary, "responses": responses}}
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Twintrack", "version": __version__, "license": {"name": "Apache-2.0"}},
+            "paths": paths,
+            "components": {
+                "schemas": {
+                    **components,
+                    "Error": {
+                        "type": "object",
+                        "required": ["error"],
+                        "properties": {
+                            "error": {
+                                "type": "object",
+                                "required": ["message", "type"],
+                                "properties": {"message": {"type": "string"}, "type": {"type": "string"}},
+                            }
+                        },
+                    },
+                },
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                },
+            },
+        }
+    )
+
+
+def _error(text: str) -> dict[str, object]:
+    return {
+        "description": text,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }

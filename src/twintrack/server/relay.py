@@ -1,0 +1,67 @@
+"""Pages and admin requests go on to the control plane over its Unix socket; the data plane only carries bytes.
+
+Not the request path of models: it is written for clarity, on asyncio's streams. The console is shown where nobody
+else can look: to loopback clients, or to callers with a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from twintrack.errors import Unavailable
+from twintrack.server.http import ClientConnection, Waiting
+from twintrack.wire.chat import error_body
+from twintrack.wire.http1 import RequestHead
+
+_MAX_PAGE_BYTES = 16_777_216
+_PASSING = (b"accept", b"content-type", b"cookie", b"hx-request", b"origin", b"sec-fetch-site", b"if-none-match", b"authorization")
+
+
+class Relay:
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, connection: ClientConnection, head: RequestHead, body: bytes) -> Waiting | None:
+        task = asyncio.get_running_loop().create_task(self._carry(connection, head, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return _Cancel(task.cancel)
+
+    async def _carry(self, connection: ClientConnection, head: RequestHead, body: bytes) -> None:
+        lines = [b"%b %b HTTP/1.1" % (head.method, head.target), b"host: " + head.headers.get(b"host", b"localhost")]
+        lines += [name + b": " + head.headers[name] for name in _PASSING if name in head.headers]
+        lines += [b"connection: close", b"content-length: %d" % len(body)]
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._socket_path)
+            try:
+                writer.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+                answer = await reader.read(_MAX_PAGE_BYTES)
+                while more := await reader.read(_MAX_PAGE_BYTES):
+                    answer += more
+            finally:
+                writer.close()
+        except OSError:
+            answer = b""
+        if not answer:
+            error = Unavailable("The console is starting", fix="Reload in a second.")
+            connection.answer(503, b"content-type: application/json\r\nretry-after: 1\r\n", error_body(error, ""))
+        else:
+            connection.answer_raw(answer)
+
+
+class _Cancel:
+    """The client of a page: when it leaves, the errand ends."""
+
+    def __init__(self, cancel: Callable[[], object]) -> None:
+        self._cancel = cancel
+
+    def on_client_left(self) -> None:
+        self._cancel()
+
+    def on_client_slow(self) -> None:
+        return
+
+    def on_client_ready(self) -> None:
+        return

@@ -1,0 +1,173 @@
+"""One data-plane process: an event loop, a listening socket, a journal.
+
+Started by fork from the supervisor, so it inherits the snapshot, the sockets and the board, and is serving
+milliseconds later. It never touches a database, a log or another worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from twintrack.config.snapshot import Snapshot
+from twintrack.errors import EnvironmentProblem, TwintrackError
+from twintrack.gateway.open import dialing
+from twintrack.gateway.state import GatewayState
+from twintrack.ledger.journal import Journal
+from twintrack.providers.pool import Pool
+from twintrack.server import metrics
+from twintrack.server.api import Api
+from twintrack.server.board import Board
+from twintrack.server.http import ClientConnection
+from twintrack.server.openapi import document
+from twintrack.server.relay import Relay
+
+_TICK_S = 0.1
+_SHOW_EVERY_TICKS = 5
+_BACKLOG = 4096
+
+
+@dataclass(frozen=True)
+class Post:
+    """A worker's place: what it inherits."""
+
+    slot: int
+    socket: socket.socket
+    board: Board
+    snapshot_path: Path
+    """Where a newer snapshot lies when SIGHUP comes."""
+    console_socket: str
+    """Path of the control plane's Unix socket; empty: no console."""
+    secret: Callable[[str], str | None]
+
+    @property
+    def name(self) -> str:
+        return f"w{self.slot}"
+
+
+def run(post: Post, snapshot: Snapshot) -> int:
+    """Serve until SIGTERM; return the exit status."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(post, snapshot))
+    except TwintrackError as error:
+        print(f"twintrack worker {post.slot}: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+
+
+async def _serve(post: Post, snapshot: Snapshot) -> int:
+    loop = asyncio.get_running_loop()
+    journal = Journal(Path(snapshot.data) / "journal", post.name)
+    pool = Pool(loop, dialing(snapshot, post.secret))
+    gateway = GatewayState(
+        snapshot, worker=post.name, journal=journal, pool=pool, secret=post.secret, now=loop.time()
+    )
+    journal.start(gateway.serving.record_names(post.name))
+    before = metrics.decoded(post.board.read(post.slot))  # of a worker that died in this place
+
+    def here() -> metrics.Counters:
+        now = metrics.counted(gateway, len(api.connections))
+        before.generation = now.generation
+        before.in_flight = before.connections = 0
+        return before.plus(now)
+
+    def all_metrics() -> bytes:
+        total = here()
+        for slot in range(post.board.slots):
+            if slot != post.slot:
+                total = total.plus(metrics.decoded(post.board.read(slot)))
+        return metrics.text(total)
+
+    relay = Relay(post.console_socket) if post.console_socket else None
+    api = Api(gateway, metrics=all_metrics, openapi=document, relay=relay)
+    stopped = asyncio.Event()
+
+    def reload() -> None:
+        try:
+            fresh = msgspec.msgpack.decode(post.snapshot_path.read_bytes(), type=Snapshot)
+            pool.use(dialing(fresh, post.secret))
+            gateway.swap(fresh)
+        except (OSError, msgspec.DecodeError, TwintrackError) as error:
+            print(f"twintrack worker {post.slot}: still serving the old configuration: {error}", file=sys.stderr)
+        post.board.write(post.slot, metrics.encoded(here()))
+
+    def drain() -> None:
+        api.draining = True
+        server.close()
+        for connection in list(api.connections):
+            connection.drain()
+        stopped.set()
+
+    server = await loop.create_server(
+        lambda: ClientConnection(api), sock=post.socket, backlog=_BACKLOG, ssl=_server_tls(snapshot)
+    )
+    loop.add_signal_handler(signal.SIGTERM, drain)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor gets it too and tells us
+
+    parent = os.getppid()
+    ticks = 0
+
+    def tick() -> None:
+        nonlocal ticks
+        now = loop.time()
+        gateway.tick(now)
+        for connection in list(api.connections):
+            if 0.0 < connection.deadline < now:
+                connection.on_late()
+        ticks += 1
+        if ticks % _SHOW_EVERY_TICKS == 0:
+            post.board.write(post.slot, metrics.encoded(here()))
+            if os.getppid() != parent and not stopped.is_set():
+                drain()  # the supervisor was killed: nobody would tell us of a new configuration
+        loop.call_later(_TICK_S, tick)
+
+    post.board.write(post.slot, metrics.encoded(here()))
+    gc.collect()
+    gc.freeze()  # what is here now stays; the collector need not look at it again
+    loop.call_later(_TICK_S, tick)
+    await stopped.wait()
+    await _drained(gateway, api, loop, snapshot.deadlines.drain_s)
+    post.board.write(post.slot, metrics.encoded(here()))
+    pool.close()
+    journal.close()
+    return 0
+
+
+async def _drained(gateway: GatewayState, api: Api, loop: asyncio.AbstractEventLoop, drain_s: float) -> None:
+    """Let running requests finish; what is not done in time is ended as an error, never as a clean end."""
+    late = loop.time() + drain_s
+    while gateway.exchanges and loop.time() < late:
+        await asyncio.sleep(0.02)
+    for exchange in list(gateway.exchanges):
+        exchange.on_tick(float("inf"))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            while api.connections:
+                for connection in list(api.connections):
+                    connection.drain()
+                await asyncio.sleep(0.01)
+
+
+def _server_tls(snapshot: Snapshot) -> ssl.SSLContext | None:
+    if not snapshot.tls_cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(snapshot.tls_cert, snapshot.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise EnvironmentProblem("The TLS certificate cannot be loaded", why=str(error)) from None
+    return context

@@ -1,0 +1,48 @@
+"""Change a few members of a JSON object and leave every other byte as it came.
+
+Where client and provider speak the same dialect the client's own JSON travels on: numbers keep their digits, unknown
+members their place. Only a body whose members cannot be found for sure by bytes is taken apart, and then each value
+still travels as it was written.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_MODEL = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*"[^"\\]*"')
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ESCAPED_LETTER = rb"\u006"
+"""A key may hide as "mod\\u0065l"; letters a to o are escaped so."""
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """`body`, a JSON object that was decoded and has a string member `model`, with that member set to `model`."""
+    if body.count(b'"model"') == 1 and _ESCAPED_LETTER not in body:
+        # Inside a string the closing quote would be escaped, so the one place these bytes stand is the key.
+        match = _MODEL.search(body)
+        if match is not None:
+            return b'%b"model":%b%b' % (body[: match.start()], _quoted(model), body[match.end() :])
+    return with_members(body, {"model": _quoted(model)})
+
+
+def with_first(body: bytes, member: bytes) -> bytes:
+    """`body`, a JSON object with at least one member and none of this name, with one more in front."""
+    start = body.index(b"{") + 1
+    return b"%b%b,%b" % (body[:start], member, body[start:])
+
+
+def with_members(body: bytes, members: dict[str, bytes | None]) -> bytes:
+    """`body` with members set to raw JSON, or taken out where the value is None."""
+    found = _MEMBERS.decode(body)
+    for name, value in members.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = msgspec.Raw(value)
+    return msgspec.json.encode(found)
+
+
+def _quoted(text: str) -> bytes:
+    return msgspec.json.encode(text)

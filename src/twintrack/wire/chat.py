@@ -1,0 +1,270 @@
+"""OpenAI chat completions: POST /v1/chat/completions (OpenAI API reference, spec 2.3.0)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from twintrack.errors import TwintrackError, UpstreamError
+from twintrack.wire import sse
+from twintrack.wire.body import with_first, with_members, with_model
+from twintrack.wire.dialect import Asked, Endpoint, has_labels, without_labels
+from twintrack.wire.prompt import Prompt
+from twintrack.wire.stream import PassingStream, known
+from twintrack.wire.usage import NO_USAGE, Usage
+
+_MODALITY_OF_PART = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
+
+
+class Part(msgspec.Struct):
+    type: str
+    text: str | None = None
+
+
+class Message(msgspec.Struct):
+    role: str
+    content: str | list[Part] | None = None
+    tool_calls: msgspec.Raw | None = None
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class ChatRequest(Asked, kw_only=True):
+    messages: list[Message]
+    tools: list[msgspec.Raw] | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stream_options: StreamOptions | None = None
+
+    def prompt(self) -> Prompt:
+        texts: list[str] = []
+        seen = {"text"}
+        first_user = last_user = ""
+        tools = bool(self.tools)
+        for message in self.messages:
+            content = message.content
+            if message.tool_calls is not None or message.role == "tool":
+                tools = True
+            if content is None:
+                continue
+            if isinstance(content, str):
+                text = content
+            else:
+                text = "\n".join(part.text for part in content if part.text is not None)
+                seen.update(_MODALITY_OF_PART[part.type] for part in content if part.type in _MODALITY_OF_PART)
+            texts.append(text)
+            if message.role == "user":
+                first_user = first_user or text
+                last_user = text
+        return Prompt(
+            tuple(texts),
+            first_user,
+            last_user,
+            ("text",) if len(seen) == 1 else ("text", *sorted(seen - {"text"})),
+            tools,
+            len(self.messages),
+            self.max_completion_tokens or self.max_tokens or 0,
+        )
+
+    def wants_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage is True
+
+    def body_for(self, body: bytes, model: str) -> bytes:
+        if self.model != model:
+            body = with_model(body, model)
+        if self.metadata and has_labels(self.metadata):
+            body = with_members(body, {"metadata": without_labels(self.metadata)})
+        if self.stream and not self.wants_usage():
+            if self.stream_options is None and b'"stream_options"' not in body:
+                return with_first(body, b'"stream_options":{"include_usage":true}')
+            return with_members(body, {"stream_options": b'{"include_usage":true}'})
+        return body
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Answer(msgspec.Struct):
+    choices: list[msgspec.Raw]
+    usage: _Usage | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: object = None
+    reasoning_content: object = None
+    reasoning: object = None
+    refusal: object = None
+    tool_calls: object = None
+    function_call: object = None
+    audio: object = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: object = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_CHUNK = msgspec.json.Decoder(_Chunk)
+_ANYTHING = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def usage_of(usage: _Usage | None) -> Usage:
+    if usage is None:
+        return NO_USAGE
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Usage(
+        known(usage.prompt_tokens),
+        known(usage.completion_tokens),
+        known(prompt.cached_tokens) if prompt else None,
+        known(prompt.cache_write_tokens) if prompt else None,
+        known(completion.reasoning_tokens) if completion else None,
+    )
+
+
+def read_usage(body: bytes) -> Usage:
+    try:
+        return usage_of(_ANSWER.decode(body).usage)
+    except msgspec.ValidationError as error:
+        return _odd_usage(body, error)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UpstreamError("The provider's answer is not JSON", why=str(error)) from None
+
+
+def _odd_usage(body: bytes, error: msgspec.ValidationError) -> Usage:
+    """An answer with choices stays one although its usage is of another shape; then the usage is unknown."""
+    try:
+        members = _ANYTHING.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        members = {}
+    if "choices" not in members:
+        raise UpstreamError("The provider's answer is no chat completion", why=str(error))
+    return NO_USAGE
+
+
+class ChatStream(PassingStream):
+    __slots__ = ("_partial", "_strip")
+
+    def __init__(self, strip_usage: bool) -> None:
+        super().__init__()
+        self._strip = strip_usage
+        self._partial = b""
+
+    def see(self, text: bytes) -> None:
+        if text == b"[DONE]":
+            self.finished = True
+            return
+        try:
+            chunk = _CHUNK.decode(text)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UpstreamError("The provider's stream holds an event that is no chunk", why=str(error)) from None
+        if chunk.error is not None:
+            self.failure = "error event"
+        if chunk.usage is not None:
+            self._usage = usage_of(chunk.usage)
+        for choice in chunk.choices or ():
+            if choice.finish_reason is not None:
+                self.finished = self.content = True
+            elif choice.delta is not None and not self.content:
+                delta = choice.delta
+                self.content = bool(
+                    delta.content
+                    or delta.reasoning_content
+                    or delta.reasoning
+                    or delta.refusal
+                    or delta.tool_calls
+                    or delta.function_call
+                    or delta.audio
+                )
+
+    def feed(self, data: bytes) -> bytes:
+        if not self.content:
+            data = self.open(data)
+            return self._without_usage(data) if self._strip and data else data
+        self.pieces += 1
+        self.keep(data)
+        if not self._strip or (
+            not self._partial
+            and data.endswith(b"\n\n")
+            and b'"choices":[]' not in data
+            and b'"choices": []' not in data
+        ):
+            return data
+        return self._without_usage(data)
+
+    def _without_usage(self, data: bytes) -> bytes:
+        events, self._partial = sse.split(self._partial + data)
+        return b"".join(event for event in events if not _is_usage(event))
+
+    def close(self) -> bytes:
+        super().close()
+        rest, self._partial = self._partial, b""
+        return rest
+
+
+def _is_usage(event: bytes) -> bool:
+    """The extra event that `include_usage` adds: usage, and no choice."""
+    if b'"choices":[]' not in event and b'"choices": []' not in event:
+        return False
+    try:
+        chunk = _CHUNK.decode(sse.payload(event))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return chunk.choices == [] and chunk.usage is not None
+
+
+class _Error(msgspec.Struct):
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error
+
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def error_body(error: TwintrackError, request_id: str) -> bytes:
+    kind = _TYPES.get(error.status) or ("invalid_request_error" if error.status < 500 else "server_error")
+    return msgspec.json.encode(_ErrorBody(_Error(str(error), kind, getattr(error, "param", None), error.code)))
+
+
+def error_event(error: TwintrackError, request_id: str) -> bytes:
+    return b"data: " + error_body(error, request_id) + b"\n\n"
+
+
+ENDPOINT = Endpoint(
+    name="chat",
+    dialect="openai",
+    path="/v1/chat/completions",
+    upstream_path="/chat/completions",
+    decoder=msgspec.json.Decoder(ChatRequest),
+    read_usage=read_usage,
+    open_stream=ChatStream,
+    error_body=error_body,
+    error_event=error_event,
+    forwarded=(b"openai-organization", b"openai-project", b"openai-beta"),
+)

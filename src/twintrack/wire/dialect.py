@@ -1,0 +1,147 @@
+"""What the gateway needs of a dialect, and the shape each one has.
+
+`chat.py`, `messages.py` and `embeddings.py` each hold one `Endpoint`; the table of all of them is `ENDPOINTS`
+in `endpoints.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from twintrack.errors import BadRequest, TwintrackError
+from twintrack.wire.prompt import LABELS, Prompt
+from twintrack.wire.usage import Usage
+
+REFUSED_MEMBERS = ("api_base", "base_url", "api_key")
+"""Where requests go and with which key is configuration, never a request's choice."""
+
+
+class Asked(msgspec.Struct):
+    """What every request body has, whatever its dialect. Each dialect's own type adds to it."""
+
+    model: str
+    stream: bool | None = None
+    metadata: dict[str, msgspec.Raw] | None = None
+    api_base: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    base_url: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    api_key: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+    def prompt(self) -> Prompt:
+        """What routing may read."""
+        raise NotImplementedError
+
+    def wants_usage(self) -> bool:
+        """Whether the client itself asked for usage in the stream; else it is taken out again."""
+        return True
+
+    def body_for(self, body: bytes, model: str) -> bytes:
+        """The body to send: `body` with the provider's name of the model and what we need to read usage."""
+        raise NotImplementedError
+
+
+class Stream(Protocol):
+    """Reads one streamed answer while it passes. Bytes and values only."""
+
+    content: bool
+    """Content was seen, so headers may go out and another provider may no longer be asked."""
+    finished: bool
+    """The provider said that the answer is complete."""
+    failure: str
+    """The provider's error event, in a few words; empty if there was none."""
+    pieces: int
+    """Pieces forwarded since content: about one a token where the provider does not bundle."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what came and return what may go on to the client.
+
+        Raises:
+            UpstreamError: what came cannot be this dialect's stream.
+        """
+        ...
+
+    def close(self) -> bytes:
+        """Read what the end tells; return what was held back."""
+        ...
+
+    def usage(self) -> Usage: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    name: str
+    """chat, messages or embeddings: stands in the ledger."""
+    dialect: str
+    path: str
+    """The gateway's own."""
+    upstream_path: str
+    """Appended to the provider's base address."""
+    decoder: msgspec.json.Decoder[Asked]
+    read_usage: Callable[[bytes], Usage]
+    """From an unstreamed answer. Raises UpstreamError if the body is none of this dialect."""
+    open_stream: Callable[[bool], Stream]
+    """`strip_usage`: take the usage event out again, since the client did not ask for it."""
+    error_body: Callable[[TwintrackError, str], bytes]
+    """From the error and the request's id."""
+    error_event: Callable[[TwintrackError, str], bytes]
+    """The same inside a stream."""
+    forwarded: tuple[bytes, ...] = ()
+    """Client headers that travel on, beyond what the gateway sets."""
+
+
+def decode(endpoint: Endpoint, body: bytes) -> Asked:
+    """Raises BadRequest with the position of a syntax error or the path of a wrong type."""
+    try:
+        asked = endpoint.decoder.decode(body)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `")
+        raise BadRequest(f"{where.rstrip('`') or '$'}: {what}", param=where.rstrip("`") or "$") from None
+    except msgspec.DecodeError as error:
+        raise BadRequest("The body is not JSON", why=_position(str(error), body)) from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply", fix="Send fewer nested arrays and objects.") from None
+    except UnicodeDecodeError as error:
+        raise BadRequest("The body is not UTF-8", why=f"byte {error.start} begins no character") from None
+    for name in REFUSED_MEMBERS:
+        if getattr(asked, name) is not msgspec.UNSET:
+            raise BadRequest(
+                f"$.{name} is not accepted",
+                why="addresses and keys of providers come from the gateway's configuration",
+                fix=f"Leave {name} out.",
+                param=f"$.{name}",
+            )
+    return asked
+
+
+def _position(message: str, body: bytes) -> str:
+    return (
+        f"it ends too early, at byte {len(body)}"
+        if "truncated" in message
+        else message.removeprefix("JSON is malformed: ")
+    )
+
+
+def labels_in(metadata: dict[str, msgspec.Raw]) -> dict[str, str]:
+    """Routing labels a client put into `metadata`, as `twintrack_class`, `twintrack_deadline_ms` and so on."""
+    words: dict[str, str] = {}
+    for label in LABELS:
+        raw = metadata.get("twintrack_" + label.replace("-", "_"))
+        if raw is not None:
+            try:
+                words[label] = str(msgspec.json.decode(raw, type=str | int | float))
+            except msgspec.ValidationError:
+                raise BadRequest(f"$.metadata.twintrack_{label} is neither text nor a number") from None
+    return words
+
+
+def without_labels(metadata: dict[str, msgspec.Raw]) -> bytes | None:
+    """`metadata` as raw JSON without our labels; None when nothing else is in it."""
+    kept = {name: raw for name, raw in metadata.items() if not name.startswith("twintrack_")}
+    return msgspec.json.encode(kept) if kept else None
+
+
+def has_labels(metadata: dict[str, msgspec.Raw]) -> bool:
+    return any(name.startswith("twintrack_") for name in metadata)

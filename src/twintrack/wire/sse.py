@@ -1,0 +1,41 @@
+"""Server-sent events (WHATWG HTML §9.2), as much of them as language models use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+
+
+def split(data: bytes) -> tuple[list[bytes], bytes]:
+    """Complete events, each with its blank line, and the rest that is none yet."""
+    events: list[bytes] = []
+    at = 0
+    for match in _END.finditer(data):
+        events.append(data[at : match.end()])
+        at = match.end()
+    return events, data[at:]
+
+
+def ends_event(data: bytes) -> bool:
+    return data.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+
+
+def payload(event: bytes) -> bytes:
+    """The event's data, its lines joined; empty for a comment."""
+    if event.startswith(b"data: ") and event.count(b"\n") == 2 and event.endswith(b"\n\n"):
+        return event[6:-2]
+    found = []
+    for line in event.splitlines():
+        if line.startswith(b"data:"):
+            found.append(line[6:] if line.startswith(b"data: ") else line[5:])
+    return b"\n".join(found)
+
+
+def payloads(data: bytes) -> Iterator[bytes]:
+    """Data of every complete event in `data`; what stands before the first boundary may be cut."""
+    for event in split(data)[0]:
+        text = payload(event)
+        if text:
+            yield text

@@ -1,0 +1,93 @@
+"""What the machine may lack: tests that need it are skipped with a reason, or fail when REQUIRE_ALL=1 forbids that."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+Needs = Callable[..., None]
+_ABSENT = "not on this machine: "
+
+
+class _Thing(NamedTuple):
+    present: Callable[[], bool]
+    get_it: str
+
+
+def _program(*names: str) -> Callable[[], bool]:
+    path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
+    return lambda: any(shutil.which(name, path=path) for name in names)
+
+
+def _module(name: str) -> Callable[[], bool]:
+    return lambda: find_spec(name) is not None
+
+
+def _data_folder() -> Path | None:
+    folder = os.environ.get("TWINTRACK_DATA")
+    return Path(folder).resolve() if folder and Path(folder).is_dir() else None
+
+
+_THINGS = {
+    "xllamacpp": _Thing(_module("xllamacpp"), "pip install 'twintrack[local]'"),
+    "hatchling": _Thing(_module("hatchling"), "make environment"),
+    "nginx": _Thing(_program("nginx"), "install the system's nginx"),
+    "chromium": _Thing(_program("chromium", "chromium-browser"), "install the system's chromium"),
+    "cc": _Thing(_program("cc"), "install a C compiler"),
+    "git": _Thing(_program("git"), "install git"),
+    "curl": _Thing(_program("curl"), "install curl"),
+    "data": _Thing(lambda: _data_folder() is not None, "set TWINTRACK_DATA to the folder of evaluation data"),
+}
+
+
+def _need(what: str, reason: str = "") -> None:
+    thing = _THINGS[what]
+    if thing.present():
+        return
+    message = f"{_ABSENT}{what} ({reason + '; ' if reason else ''}{thing.get_it})"
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def needs() -> Needs:
+    """Call as `needs("nginx", "is the yardstick")`; the marker `@pytest.mark.needs("nginx")` does the same."""
+    return _need
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of evaluation data that TWINTRACK_DATA names."""
+    _need("data")
+    folder = _data_folder()
+    assert folder is not None
+    return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for what in marker.args:
+            _need(what, marker.kwargs.get("reason", ""))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = Counter(_skip_reasons(terminalreporter.stats.get("skipped", [])))
+    if reasons:
+        listed = ", ".join(f"{reason} × {count}" for reason, count in sorted(reasons.items()))
+        terminalreporter.write_line(f"Skipped: {listed} (what the machine lacks fails where REQUIRE_ALL=1)")
+
+
+def _skip_reasons(reports: list[pytest.TestReport]) -> Iterator[str]:
+    for report in reports:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        yield reason.removeprefix(_ABSENT).split(" (")[0] if reason.startswith(_ABSENT) else reason
