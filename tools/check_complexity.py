@@ -19,13 +19,15 @@ from twintrack.signals.read import read
 from twintrack.wire.prompt import NO_LABELS, Prompt
 
 SETS = (
-    ("MMLU: mixtral-8x7b, gpt-4-1106", "routellm_mmlu", "s:mixtral-8x7b", "s:gpt-4-1106"),
-    ("GSM8K: mixtral-8x7b, gpt-4-1106", "routellm_gsm8k", "s:mixtral-8x7b", "s:gpt-4-1106"),
+    ("MMLU: mixtral-8x7b, gpt-4-1106", "routellm_mmlu", "s:mixtral-8x7b-instruct", "s:gpt-4-1106-preview"),
+    ("GSM8K: mixtral-8x7b, gpt-4-1106", "routellm_gsm8k", "s:mixtral-8x7b-instruct", "s:gpt-4-1106-preview"),
+    ("GSM8K: Llama-3.1 8B, 70B", "zeroeval_gsm8k", "s:Meta-Llama-3.1-8B-Instruct", "s:Meta-Llama-3.1-70B-Instruct"),
+    ("MMLU-Pro: Llama-3.1 8B, 70B", "mmlupro", "s:Meta-Llama-3.1-8B-Instruct", "s:Meta-Llama-3.1-70B-Instruct"),
     (
-        "GSM8K: Llama-3.1 8B, 70B",
-        "zeroeval_gsm8k",
-        "s:Meta-Llama-3.1-8B-Instruct",
-        "s:Meta-Llama-3.1-70B-Instruct",
+        "14 tasks: Llama-3.1 8B, Nemotron 51B",
+        "llmrouter_ulab",
+        "s:llama-3.1-8b-instruct",
+        "s:llama-3.1-nemotron-51b-instruct",
     ),
 )
 RESAMPLES = 300

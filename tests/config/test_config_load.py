@@ -297,6 +297,11 @@ MINE = '[[deployments]]\nmodel = "mine"\nprovider = "ollama"\nfacts = { tools = 
             '= "…".',
         ),
         (
+            OLLAMA + '[[deployments]]\nmodel = ""\nprovider = "ollama"\nname = "x"\n',
+            "twintrack.toml:4: $.deployments[0].model is ''. Use 1 to 128 letters, digits and signs of plain ASCII, "
+            "without spaces.",
+        ),
+        (
             OLLAMA + QWEN + QWEN,
             "twintrack.toml:6: $.deployments[1].name is 'qwen3-8b@ollama', as on line 3. Give each a name of its own.",
         ),
@@ -372,8 +377,8 @@ MINE = '[[deployments]]\nmodel = "mine"\nprovider = "ollama"\nfacts = { tools = 
             + '[[deployments]]\nmodel = "bge-m3"\nprovider = "ollama"\n'
             + '[[deployments]]\nmodel = "qwen3-embedding-0.6b"\nprovider = "ollama"\n'
             + "[routes.e]\ntiers = [{ name = 's', deployments = ['bge-m3@ollama', 'qwen3-embedding-0.6b@ollama'] }]\n",
-            "twintrack.toml:9: $.routes.e chooses between bge-m3 and qwen3-embedding-0.6b, and vectors of two embedding "
-            "models do not mix. Keep one model in it; several deployments of that one are fine.",
+            "twintrack.toml:9: $.routes.e chooses between bge-m3 and qwen3-embedding-0.6b, and vectors of two "
+            "embedding models do not mix. Keep one model in it; several deployments of that one are fine.",
         ),
         # Privacy
         (
@@ -447,7 +452,9 @@ def test_anything_else_does(listen):
     assert "there is no key" in complaints(f'[server]\nlisten = "{listen}"\n')[0]
 
 
-@pytest.mark.parametrize("listen", ["", ":80", "host", "host:", "host:x", "host:65536", "::1:80", "a b:1", "host:٣"])
+@pytest.mark.parametrize(
+    "listen", ["", ":80", "host", "host:", "host:x", "host:65536", "host:0000099999", "::1:80", "a b:1", "host:٣"]
+)
 def test_an_address_has_a_host_and_a_port(listen):
     assert "which is no address" in complaints(f'[server]\nlisten = "{listen}"\n')[0]
 
@@ -504,10 +511,10 @@ def test_any_text_is_settings_or_a_config_error(text):
 
 
 words = sorted({word for _, table in shape.TABLES for word in table.__struct_fields__} | {"auto", "restricted", "x y"})
-texts = """openai ollama own eu-* * env:TWINTRACK_KEY env:X file:/dev/null qwen3-8b demo-nano 127.0.0.1:1 http://[::1
-    https://h/v1 auto observe x.gguf é""".split()
+names = ["openai", "ollama", "own", "qwen3-8b", "demo-nano", "auto", "observe", "eu-*", "*", "", "\0", "é"]
+places = ["env:TWINTRACK_KEY", "env:X", "file:/dev/null", "127.0.0.1:1", "http://[::1", "https://h/v1", "x.gguf"]
 numbers = [0, 1, -1, 10**30, True, 0.5, math.nan, math.inf, -math.inf, 1e308]
-atoms = st.sampled_from(["", "\0", *texts, *numbers])
+atoms = st.sampled_from([*names, *places, *numbers])
 documents = st.recursive(
     atoms,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(words), inner, max_size=5),

@@ -45,7 +45,7 @@ def test_a_greeting_is_easy_and_a_proof_about_code_is_not():
         "n^2. Derive the constant. Compare with f(n) = 3n^2 + 12n and solve the equation for n = 1024.\n```python\n"
         "def f(n):\n    return g()\n```"
     )
-    assert score(hard, "math", 120, tools=True) > 0.6
+    assert score(hard, "math", 120, tools=True) > 0.5
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twintrack.config.settings import DATA_CLASSES
-from twintrack.signals.read import data_class, read, unread
+from twintrack.signals.read import data_class, read
 from twintrack.signals.signals import Signals
 from twintrack.signals.task import TASKS
 from twintrack.wire.prompt import NO_LABELS, Labels, Prompt
@@ -94,13 +94,6 @@ def test_a_learned_scorer_takes_the_place_of_the_shipped_one():
             return 0.42
 
     assert read_prompt(prompt("Hello"), scorer=Always()).complexity == 0.42
-
-
-def test_a_named_deployments_request_is_not_read_but_has_its_class():
-    signals = unread(
-        Labels(data_class="confidential"), endpoint="messages", stream=True, floor="public", body_bytes=4_000
-    )
-    assert (signals.data_class, signals.prompt_tokens_est, signals.language) == ("confidential", 1_000, "und")
 
 
 @given(

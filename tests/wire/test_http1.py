@@ -337,6 +337,7 @@ WITH_BODY = "The provider answered {} with a body or an upgrade."
         ("HTTP/1.1 200 OK", ["Content-Length: -2"], NO_NUMBER),
         ("HTTP/1.1 204 No Content", ["Content-Length: x"], NO_NUMBER),
         ("HTTP/1.1 200 OK", ["Transfer-Encoding: gzip, chunked"], OTHER_CODING),
+        ("HTTP/1.1 200 OK", ["Transfer-Encoding: chunked, identity"], OTHER_CODING),
         ("HTTP/1.1 200 OK", ["Transfer-Encoding: identity"], OTHER_CODING),
         ("HTTP/1.0 200 OK", ["Transfer-Encoding: chunked"], OTHER_CODING),
         (
@@ -415,6 +416,7 @@ SIZE = "a chunk's size line is malformed or has an extension"
         (b"5;name=value\r\n", SIZE),
         (b"5\n", SIZE),
         (b"5\rx", SIZE),
+        (b"00000005\rx", SIZE),
         (b"5\r\r\n", SIZE),
         (b"5\0\r\n", SIZE),
         (b"\xb25\r\n", SIZE),

@@ -6,6 +6,7 @@ progress and errors to stderr.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -77,4 +78,13 @@ def main(args: list[str] | None = None) -> Any:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has seen enough
         status = 0
+    except Exception as error:  # noqa: BLE001 - the outermost frame: a user gets a sentence, a developer the trace
+        if os.environ.get("TWINTRACK_TRACEBACK"):
+            raise
+        click.echo(
+            f"twintrack: an internal error, {type(error).__name__}: {error}. This is a defect: please report it with "
+            "what TWINTRACK_TRACEBACK=1 prints.",
+            err=True,
+        )
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)

@@ -173,7 +173,9 @@ class _Check:
                 self._report(base, what, "Clients could not tell them apart: rename one.")
             at = self._endpoints.get(deployment.provider)
             facts = None
-            if deployment.provider not in known:
+            if not _NAME.fullmatch(deployment.model):
+                self._report((*base, "model"), f"is {deployment.model[:100]!r}", _ASCII)
+            elif deployment.provider not in known:
                 self._dangling((*base, "provider"), deployment.provider, "a provider", known)
             elif at is not None:
                 facts = model(deployment, at, self._below(base))

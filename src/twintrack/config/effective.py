@@ -101,7 +101,7 @@ def listen_address(listen: str) -> tuple[str, int] | None:
         host = host[1:-1]
     elif ":" in host:
         return None
-    if not colon or not _HOST.fullmatch(host) or not port.isascii() or not port.isdigit() or int(port[:6]) > 65_535:
+    if not colon or not _HOST.fullmatch(host) or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
         return None
     return host, int(port)
 

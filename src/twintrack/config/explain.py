@@ -94,7 +94,8 @@ def _filled_in(settings: Settings, prices: Prices | None) -> dict[Path, tuple[ob
             fact = getattr(model, word)
             if fact or isinstance(fact, bool):  # 0 and "" mean that nobody knows
                 filled[(*base, "facts", word)] = (list(fact) if isinstance(fact, tuple) else fact, origin)
-        listed = prices.find(endpoint.api, model.upstream_model) if prices is not None and endpoint.at_home else None
+        by_list = prices is not None and endpoint.at_home and not endpoint.simulated
+        listed = prices.find(endpoint.api, model.upstream_model) if prices is not None and by_list else None
         if listed is not None:
             filled[(*base, "price")] = (
                 _spell_price(listed.input_nusd_per_mtok, listed.output_nusd_per_mtok),

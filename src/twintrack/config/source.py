@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import msgspec
@@ -20,7 +20,7 @@ class Source:
 
     name: str
     """The file as the user named it; stands before every message."""
-    text: str
+    text: str = field(repr=False)
     folder: str
     """Absolute; where relative paths in the text start."""
 

@@ -12,13 +12,12 @@ missing; 4 if llama.cpp is not installed or cannot serve the file.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import ctypes
 import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,12 +81,13 @@ def serve(options: Options) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
     if options.parent_pid and not _watch_parent(options.parent_pid):
         return
-    with _quiet(options.log, options.verbose):
-        _server = _start(options)  # kept: it serves as long as it is referenced
-        _wait(options.parent_pid)
-        # Not by letting go of the server: that waits for ever if its loop has not begun yet, as when SIGTERM follows
-        # the start at once (xllamacpp 2026.10). There is nothing to save.
-        os._exit(0)
+    if not options.verbose:
+        _quiet(options.log)
+    _server = _start(options)  # kept: it serves as long as it is referenced
+    _wait(options.parent_pid)
+    # Not by letting go of the server: that waits for ever if its loop has not begun yet, as when SIGTERM follows the
+    # start at once (xllamacpp 2026.10). There is nothing to save.
+    os._exit(0)
 
 
 def _start(options: Options) -> object:
@@ -140,23 +140,16 @@ def _wait(parent_pid: int) -> None:
             return
 
 
-@contextlib.contextmanager
-def _quiet(log: Path | None, verbose: bool) -> Iterator[None]:
-    """Send what is written to stdout and stderr, from C++ too, to the log, or nowhere; then put both back."""
-    if verbose:
-        yield
-        return
+def _quiet(log: Path | None) -> None:
+    """From now on send what C++ writes to stdout and stderr to the log, or nowhere; `sys.stderr` stays where it was.
+
+    For good: llama.cpp logs from a thread of its own, which may still write when the failure it tells of is known.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    kept = [os.dup(1), os.dup(2)]
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
-    try:
-        yield
-    finally:
-        for number, copy in enumerate(kept, start=1):
-            os.dup2(copy, number)
-            os.close(copy)
 
 
 def _options(argv: Sequence[str] | None) -> Options:

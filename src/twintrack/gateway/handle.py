@@ -42,6 +42,8 @@ _TRY_ANOTHER = frozenset((401, 402, 403, 404, 408, 409, 425, 429))
 _MAX_REFUSAL_BYTES = 1_048_576
 _BYTES_PER_TOKEN = 4
 _AFFINITY_CHARS = 1024
+_LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
+_RUNG = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 _TEXT_ONLY = ("text",)
 _NAMED_CLASS: DataClass = "internal"
 """Of a request that names a deployment and carries no label; a route says its own."""
@@ -67,6 +69,7 @@ class Exchange:
         "_asked",
         "_attempt",
         "_began",
+        "_between_s",
         "_body",
         "_client",
         "_comment_at",
@@ -120,6 +123,7 @@ class Exchange:
         self._opened = False
         """The client has its headers."""
         self._over = False
+        self._between_s = self._serving.snapshot.deadlines.between_chunks_s
         self._route: Route | None = None
 
     # ------------------------------------------------------------------ begin
@@ -149,8 +153,8 @@ class Exchange:
     def _read_labels(self) -> Labels:
         words = {}
         headers = self._headers
-        for label in LABELS:
-            text = headers.get(b"x-twintrack-" + label.encode())
+        for label, name in _LABEL_HEADERS:
+            text = headers.get(name)
             if text is not None:
                 words[label] = text.decode("latin-1")
         metadata = self._asked.metadata
@@ -217,7 +221,7 @@ class Exchange:
                     self._endpoint.name,
                     error.status,
                     error.code,
-                    DATA_CLASSES.index(self._signals.data_class),
+                    _RUNG[self._signals.data_class],
                     self._signals.prompt_tokens_est,
                     ruled_out,
                 )
@@ -250,7 +254,7 @@ class Exchange:
                     self._key,
                     self._endpoint.name,
                     signals.stream,
-                    DATA_CLASSES.index(signals.data_class),
+                    _RUNG[signals.data_class],
                     decision.reason,
                     decision.deployment,
                     decision.baseline,
@@ -304,7 +308,7 @@ class Exchange:
     def on_head(self, head: ResponseHead) -> None:
         self._response = head
         self._first_byte = True
-        self.deadline = self._gateway.now + self._serving.snapshot.deadlines.between_chunks_s
+        self.deadline = self._gateway.now + self._between_s
         encoding = head.headers.get(b"content-encoding", b"identity")
         if encoding != b"identity":
             raise UpstreamError(f"The provider compressed its answer ({encoding.decode('latin-1')[:20]}) unasked")
@@ -314,30 +318,33 @@ class Exchange:
             self._stream = self._endpoint.open_stream(not self._asked.wants_usage())
 
     def on_piece(self, data: bytes) -> None:
-        gateway = self._gateway
-        self.deadline = gateway.now + self._serving.snapshot.deadlines.between_chunks_s
+        self.deadline = self._gateway.now + self._between_s
         self._answer_bytes += len(data)
         stream = self._stream
         if stream is None:
             self._pieces.append(data)
             if self._answer_bytes > self._most_bytes():
                 raise UpstreamError("The provider's answer is too large")
-            return
-        if stream.content:
+        elif stream.content:
             passing = stream.feed(data)
             if passing:
                 self._client.write(passing)
-            return
+        else:
+            self._feed_opening(stream, data)
+
+    def _feed_opening(self, stream: Stream, data: bytes) -> None:
+        """Up to the first content, which commits the answer to this deployment."""
         passing = stream.feed(data)
-        if stream.content:
-            self._ttft_us = (time.monotonic_ns() - self._sent) // 1000
-            self._body = b""  # no other deployment will be asked
-            self._comment_at = 0.0
-            if not self._opened:
-                self._opened = True
-                self._client.open(200, self._answer_headers(b"text/event-stream"), passing)
-            elif passing:
-                self._client.write(passing)
+        if not stream.content:
+            return
+        self._ttft_us = (time.monotonic_ns() - self._sent) // 1000
+        self._body = b""  # no other deployment will be asked
+        self._comment_at = 0.0
+        if not self._opened:
+            self._opened = True
+            self._client.open(200, self._answer_headers(b"text/event-stream"), passing)
+        elif passing:
+            self._client.write(passing)
 
     def on_end(self) -> None:
         response, stream = self._response, self._stream
@@ -437,7 +444,7 @@ class Exchange:
     def on_client_ready(self) -> None:
         if self._connection is not None:
             self._connection.resume()
-            self.deadline = self._gateway.now + self._serving.snapshot.deadlines.between_chunks_s
+            self.deadline = self._gateway.now + self._between_s
 
     # ------------------------------------------------------------------- time
 

@@ -23,7 +23,7 @@ from twintrack.gateway.handle import Exchange
 from twintrack.config.secrets import resolve
 from twintrack.gateway.open import dialing, read_snapshot
 from twintrack.gateway.state import GatewayState
-from twintrack.ledger.journal import Journal
+from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.providers.pool import Pool
 from twintrack.wire.endpoints import BY_NAME
 
@@ -60,7 +60,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         snapshot = read_snapshot(self._config)
         worker = f"lib-{os.getpid()}-{id(self):x}"
-        self._journal = Journal(Path(snapshot.data) / "journal", worker)
+        self._journal = Journal(journal_folder(snapshot.data), worker)
         pool = Pool(loop, dialing(snapshot))
         self._state = GatewayState(
             snapshot, worker=worker, journal=self._journal, pool=pool, secret=resolve, now=loop.time()
@@ -83,6 +83,11 @@ class Gateway:
             self._state = None
         if journal is not None:
             journal.close()
+
+    @property
+    def failovers(self) -> int:
+        """Second deployments tried so far."""
+        return self._state.failovers if self._state is not None else 0
 
     async def chat(self, request: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
         """One OpenAI chat completion, not streamed."""

@@ -33,8 +33,8 @@ BATCH: Final = 10_000
 """Records in one transaction."""
 _CHUNK: Final = 2_000
 """Records read at once: few enough to stay in the processor's cache until they are stored."""
-_LATE_US: Final = 2_000_000
-"""How long ago a record just read may have been made."""
+_LATE_US: Final = 60_000_000
+"""By how much a record still to be read may be older than the clock says, when the clock is set back, too."""
 
 
 class LoaderBusy(LedgerError):

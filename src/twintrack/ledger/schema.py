@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -294,6 +296,23 @@ def open_reader(path: Path) -> sqlite3.Connection:
             fix="Start the gateway once, or run `twintrack ledger`, to bring it up to date",
         )
     return connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """One state of the ledger for all the questions asked inside.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    db = open_reader(path)
+    try:
+        db.execute("BEGIN")
+        yield db
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
+    finally:
+        db.close()
 
 
 def explained(error: sqlite3.Error, path: Path) -> LedgerError:

@@ -83,18 +83,23 @@ def fix_sentence(code: str) -> str:
 
 
 def _zone(have: int, need: int) -> str:
-    data_class, bits = DATA_CLASSES[need >> 3], need & 7
+    data, bits = _data(need >> 3), need & 7
     allowed = [_ZONE_WORDS[zone] for place, zone in enumerate(ZONES) if bits >> place & 1]
     if not allowed:
-        return f"{data_class} data may go nowhere, by the privacy rules"
+        return f"{data} may go nowhere, by the privacy rules"
     if bits == 1:
-        return f"{data_class} data stays on your own machines, and this is {_A_ZONE[ZONES[have]]}"
-    return f"{data_class} data may go to {_list(allowed)} only, and this is {_A_ZONE[ZONES[have]]}"
+        return f"{data} stays on your own machines, and this is {_A_ZONE[ZONES[have]]}"
+    return f"{data} may go to {_list(allowed)} only, and this is {_A_ZONE[ZONES[have]]}"
 
 
 def _region(have: int, need: int) -> str:
     where = "this region is not one of them" if have else "where this one is, is not known"
-    return f"{DATA_CLASSES[need]} data may be processed in certain regions only, and {where}"
+    return f"{_data(need)} may be processed in certain regions only, and {where}"
+
+
+def _data(rung: int) -> str:
+    """Whom the rule of a class binds."""
+    return f"{DATA_CLASSES[rung]} data" if rung == len(DATA_CLASSES) - 1 else f"{DATA_CLASSES[rung]} data and above"
 
 
 def _modality(have: int, need: int) -> str:

@@ -61,9 +61,10 @@ def privacy_objection(deployment: Deployment, rung: int, rules: tuple[PrivacyRul
     """Why `deployment` may not see data of class `DATA_CLASSES[rung]`.
 
     `rules` holds one rule for each class, in the order of DATA_CLASSES. Those of lower classes hold too: what is too
-    sensitive for a place as confidential is so as restricted, even if a file forgets to say it.
+    sensitive for a place as confidential is so as restricted, even if a file forgets to say it. Its own comes first.
     """
-    for at, rule in enumerate(rules[: rung + 1]):
+    for at in range(rung, -1, -1):
+        rule = rules[at]
         if deployment.zone not in rule.zones:
             allowed = sum(1 << ZONES.index(zone) for zone in set(rule.zones))
             return (ZONE, ZONES.index(deployment.zone), 8 * at + allowed)

@@ -104,6 +104,12 @@ class Connection(asyncio.Protocol):
             return
         self.received = True
         try:
+            chunked = self._chunked
+            if chunked is not None:
+                piece = chunked.whole(data)
+                if piece is not None:
+                    receiver.on_piece(piece)
+                    return
             if self._body:
                 self._read_body(receiver, data)
             else:

@@ -25,7 +25,7 @@ from twintrack.config.snapshot import Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.open import dialing
 from twintrack.gateway.state import GatewayState
-from twintrack.ledger.journal import Journal
+from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.providers.pool import Pool
 from twintrack.server import metrics
 from twintrack.server.api import Api
@@ -69,7 +69,7 @@ def run(post: Post, snapshot: Snapshot) -> int:
 
 async def _serve(post: Post, snapshot: Snapshot) -> int:
     loop = asyncio.get_running_loop()
-    journal = Journal(Path(snapshot.data) / "journal", post.name)
+    journal = Journal(journal_folder(snapshot.data), post.name)
     pool = Pool(loop, dialing(snapshot, post.secret))
     gateway = GatewayState(
         snapshot, worker=post.name, journal=journal, pool=pool, secret=post.secret, now=loop.time()

@@ -1,8 +1,8 @@
 """How hard a request looks, 0 to 1, as a sum of named parts that can be shown to whoever asks.
 
-The weights are set by hand, with length first, because nothing better transfers: weights fitted on one set of
-questions rank another no better than length does, and sometimes worse (`tools/check_complexity.py`, numbers in
-`docs/routing.md`). It is a prior to start with. What you learn from your own traffic replaces it through `Scorer`.
+The weights are set by hand and length outweighs all the rest, because nothing better transfers: weights fitted on one
+set of questions rank another worse than length does (`tools/check_complexity.py`, numbers in `docs/routing.md`). It is
+a prior to start with. What you learn from your own traffic replaces it through `Scorer`.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ class Part(NamedTuple):
     """What it adds to the score; negative where the request looks easier for it."""
 
 
-BASE = 0.05
-LENGTH = 0.40
-"""At 8,192 tokens; a sixteenth of that at 18, half of it at 350."""
-QUESTIONS = 0.05
+BASE = 0.02
+LENGTH = 0.60
+"""At 8,192 tokens; half of it at 350, a ninth of it at 16."""
+QUESTIONS = 0.03
 """Four question marks or more; one is free."""
-CODE_WEIGHT = 0.15
-MATHS = 0.20
-NUMBERS = 0.08
+CODE = 0.08
+MATHS = 0.05
+NUMBERS = 0.03
 """Sixty digits or more."""
-CONSTRAINTS = 0.12
+CONSTRAINTS = 0.06
 """Six words like must, exactly, only."""
-REASONING = 0.15
+REASONING = 0.08
 """Three words like why, prove, compare."""
-NEGATIONS = 0.08
+NEGATIONS = 0.06
 """Two words like not, except, false: what exams ask to trip one up."""
 TURNS = 0.06
 """Eleven turns."""
 TOOLS = 0.08
-OUTPUT = 0.10
+OUTPUT = 0.08
 """The client allows 8,192 tokens or more; 256 are free."""
-TASK = {"code": 0.08, "math": 0.10, "reasoning": 0.10, "classify": -0.08, "extract": -0.06, "summarise": -0.06,
-        "translate": -0.04}  # fmt: skip
+TASK = {"code": 0.02, "math": 0.02, "reasoning": 0.02, "classify": -0.06, "extract": -0.06, "summarise": -0.06,
+        "translate": -0.03}  # fmt: skip
 
 NAMES = ("base", "length", "questions", "code", "maths", "numbers", "constraints", "reasoning", "negations", "turns",
          "tools", "output", "task")  # fmt: skip
@@ -85,7 +85,7 @@ def _contributions(prompt: Prompt, task: str, tokens: int, seen: Evidence) -> tu
         BASE,
         LENGTH * min(1.0, log2(1 + tokens / 16) / 9),
         QUESTIONS * min(questions - 1, 3) / 3 if questions > 1 else 0.0,
-        CODE_WEIGHT * min(seen.code, 6) / 6 if seen.code > 1 else 0.0,
+        CODE * min(seen.code, 6) / 6 if seen.code > 1 else 0.0,
         MATHS * min(seen.maths, 6) / 6 if seen.maths > 1 else 0.0,
         NUMBERS * min(seen.digits, 60) / 60,
         CONSTRAINTS * min(words.count(CONSTRAINT), 6) / 6,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.signals.complexity import Scorer, score
 from twintrack.signals.evidence import evidence
-from twintrack.signals.language import UNDETERMINED, language
+from twintrack.signals.language import language
 from twintrack.signals.signals import Signals
 from twintrack.signals.task import task
 from twintrack.signals.tokens import output_tokens, prompt_tokens
 from twintrack.wire.prompt import Labels, Prompt
-
-BYTES_PER_TOKEN = 4
 
 _RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 
@@ -51,41 +49,6 @@ def read(
         language(seen),
         kind,
         difficulty,
-        data_class(labels.data_class, floor, default_class),
-        labels.data_class is not None,
-        labels.deadline_ms,
-        labels.max_cost_nusd,
-        labels.stakes_high,
-    )
-
-
-def unread(
-    labels: Labels,
-    *,
-    endpoint: str,
-    stream: bool,
-    floor: DataClass,
-    body_bytes: int,
-    default_class: DataClass = "public",
-    max_output_tokens: int = 0,
-) -> Signals:
-    """For a request that names its deployment: nothing is left to choose, so its text is not looked at.
-
-    Tokens are the body's bytes by four, which says too much where the body carries images.
-    """
-    tokens = body_bytes // BYTES_PER_TOKEN
-    kind = "embed" if endpoint == "embeddings" else "chat"
-    return Signals(
-        endpoint,
-        stream,
-        tokens,
-        output_tokens(kind, tokens, max_output_tokens),
-        max_output_tokens,
-        ("text",),
-        False,
-        UNDETERMINED,
-        kind,
-        0.0,
         data_class(labels.data_class, floor, default_class),
         labels.data_class is not None,
         labels.deadline_ms,

@@ -23,7 +23,7 @@ class Signals(msgspec.Struct, frozen=True):
     language: str
     """ISO 639-1 of the last user turn, or und."""
     task: str
-    """One of `task.TASKS`."""
+    """One of `task.TASKS`, or unread where the client named the deployment and nothing is left to choose."""
     complexity: float
     """0 (any model will do) to 1."""
     data_class: DataClass

@@ -4,7 +4,7 @@ Target: the mean count of three present-day vocabularies (o200k, DeepSeek V3, Mi
 will answer is not known when the estimate is made. Least squares on the relative error, weights not negative, over
 2,800 texts of mostly 300 to 2,500 characters: public routing benchmarks (MMLU, MMLU-Pro, GSM8K, AlpacaEval, C-Eval,
 CMMLU, function schemas), manual pages and interface texts in 26 languages, Python and JavaScript source, generated
-tables and logs. `tests/signals/fit_tokens.py` is the fit; fitted 2026-11.
+tables and logs. `tests/signals/fit_tokens.py` is the fit, of 2026-11; the texts are others' and not shipped.
 
 Estimate over count on the half of the texts that a fit did not see, 5 to 95 %:
 

@@ -9,7 +9,7 @@ from twintrack.wire import sse
 from twintrack.wire.body import with_first, with_members, with_model
 from twintrack.wire.dialect import Asked, Endpoint, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
-from twintrack.wire.stream import PassingStream, known
+from twintrack.wire.stream import HELD_BYTES, TAIL_BYTES, PassingStream, known
 from twintrack.wire.usage import NO_USAGE, Usage
 
 _MODALITY_OF_PART = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
@@ -202,7 +202,10 @@ class ChatStream(PassingStream):
             data = self.open(data)
             return self._without_usage(data) if self._strip and data else data
         self.pieces += 1
-        self.keep(data)
+        self._tail.append(data)
+        self._tail_bytes += len(data)
+        if self._tail_bytes > TAIL_BYTES:
+            self.trim()
         if not self._strip or (
             not self._partial
             and data.endswith(b"\n\n")
@@ -213,8 +216,13 @@ class ChatStream(PassingStream):
         return self._without_usage(data)
 
     def _without_usage(self, data: bytes) -> bytes:
-        events, self._partial = sse.split(self._partial + data)
-        return b"".join(event for event in events if not _is_usage(event))
+        events, rest = sse.split(self._partial + data)
+        passing = [event for event in events if not _is_usage(event)]
+        if len(rest) > HELD_BYTES:  # no usage event is that long: let it go on as it comes
+            passing.append(rest)
+            rest = b""
+        self._partial = rest
+        return b"".join(passing)
 
     def close(self) -> bytes:
         super().close()

@@ -10,22 +10,25 @@ from twintrack.errors import UpstreamError
 from twintrack.wire import sse
 from twintrack.wire.usage import NO_USAGE, Usage
 
-_HELD_BYTES = 1_048_576
-"""What a provider may send before its first content, and the longest event."""
-_TAIL_BYTES = 16_384
+HELD_BYTES = 262_144
+"""What a provider may send before its first content, and the longest event that is looked at."""
+TAIL_BYTES = 16_384
 
 
 class PassingStream:
     """The part that no dialect changes; `see` is what each one adds."""
 
-    __slots__ = ("_held", "_tail", "_tail_bytes", "_usage", "content", "failure", "finished", "pieces")
+    __slots__ = ("_held", "_rest", "_tail", "_tail_bytes", "_usage", "content", "failure", "finished", "pieces")
 
     def __init__(self) -> None:
         self.content = False
         self.finished = False
         self.failure = ""
         self.pieces = 0
-        self._held = b""
+        self._held: list[bytes] = []
+        """Events before the first content."""
+        self._rest = b""
+        """The start of an event, until the rest of it arrives."""
         self._tail: list[bytes] = []
         self._tail_bytes = 0
         self._usage = NO_USAGE
@@ -43,10 +46,10 @@ class PassingStream:
 
     def open(self, data: bytes) -> bytes:
         """Before content. Raises UpstreamError if the provider fails here."""
-        self._held += data
-        events, rest = sse.split(self._held)
-        if len(rest) > _HELD_BYTES or len(self._held) > 2 * _HELD_BYTES:
-            raise UpstreamError("The provider sent no content in its first megabyte")
+        events, self._rest = sse.split(self._rest + data)
+        self._held += events
+        if len(self._rest) + sum(map(len, self._held)) > HELD_BYTES:
+            raise UpstreamError(f"The provider sent no content in its first {HELD_BYTES} bytes")
         for event in events:
             text = sse.payload(event)
             if text:
@@ -56,18 +59,19 @@ class PassingStream:
         if not self.content:
             return b""
         self.pieces = 1
-        released, self._held = self._held, b""
+        released = b"".join((*self._held, self._rest))
+        self._held, self._rest = [], b""
         self.keep(released)
         return released
 
     def keep(self, data: bytes) -> None:
         self._tail.append(data)
         self._tail_bytes += len(data)
-        if self._tail_bytes > _TAIL_BYTES:
-            self._trim()
+        if self._tail_bytes > TAIL_BYTES:
+            self.trim()
 
-    def _trim(self) -> None:
-        tail = b"".join(self._tail)[-_TAIL_BYTES // 2 :]
+    def trim(self) -> None:
+        tail = b"".join(self._tail)[-TAIL_BYTES // 2 :]
         self._tail = [tail]
         self._tail_bytes = len(tail)
 

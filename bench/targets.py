@@ -1,0 +1,153 @@
+"""What is compared: how each gateway is configured and started. All listen on loopback, with one worker and no log."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KEY = "sk-bench-of-no-worth"
+_PATH = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin"
+
+_NGINX = """\
+daemon off;
+{user}
+worker_processes 1;
+pid {folder}/nginx.pid;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  client_body_buffer_size 1m;
+  keepalive_requests 1000000000;
+  upstream mock {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    location / {{
+      proxy_pass http://mock;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+    }}
+  }}
+}}
+"""
+
+_TWINTRACK = """\
+[server]
+listen = "127.0.0.1:{port}"
+data = "{folder}/data"
+
+[[keys]]
+name = "bench"
+key = "env:BENCH_KEY"
+
+[[providers]]
+name = "upstream"
+api = "vllm"
+url = "http://127.0.0.1:{upstream}/v1"
+zone = "own"
+
+[[deployments]]
+name = "mock"
+model = "mock"
+provider = "upstream"
+price = {{ input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.4 }}
+facts = {{ context_tokens = 131072, modalities = ["text"], tools = true, quality = 0.7 }}
+
+[[deployments]]
+name = "mock-premium"
+model = "mock"
+provider = "upstream"
+price = {{ input_usd_per_mtok = 2.0, output_usd_per_mtok = 8.0 }}
+facts = {{ context_tokens = 131072, modalities = ["text"], tools = true, quality = 0.9 }}
+
+[routes.auto]
+tiers = [
+  {{ name = "small", deployments = ["mock"] }},
+  {{ name = "premium", deployments = ["mock-premium"] }},
+]
+"""
+
+
+class NotInstalled(Exception):
+    """Says what is missing and how to get it."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A gateway ready to be started."""
+
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    routed_model: str = "mock"
+    """What to ask for where the gateway is to choose."""
+    entries: Callable[[], int] | None = None
+    """Attempts its ledger holds by now; None: it keeps none."""
+
+
+@dataclass(frozen=True)
+class Target:
+    name: str
+    prepare: Callable[[Path, int, int], Launch]
+    """Takes a fresh folder, the port to listen on and the upstream's port. Raises NotInstalled."""
+
+
+def nginx() -> Target:
+    """The yardstick: it moves the same bytes and decides nothing."""
+
+    def prepare(folder: Path, port: int, upstream: int) -> Launch:
+        program = shutil.which("nginx", path=_PATH)
+        if program is None:
+            raise NotInstalled("nginx is not on this machine; install it with the system's package manager")
+        user = "user root;" if os.geteuid() == 0 else ""
+        (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port, upstream=upstream, user=user))
+        return Launch([program, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")])
+
+    return Target("nginx", prepare)
+
+
+def twintrack(program: Path) -> Target:
+    def prepare(folder: Path, port: int, upstream: int) -> Launch:
+        if not program.exists():
+            raise NotInstalled(f"there is no {program}; run `make environment` or name another with --twintrack")
+        config = folder / "twintrack.toml"
+        config.write_text(_TWINTRACK.format(folder=folder, port=port, upstream=upstream))
+        return Launch(
+            [str(program), "serve", "--config", str(config), "--listen", f"127.0.0.1:{port}"],
+            environment={"BENCH_KEY": KEY, "TWINTRACK_HOME": str(folder / "home")},
+            routed_model="auto",
+            entries=lambda: _entries(folder / "data" / "ledger.db"),
+        )
+
+    return Target("twintrack", prepare)
+
+
+def peer(text: str) -> Target:
+    """NAME=COMMAND, with {port} and {upstream} in it; it must serve the model `mock` for `KEY`."""
+    name, _, command = text.partition("=")
+
+    def prepare(folder: Path, port: int, upstream: int) -> Launch:
+        filled = command.replace("{port}", str(port)).replace("{upstream}", f"127.0.0.1:{upstream}")
+        return Launch(shlex.split(filled))
+
+    return Target(name, prepare)
+
+
+def _entries(database: Path) -> int:
+    if not database.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as ledger:
+            return int(ledger.execute("SELECT count(*) FROM attempts WHERE ending IS NOT NULL").fetchone()[0])
+    except sqlite3.OperationalError:  # not made yet, or being made
+        return 0

@@ -1,0 +1,56 @@
+"""Where the commands find the ledger, and how they make sure that it is up to date."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from twintrack.errors import LedgerError
+from twintrack.ledger.journal import SUFFIX, journal_folder
+from twintrack.ledger.load import Loader, LoaderBusy
+from twintrack.ledger.schema import database
+
+option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Data folder. Default: TWINTRACK_HOME, else ./.twintrack, else ~/.local/share/twintrack.",
+)
+
+
+def folder(said: Path | None) -> Path:
+    """The data folder a command works on."""
+    if said is not None:
+        return said
+    if home := os.environ.get("TWINTRACK_HOME"):
+        return Path(home)
+    here = Path(".twintrack")
+    return here if here.exists() else Path.home() / ".local" / "share" / "twintrack"
+
+
+def ledger(data: Path) -> Path | None:
+    """The database, with everything in it that workers have written so far; None if there is nothing yet.
+
+    A running gateway loads its journals itself, within a fraction of a second. If none does, this command does it.
+    """
+    path = database(data)
+    waiting = any(journal_folder(data).glob(f"*{SUFFIX}"))
+    if waiting or path.exists():
+        try:
+            with Loader(data) as loader:
+                while not (loaded := loader.load()).caught_up:
+                    _warn(loaded.problems)
+                _warn(loaded.problems)
+        except LoaderBusy:
+            pass
+        except LedgerError as error:
+            if not path.exists():
+                raise
+            _warn((f"The newest rows may be missing: {error}",))
+    return path if path.exists() else None
+
+
+def _warn(problems: tuple[str, ...]) -> None:
+    for problem in problems:
+        click.echo(f"twintrack: {problem}", err=True)

@@ -1,0 +1,200 @@
+"""The ledger's sums as a headline and a table: what was asked, spent and saved in a few spans of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from twintrack.control.words import count, ms, share, signed, usd
+from twintrack.ledger.queries import Line, Savings, Summary
+
+Tone = Literal["", "gain", "loss"]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """One span of time; either everything real or everything simulated."""
+
+    name: str
+    """As a column is called."""
+    when: str
+    """As a sentence says it."""
+    line: Line
+    idle_nusd: int
+    """Of own engines; 0 with `engines` False."""
+    engines: bool
+    """Some engine was paid by the hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    value: str
+    notes: tuple[str, ...] = ()
+    tone: Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    label: str
+    explained: str
+    cells: tuple[Cell, ...]
+
+
+def real(name: str, when: str, found: Summary) -> Books:
+    return Books(name, when, found.total, found.idle_nusd, bool(found.idle))
+
+
+def simulated(name: str, when: str, found: Summary) -> Books | None:
+    """None: there is nothing simulated."""
+    if found.simulated_total is None:
+        return None
+    idle_nusd = sum(engine.idle_nusd for engine in found.simulated_idle)
+    return Books(name, when, found.simulated_total, idle_nusd, bool(found.simulated_idle))
+
+
+def headline(books: Books) -> list[str]:
+    """What an owner wants to know first, in at most three sentences."""
+    line = books.line
+    if not line.requests and not line.attempts:
+        idle = f" Engines that waited for one cost {usd(books.idle_nusd)}." if books.idle_nusd else ""
+        return [f"No request was finished {books.when}.{idle}"]
+    asked = f"{_many(line.requests, 'request')} {books.when}"
+    if line.cost_nusd is None:
+        return [f"{asked}; what they cost is unknown."]
+    idle = ", idle engines included" if books.idle_nusd else ""
+    sentences = [f"{asked} cost {usd(line.cost_nusd + books.idle_nusd)}{idle}."]
+    savings = line.savings
+    if savings is None:
+        return [*sentences, "What routing saved is unknown."] if line.attempts else sentences
+    net = savings.nusd - books.idle_nusd
+    if net == 0:
+        return [*sentences, "That is what the baseline would have cost."]
+    sentences.append(f"That is {usd(abs(net))} {'less' if net > 0 else 'more'} than the baseline{_doubt(savings, books)}.")
+    return sentences
+
+
+def _doubt(savings: Savings, books: Books) -> str:
+    if savings.low_nusd is None or savings.high_nusd is None:
+        return ""
+    low, high = savings.low_nusd - books.idle_nusd, savings.high_nusd - books.idle_nusd
+    if low <= 0 <= high and low != high:
+        return f", though with 95 % confidence only between {signed(low)} and {signed(high)} saved"
+    ends = sorted((abs(low), abs(high)))
+    if ends[0] == ends[1]:
+        return ""
+    return f", with 95 % confidence between {usd(ends[0])} and {usd(ends[1])}"
+
+
+def rows(spans: Sequence[Books]) -> list[Row]:
+    """The table: one column a span. Lines that say nothing in any of them are left out."""
+    table = [
+        Row("Requests", "", tuple(_requests(each) for each in spans)),
+        Row("Cost", "of answered and failed attempts", tuple(_cost(each.line) for each in spans)),
+        Row("Baseline", "the same tokens on the last tier", tuple(_baseline(each.line) for each in spans)),
+        Row("Saved", "baseline less cost", tuple(_saved(each.line) for each in spans)),
+    ]
+    if any(each.engines for each in spans):
+        table.append(Row("Idle engines", "paid by the hour, used by nobody", tuple(_idle(each) for each in spans)))
+        table.append(Row("Saved in all", "less idle engines", tuple(_net(each) for each in spans)))
+    return [
+        *table,
+        Row("Tokens", "in and out", tuple(_tokens(each.line) for each in spans)),
+        Row("First token", "median, and 95 % within", tuple(_ttft(each.line) for each in spans)),
+        Row("Whole answer", "median, and 95 % within", tuple(_total(each.line) for each in spans)),
+        Row("Failures", "attempts", tuple(_failures(each.line) for each in spans)),
+    ]
+
+
+def _requests(books: Books) -> Cell:
+    line = books.line
+    notes = (f"{count(line.refused)} refused",) if line.refused else ()
+    if line.client_left:
+        notes += (f"{count(line.client_left)} left by their client",)
+    return Cell(count(line.requests), notes)
+
+
+def _cost(line: Line) -> Cell:
+    notes: tuple[str, ...] = ()
+    if line.cost_unknown and line.cost_nusd is not None:
+        notes += (f"and {_many(line.cost_unknown, 'attempt')} of unknown cost",)
+    if line.estimated:
+        notes += (f"{usd(line.estimated_nusd)} predicted for {count(line.estimated)} of them, to reconcile",)
+    if line.hourly_nusd:
+        notes += (f"{usd(line.hourly_nusd)} of it engine time",)
+    return Cell(usd(line.cost_nusd), notes)
+
+
+def _baseline(line: Line) -> Cell:
+    unknown = line.baseline_unknown and line.baseline_nusd is not None
+    return Cell(usd(line.baseline_nusd), (f"{_many(line.baseline_unknown, 'attempt')} without one",) if unknown else ())
+
+
+def _saved(line: Line) -> Cell:
+    savings = line.savings
+    if savings is None:
+        return Cell(usd(None if line.attempts else 0))
+    notes: tuple[str, ...] = ()
+    if savings.low_nusd is not None and savings.high_nusd is not None:
+        notes += (f"95 %: {signed(savings.low_nusd)} to {signed(savings.high_nusd)}",)
+    else:
+        notes += ("one attempt, so no interval",)
+    notes += (f"over {share(savings.coverage)} of attempts",)
+    return Cell(signed(savings.nusd), notes, _tone(savings.nusd))
+
+
+def _idle(books: Books) -> Cell:
+    return Cell(usd(books.idle_nusd))
+
+
+def _net(books: Books) -> Cell:
+    savings = books.line.savings
+    if savings is None:
+        return Cell(usd(None)) if books.line.attempts else Cell(usd(-books.idle_nusd), (), _tone(-books.idle_nusd))
+    net = savings.nusd - books.idle_nusd
+    return Cell(signed(net), (), _tone(net))
+
+
+def _tokens(line: Line) -> Cell:
+    if line.attempts and line.usage_unknown == line.attempts:
+        return Cell("unknown")
+    notes = (f"estimated for {_many(line.usage_estimated, 'attempt')}",) if line.usage_estimated else ()
+    if line.usage_unknown:
+        notes += (f"unknown for {count(line.usage_unknown)}",)
+    return Cell(f"{_short(line.input_tokens)} / {_short(line.output_tokens)}", notes)
+
+
+def _ttft(line: Line) -> Cell:
+    return _quantiles(line.ttft_p50_ms, line.ttft_p95_ms)
+
+
+def _total(line: Line) -> Cell:
+    return _quantiles(line.total_p50_ms, line.total_p95_ms)
+
+
+def _quantiles(half_ms: float | None, most_ms: float | None) -> Cell:
+    return Cell(ms(None)) if half_ms is None else Cell(f"{ms(half_ms)} / {ms(most_ms)}")
+
+
+def _failures(line: Line) -> Cell:
+    failures = line.failed + line.lost
+    notes = (f"of {_many(line.attempts, 'attempt')}",) if failures else ()
+    if line.lost:
+        notes += (f"{count(line.lost)} lost with a worker",)
+    return Cell(count(failures), notes)
+
+
+def _tone(nusd: int) -> Tone:
+    return "gain" if nusd > 0 else "loss" if nusd < 0 else ""
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _short(tokens: int) -> str:
+    """Exact to a million, then to three figures."""
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M")):
+        if tokens >= size:
+            return f"{tokens / size:.3g} {unit}" if tokens < 1000 * size else f"{tokens / size:,.0f} {unit}"
+    return f"{tokens:,}"

@@ -1,0 +1,51 @@
+"""Templates, compiled when the first page is shown: Jinja takes longer to import than everything else here."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from twintrack import __version__
+from twintrack.config.snapshot import Snapshot
+from twintrack.control import words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        usd=words.usd,
+        signed=words.signed,
+        count=words.count,
+        ms=words.ms,
+        us=words.us,
+        clock=words.clock,
+        moment=words.moment,
+        iso=words.iso,
+        share=words.share,
+    )
+    return environment
+
+
+def render(template: str, snapshot: Snapshot, *, status: int = 200, **context: Any) -> Response:
+    """A page. Text from outside reaches it through autoescaped values only."""
+    page = _environment().get_template(template).render(
+        snapshot=snapshot, version=__version__, **{"asked_id": "", **context}
+    )
+    return Response(page, status, media_type="text/html")

@@ -1,0 +1,68 @@
+"""Numbers as people read them. Unknown is a word, never 0; a loss has its sign."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+UNKNOWN = "unknown"
+NONE = "–"
+_FIGURES = 3
+"""Significant figures of an amount below one dollar."""
+
+
+def usd(nusd: int | None) -> str:
+    """Rounded half up: to the cent from a dollar on, below it to three figures. `Line.cost_nusd` has it exactly."""
+    if nusd is None:
+        return UNKNOWN
+    amount = abs(nusd)
+    digits = 2
+    if 0 < amount < 1_000_000_000:
+        digits = min(9, 9 + _FIGURES - len(str(amount)))
+    unit = 10 ** (9 - digits)
+    whole, rest = divmod((amount + unit // 2) // unit, 10**digits)
+    return f"{'−' if nusd < 0 else ''}${whole:,}.{rest:0{digits}d}"
+
+
+def signed(nusd: int | None) -> str:
+    """With a plus where it is one."""
+    return f"+{usd(nusd)}" if nusd is not None and nusd > 0 else usd(nusd)
+
+
+def count(number: int | None) -> str:
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def ms(duration_ms: float | None) -> str:
+    if duration_ms is None:
+        return NONE
+    if duration_ms < 999.5:
+        return f"{duration_ms:.0f} ms"
+    seconds = duration_ms / 1000
+    return f"{seconds:.1f} s" if seconds < 99.95 else f"{seconds:,.0f} s"
+
+
+def us(duration_us: int | None) -> str:
+    return NONE if duration_us is None else ms(duration_us / 1000)
+
+
+def share(part: float) -> str:
+    """Of 1, as a percentage that only says 100 when it is all."""
+    if 0.995 <= part < 1:
+        return "over 99 %"
+    return f"{part:.0%}".replace("%", " %")
+
+
+def clock(at_us: int) -> str:
+    return f"{_utc(at_us):%H:%M:%S}"
+
+
+def moment(at_us: int) -> str:
+    return f"{_utc(at_us):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def iso(at_us: int) -> str:
+    return f"{_utc(at_us):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _utc(at_us: int) -> datetime:
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC)
