@@ -97,7 +97,7 @@ def worker(root: int) -> int:
 
 def _title(pid: int) -> bytes:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/comm").read_bytes()
     except OSError:
         return b""
 

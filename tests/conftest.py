@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # `support`: what tests of several rooms share
 
 Needs = Callable[..., None]
 _ABSENT = "not on this machine: "

@@ -31,6 +31,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_WORD = 256
+
 
 class TwintrackError(Exception):
     """Base of all errors raised on purpose. `str()` gives one sentence each for what, why and fix."""
@@ -55,6 +57,8 @@ def _sentence(text: str) -> str:
 
 def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:
     """Known words closest to a mistyped one, best first; empty if none is near."""
+    if len(word) > _LONGEST_WORD:  # to compare takes time and memory by its length, and it may be megabytes
+        return []
     return difflib.get_close_matches(word, list(known), n=most, cutoff=0.5)
 
 

@@ -30,10 +30,17 @@ def test_a_local_server_listens_on_this_machine():
 
 
 @pytest.mark.parametrize(
-    ("name", "dialect"), [("anthropic", "anthropic"), ("openai", "openai"), ("gemini", "openai"), ("vllm", "openai")]
+    ("name", "dialects"),
+    [
+        ("anthropic", ("anthropic",)),
+        ("openai", ("openai",)),
+        ("gemini", ("openai",)),
+        ("vllm", ("openai", "anthropic")),
+        ("llama.cpp", ("openai", "anthropic")),
+    ],
 )
-def test_a_provider_brings_its_dialect(name, dialect):
-    assert providers.find(name).dialect == dialect
+def test_a_provider_brings_its_dialects(name, dialects):
+    assert providers.find(name).dialects == dialects
 
 
 def test_upstream_names_belong_to_known_providers():

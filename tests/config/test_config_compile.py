@@ -35,7 +35,7 @@ def test_a_known_provider_brings_address_dialect_key_and_list_price():
     premium = compiled().deployments[1]
     assert (premium.name, premium.upstream_model) == ("gpt-5.4@openai", "gpt-5.4")
     assert (premium.tls, premium.host, premium.port, premium.base_path) == (True, "api.openai.com", 443, "/v1")
-    assert (premium.dialect, premium.zone, premium.region) == ("openai", "third_party", "")
+    assert (premium.dialects, premium.zone, premium.region) == (("openai",), "third_party", "")
     assert premium.key == "env:OPENAI_API_KEY"
     assert premium.price == PRICES.find("openai", "gpt-5.4")
     assert premium.context_tokens == 1_050_000
@@ -69,7 +69,7 @@ def test_facts_win_over_the_catalogue_one_by_one():
 def test_anthropic_speaks_its_own_dialect():
     text = '[[providers]]\nname = "anthropic"\n[[deployments]]\nmodel = "claude-opus-5-5"\nprovider = "anthropic"\n'
     (opus,) = compiled(text).deployments
-    assert (opus.dialect, opus.key, opus.base_path) == ("anthropic", "env:ANTHROPIC_API_KEY", "/v1")
+    assert (opus.dialects, opus.key, opus.base_path) == (("anthropic",), "env:ANTHROPIC_API_KEY", "/v1")
     assert opus.price is not None
 
 

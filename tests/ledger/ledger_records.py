@@ -154,7 +154,7 @@ def deployment(index: int = OWN, per_hour_nusd: int = PER_HOUR_NUSD[OWN]) -> Dep
         upstream_model=model,
         provider=provider,
         api="vllm",
-        dialect="openai",
+        dialects=("openai",),
         tls=False,
         host="127.0.0.1",
         port=1,
@@ -185,7 +185,7 @@ class Books:
         self.segment_bytes = segment_bytes
         self.path = database(folder)
         self.journals = journal_folder(folder)
-        self.now_us = T0 + 100 * HOUR_US
+        self.now_us = T0
         self.worker = self.new_worker()
         self.loader = Loader(folder, clock_us=lambda: self.now_us)
 
@@ -226,10 +226,17 @@ class Books:
 
     def contents(self) -> dict[str, list[Any]]:
         """Everything that must not depend on how records came in."""
-        tables = ("entries", "refusals", "engine_hours")
-        found = {table: self.rows(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in tables}
-        found["rollups"] = self.rows("SELECT * FROM rollups r JOIN slices s ON s.id = r.slice ORDER BY hour, slice")
-        return found
+        return {
+            "entries": [row | {"id": 0} for row in self.rows("SELECT * FROM entries ORDER BY request_id, attempt")],
+            "refusals": [row | {"id": 0} for row in self.rows("SELECT * FROM refusals ORDER BY request_id")],
+            "rollups": [
+                row | {"id": 0} for row in self.rows("SELECT * FROM rollups r JOIN slices s ON s.id = r.slice")
+            ],
+            "engines": self.rows(
+                "SELECT e.hour, d.name, e.up_us, e.busy_us FROM engine_hours e "
+                "JOIN deployments d ON d.id = e.deployment ORDER BY 1, 2"
+            ),
+        }
 
     def journal_files(self) -> list[str]:
         return sorted(path.name for path in self.journals.iterdir())

@@ -37,7 +37,7 @@ def deployment(index: int, **change: Any) -> Deployment:
         "upstream_model": f"m{index}",
         "provider": "p",
         "api": "vllm",
-        "dialect": "openai",
+        "dialects": ("openai",),
         "tls": False,
         "host": "127.0.0.1",
         "port": 8000,

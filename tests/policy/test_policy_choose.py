@@ -133,7 +133,7 @@ def test_a_deployment_in_two_tiers_is_a_candidate_once_in_the_cheaper(make):
 
 
 def test_a_client_that_takes_any_dialect_may_use_all(make):
-    home = make.house([make.deployment(0, dialect="anthropic")])
+    home = make.house([make.deployment(0, dialects=("anthropic",))])
     assert home.decide(dialect="").deployment == 0
 
 

@@ -30,7 +30,7 @@ DEPLOYMENT = st.fixed_dictionaries(
     {
         "zone": st.sampled_from(ZONES),
         "region": st.sampled_from(REGIONS),
-        "dialect": st.sampled_from(("openai", "openai", "anthropic")),
+        "dialects": st.sampled_from((("openai",), ("openai", "anthropic"), ("anthropic",))),
         "quality": st.floats(0.3, 1.0),
         "price": st.none() | PRICE | LONG_PRICE,
         "per_hour_nusd": st.sampled_from((0, 0, 10**9)),

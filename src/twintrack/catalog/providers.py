@@ -22,7 +22,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """local: a server program that runs wherever you put it."""
     url: str
     """Base address; of a local server, where it listens unless told otherwise."""
-    dialect: DialectName = "openai"
+    dialects: tuple[DialectName, ...] = ("openai",)
     key_env: str = ""
     """The variable its own SDK reads; empty: no key by default."""
     zone: Zone

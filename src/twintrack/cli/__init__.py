@@ -75,10 +75,7 @@ def main(args: list[str] | None = None) -> Any:
         status = error.exit_code
     except KeyboardInterrupt:
         status = 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has seen enough
-        status = 0
-    except Exception as error:  # noqa: BLE001 - the outermost frame: a user gets a sentence, a developer the trace
+    except Exception as error:  # the outermost frame: a user gets a sentence, a developer the trace
         if os.environ.get("TWINTRACK_TRACEBACK"):
             raise
         click.echo(

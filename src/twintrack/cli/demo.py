@@ -23,7 +23,7 @@ from twintrack.cli.data import folder as data_folder
 from twintrack.config.load import parse
 from twintrack.engines.bundled import bundled_prompts
 from twintrack.engines.start import Engine, EngineProcess, bundled, free_port
-from twintrack.errors import TwintrackError
+from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.library import Gateway
 from twintrack.gateway.open import compiled
 from twintrack.ledger.load import Loader
@@ -35,7 +35,9 @@ _EVERY_S = 0.03
 """Between two requests: slow enough to see an engine die and come back."""
 _STAKES_EVERY = 20
 """Each so many requests say `stakes: high`, which takes the best allowed model."""
+_KEEP_QUALITY = 0.9
 _HEAL_S = 15.0
+_LEDGER_FILES = frozenset(("journal", "ledger.db", "ledger.db-shm", "ledger.db-wal", "loader.lock", "prices.json"))
 _STAND_INS = {
     "small": ("groq", "llama-3.1-8b-instant"),
     "balanced": ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
@@ -59,6 +61,8 @@ class Result:
     right_high: float = 0.0
     """Ends of the 95 % Wilson interval of the share of right answers."""
     cost_nusd: int = 0
+    cost_unknown: int = 0
+    """Attempts whose cost cannot be known, as of the one that died with its engine; not in `cost_nusd`."""
     baseline_nusd: int = 0
     savings_nusd: int = 0
     savings_low_nusd: int | None = None
@@ -88,8 +92,7 @@ def command(as_json: bool, keep: Path | None) -> int:
     Its ledger is one of its own, apart from yours.
     """
     folder = keep or data_folder(None) / "demo"
-    if folder.exists():
-        shutil.rmtree(folder) if keep is None else _refuse_used(folder)
+    _make_room(folder, ours=keep is None)
     result = uvloop.run(_demo(folder))
     if as_json:
         click.echo(msgspec.json.encode(result))
@@ -98,9 +101,25 @@ def command(as_json: bool, keep: Path | None) -> int:
     return 0
 
 
-def _refuse_used(folder: Path) -> None:
-    if any(folder.iterdir()):
+def _make_room(folder: Path, *, ours: bool) -> None:
+    """Remove the ledger of the last demo; nothing else is ever removed."""
+    try:
+        names = {each.name for each in folder.iterdir()}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise EnvironmentProblem(f"{folder} cannot be used", why=error.strerror or str(error)) from None
+    if not names:
+        return
+    if not ours:
         raise TwintrackError(f"{folder} is not empty", fix="Name a new folder with --keep.")
+    if names - _LEDGER_FILES:
+        raise TwintrackError(
+            f"{folder} holds more than the ledger of a demo",
+            why=f"{min(names - _LEDGER_FILES)} is none of its files",
+            fix="Name a new folder with --keep.",
+        )
+    shutil.rmtree(folder)
 
 
 async def _demo(folder: Path) -> Result:
@@ -172,7 +191,6 @@ async def _replay(gateway: Gateway, engines: list[EngineProcess], result: Result
 
 
 def _kill(engine: EngineProcess) -> None:
-
     if engine.pid is not None:
         os.kill(engine.pid, signal.SIGKILL)
         _progress("the small engine is killed now; its requests move on")
@@ -186,7 +204,7 @@ async def _try_record(gateway: Gateway, third_party: ScriptedProvider, result: R
     late = time.monotonic() + _HEAL_S
     while True:
         answer = await gateway.chat({"model": "auto", "messages": record, "max_tokens": 48}, label)
-        if answer.status != 503 or time.monotonic() > late:
+        if answer.status < 500 or time.monotonic() > late:
             break
         await asyncio.sleep(0.2)  # the killed engine is the only one that may see it, and may still be coming back
     result.record_status = answer.status
@@ -205,7 +223,7 @@ def _configuration(folder: Path, engines: list[EngineProcess], third_party: Scri
         ("balanced", "demo-small", small, "contracted", 0.97),
         ("premium", "scripted-premium", third_party.url, "third_party", 0.98),
     )
-    blocks = [f"[server]\ndata = {json.dumps(str(folder))}\nproxy = \"\"\n[server.deadlines]\nconnect_s = 1.0\n"]
+    blocks = [f'[server]\ndata = {json.dumps(str(folder))}\nproxy = ""\n[server.deadlines]\nconnect_s = 1.0\n']
     for tier, model, url, zone, quality in rows:
         provider, listed_as = _STAND_INS[tier]
         price = listed.find(provider, listed_as)
@@ -219,7 +237,7 @@ def _configuration(folder: Path, engines: list[EngineProcess], third_party: Scri
             f'facts = {{ context_tokens = 512, modalities = ["text"], tools = true, quality = {quality} }}\n'
         )
     tiers = ", ".join(f'{{ name = "{tier}", deployments = ["{tier}"] }}' for tier, *_ in rows)
-    blocks.append(f"[routes.auto]\ntiers = [{tiers}]\nkeep_quality = 0.9\n")
+    blocks.append(f"[routes.auto]\ntiers = [{tiers}]\nkeep_quality = {_KEEP_QUALITY}\n")
     return "\n".join(blocks)
 
 
@@ -228,6 +246,7 @@ def _read_ledger(told: Summary, result: Result) -> None:
     if total is None:
         raise TwintrackError("The demo's ledger is empty", why="its journal could not be loaded")
     result.cost_nusd = total.cost_nusd or 0
+    result.cost_unknown = total.cost_unknown
     result.baseline_nusd = total.baseline_nusd or 0
     if total.savings is not None:
         result.savings_nusd = total.savings.nusd
@@ -243,6 +262,11 @@ def _wilson(right: int, of: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = Z_95 * sqrt(share * (1 - share) / of + z2 / (4 * of * of)) / (1 + z2 / of)
     return round(middle - half, 4), round(middle + half, 4)
+
+
+def _share(part: float) -> str:
+    """A percentage that only says 100 when it is all."""
+    return "100%" if part >= 1 else f"{min(part, 0.999):.1%}"
 
 
 def _progress(text: str) -> None:
@@ -264,23 +288,33 @@ def _tell(result: Result) -> None:
     share = result.right / max(result.answered, 1)
     say(
         f"\nRight answers      {share:.1%}  (95 % interval {result.right_low:.1%} to {result.right_high:.1%}; "
-        "the scripted premium is right by construction)"
+        "all on premium: 100%, by construction of the script)"
     )
-    say(f"Cost               {usd(result.cost_nusd)}")
+    if result.right_high < _KEEP_QUALITY:
+        kept = "it fell short: until it has learned from traffic, the router goes by a prior"
+    elif result.right_low >= _KEEP_QUALITY:
+        kept = "it did"
+    else:
+        kept = "that lies within the interval"
+    say(f"                   The route was told to keep {_KEEP_QUALITY:.0%} of that; {kept}.")
+    unknown = f" and that of {result.cost_unknown} attempts, which is unknown" if result.cost_unknown else ""
+    say(f"Cost               {usd(result.cost_nusd)}{unknown}")
     say(f"All on premium     {usd(result.baseline_nusd)}")
     say(
         f"Saved              {usd(result.savings_nusd)}  (95 % interval {usd(result.savings_low_nusd)} to "
-        f"{usd(result.savings_high_nusd)}; {result.coverage:.0%} of attempts)"
+        f"{usd(result.savings_high_nusd)}; over {_share(result.coverage)} of attempts)"
     )
-    say(f"Failovers          {result.failovers}  (the small engine was killed in the middle; no request was lost)")
-    say(f"\nA patient record labelled restricted was answered by {result.record_provider!r} ({result.record_status}).")
+    lost = result.requests - result.answered
+    fate = "no request was lost" if lost == 0 else f"{lost} requests were LOST"
+    say(f"Failovers          {result.failovers}  (the small engine was killed in the middle; {fate})")
+    who = "the small engine, zone own" if result.record_provider == "small" else result.record_provider
+    say(f"\nA patient record labelled restricted was answered by {who} (status {result.record_status}).")
     say(f"  third-party bytes: {result.record_third_party_bytes}")
-    say(f"Sent to the third party by name it was refused ({result.named_third_party_status}).")
+    fate = "refused" if result.named_third_party_status >= 400 else "NOT refused"
+    say(f"Sent to the third party by name it was {fate} (status {result.named_third_party_status}).")
     say(f"  third-party bytes: {result.named_third_party_bytes}")
     say(f"\nLook closer:  twintrack explain {result.example_id} --data {result.data}")
     say("\nYour own traffic, in three commands:")
     say("  twintrack up")
-    say("  export OPENAI_BASE_URL=http://127.0.0.1:8080/v1   # and ask for the model \"auto\"")
+    say('  export OPENAI_BASE_URL=http://127.0.0.1:8080/v1   # and ask for the model "auto"')
     say("  twintrack ledger --by route,tier")
-
-

@@ -1,25 +1,51 @@
-"""Start what a configuration asks for and keep it running; shared by `serve`, `up` and `demo`."""
+"""Start what a configuration asks for and keep it running; shared by `serve` and `up`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 
+from twintrack.cli.file import present
 from twintrack.config.check import problems
+from twintrack.config.effective import listen_address
 from twintrack.config.load import load, parse
-from twintrack.config.secrets import resolve
-from twintrack.config.settings import Settings
+from twintrack.config.secrets import resolve, warning
+from twintrack.config.settings import Provider, Settings
 from twintrack.config.snapshot import Snapshot
 from twintrack.config.source import Source, invalid
 from twintrack.control.supervise import Plan, Supervisor
 from twintrack.gateway.open import compiled
 
 if TYPE_CHECKING:
-    from twintrack.engines.start import EngineProcess
+    from twintrack.engines.start import Engine, EngineProcess
+
+_GGUF_CONTEXT_TOKENS = 4096
+"""Of one request to a GGUF file whose deployment does not say: its own window may need more memory than there is."""
+
+
+def listen_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("--listen", metavar="HOST:PORT", callback=_address, help=help_text)
+
+
+def _address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    where = listen_address(value) if value is not None else None
+    if value is not None and (where is None or where[1] == 0):
+        raise click.BadParameter(
+            f"{value!r} is no address. Use HOST:PORT, like 127.0.0.1:8080 or [::1]:8080.", ctx, param
+        )
+    return value
+
+
+def base_url(snapshot: Snapshot) -> str:
+    """Where clients reach the gateway, without a path."""
+    scheme = "https" if snapshot.tls_cert else "http"
+    host = f"[{snapshot.listen_host}]" if ":" in snapshot.listen_host else snapshot.listen_host
+    return f"{scheme}://{host}:{snapshot.listen_port}"
 
 
 class Configuration:
@@ -39,13 +65,17 @@ class Configuration:
         self._text = text
         said = {"listen": listen, "workers": workers, "data": str(data.absolute()) if data else None}
         self._changes = {name: value for name, value in said.items() if value is not None}
-        self._engines: dict[str, tuple[str, int]] = {}
-        self._references: list[str] = []
+        self._engines: dict[tuple[str, str], Engine] = {}
+        """By provider and what it wants started."""
+        self.references: list[str] = []
+        """Of secrets, with absolute paths."""
         self.engine_processes: list[EngineProcess] = []
 
     def read(self) -> tuple[Settings, Source]:
         """Raises ConfigError."""
-        settings, source = load(self._file) if self._file else parse(self._text, "the configuration of this run")
+        settings, source = (
+            load(present(self._file)) if self._file else parse(self._text, "the configuration of this run")
+        )
         if self._changes:
             settings = msgspec.structs.replace(
                 settings, server=msgspec.structs.replace(settings.server, **self._changes)
@@ -56,32 +86,69 @@ class Configuration:
         return settings, source
 
     def compile(self, generation: int) -> Snapshot:
-        """Raises ConfigError."""
+        """Engines a reload adds are started here; the first ones are the supervisor's to start.
+
+        Raises:
+            ConfigError: and nothing has changed.
+            MissingExtra: an engine is wanted and llama.cpp is not installed.
+        """
         settings, source = self.read()
-        self._prepare_engines(settings, source)
-        snapshot = compiled(settings, source, generation=generation, engines=self._engines)
+        fresh = self._new_engines(settings, source)
+        known = self._engines | fresh
+        addresses = {
+            provider.name: (known[provider.name, provider.engine].host, known[provider.name, provider.engine].port)
+            for provider in settings.providers
+            if provider.engine
+        }
+        snapshot = compiled(settings, source, generation=generation, engines=addresses)
+        self._start(list(fresh.values()), now=generation > 1)
+        self._engines = known
         references = [*(key.key for key in settings.keys), *(each.key for each in snapshot.deployments)]
-        self._references = [source.reference(each) for each in references]
+        self.references = list(dict.fromkeys(source.reference(each) for each in references if each))
         return snapshot
 
     def watched(self) -> list[Path]:
         """The configuration file and the files of secrets."""
-        files = [Path(each.removeprefix("file:")) for each in self._references if each.startswith("file:")]
+        files = [Path(each.removeprefix("file:")) for each in self.references if each.startswith("file:")]
         return [*([self._file] if self._file else []), *files]
 
-    def _prepare_engines(self, settings: Settings, source: Source) -> None:
-        """One process for each provider that wants an engine; one that leaves the file runs until the end."""
-        wanted = [each for each in settings.providers if each.engine and each.name not in self._engines]
+    def _new_engines(self, settings: Settings, source: Source) -> dict[tuple[str, str], Engine]:
+        """One engine for each provider that wants one; one that leaves the file runs until the end."""
+        wanted = [each for each in settings.providers if each.engine and (each.name, each.engine) not in self._engines]
         if not wanted:
-            return
-        from twintrack.engines.start import Engine, EngineProcess, bundled, free_port
+            return {}
+        from twintrack.engines.start import Engine, bundled, free_port
 
+        engines = {}
         for provider in wanted:
             name = provider.engine
-            model = Path(source.absolute(name)) if name.endswith(".gguf") else bundled(name)
-            engine = Engine(Path(name).stem, model, free_port())
-            self._engines[provider.name] = (engine.host, engine.port)
-            self.engine_processes.append(EngineProcess(engine))
+            if name.endswith(".gguf"):
+                model = Path(source.absolute(name))
+                window = _window(provider, settings) or _GGUF_CONTEXT_TOKENS
+                threads = len(os.sched_getaffinity(0))
+                engine = Engine(
+                    model.stem, model, free_port(), context_tokens=Engine.parallel * window, threads=threads
+                )
+            else:
+                engine = Engine(name, bundled(name), free_port())
+            engines[provider.name, name] = engine
+        return engines
+
+    def _start(self, engines: list[Engine], *, now: bool) -> None:
+        if not engines:
+            return
+        from twintrack.engines.start import EngineProcess
+
+        processes = [EngineProcess(engine) for engine in engines]
+        for process in processes if now else ():
+            process.start()
+        self.engine_processes += processes
+
+
+def _window(provider: Provider, settings: Settings) -> int:
+    """The largest window a deployment of this provider claims; 0: none does."""
+    claimed = [each.facts.context_tokens for each in settings.deployments if each.provider == provider.name]
+    return max((tokens for tokens in claimed if tokens), default=0)
 
 
 def run(configuration: Configuration, on_ready: Callable[[Snapshot], None]) -> int:
@@ -91,6 +158,9 @@ def run(configuration: Configuration, on_ready: Callable[[Snapshot], None]) -> i
         ConfigError, EnvironmentProblem: it cannot start.
     """
     snapshot = configuration.compile(1)
+    for reference in configuration.references:
+        if said := warning(reference):
+            click.echo(f"twintrack: {said}", err=True)
     plan = Plan(
         snapshot=snapshot,
         compile=configuration.compile,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from twintrack.cli.run import Configuration, run
+from twintrack.cli.run import Configuration, base_url, listen_option, run
 from twintrack.config.snapshot import Snapshot
 
 
@@ -19,8 +19,13 @@ from twintrack.config.snapshot import Snapshot
     show_default=True,
     help="The configuration file; it is read again when it changes.",
 )
-@click.option("--listen", metavar="HOST:PORT", help="Listen here instead of where the file says.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Data-plane processes instead of what the file says.")
+@listen_option("Listen here instead of where the file says.")
+@click.option(
+    "--workers",
+    metavar="NUMBER",
+    type=click.IntRange(1, 1024),
+    help="Data-plane processes instead of what the file says.",
+)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder of ledger and journal.")
 def command(config: Path, listen: str | None, workers: int | None, data: Path | None) -> int:
     """Serve a configuration file until Ctrl-C or SIGTERM.
@@ -31,10 +36,11 @@ def command(config: Path, listen: str | None, workers: int | None, data: Path | 
 
 
 def _announce(snapshot: Snapshot) -> None:
-    scheme = "https" if snapshot.tls_cert else "http"
-    host = f"[{snapshot.listen_host}]" if ":" in snapshot.listen_host else snapshot.listen_host
-    names = ", ".join(route.name for route in snapshot.routes) or "no route"
+    count = len(snapshot.deployments)
+    routes = ", ".join(route.name for route in snapshot.routes)
+    what = f"{routes} over " if routes else ""
     click.echo(
-        f"twintrack: serving {names} and {len(snapshot.deployments)} deployments on {scheme}://{host}:{snapshot.listen_port}",
+        f"twintrack: serving {what}{count} deployment{'' if count == 1 else 's'} on {base_url(snapshot)}, "
+        f"data in {snapshot.data}",
         err=True,
     )

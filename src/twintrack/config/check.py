@@ -87,7 +87,7 @@ class _Check:
     def _proxy(self, proxy: str) -> None:
         if not proxy or secrets.is_reference(proxy):
             return  # an unset HTTPS_PROXY means none, everywhere
-        if not re.fullmatch(r"https?://[A-Za-z0-9._:\[\]-]+/?", proxy):
+        if not re.fullmatch(r"http://[A-Za-z0-9._:\[\]-]+/?", proxy):
             self._report(
                 ("server", "proxy"),
                 "is not an address like http://proxy.example.com:3128",

@@ -121,7 +121,7 @@ def _deployments(
                 upstream_model=model.upstream_model,
                 provider=endpoint.name,
                 api=endpoint.api,
-                dialect=endpoint.dialect,
+                dialects=endpoint.dialects,
                 tls=endpoint.address.tls,
                 host=host,
                 port=port,

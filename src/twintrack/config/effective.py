@@ -45,7 +45,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     name: str
     api: str
-    dialect: DialectName
+    dialects: tuple[DialectName, ...]
     address: Address
     key: str
     """Reference as written, or to the known one's variable; empty: none is sent."""
@@ -165,7 +165,7 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
     return Endpoint(
         name=provider.name,
         api=api,
-        dialect=row.dialect,
+        dialects=row.dialects,
         address=where,
         key=provider.key or (f"env:{row.key_env}" if at_home and row.key_env else ""),
         zone=zone,

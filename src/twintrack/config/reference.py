@@ -19,25 +19,78 @@ from twintrack.config.shape import TABLES, choices, range_words
 
 _OPENING = """# Configuration
 
-One TOML file. A word it does not know is an error with the nearest one it knows; `twintrack config explain` prints
-every value with its origin. A value without a default must be said.
+One TOML file. A word it does not know is an error with the nearest one it knows; `twintrack config check` names every
+fault with its line, `twintrack config explain` prints every value with its origin, and `twintrack config schema` prints
+a JSON Schema for editors. A value without a default must be said. Paths are relative to the file.
+
+An example that uses most of it:
+"""
+
+EXAMPLE = """\
+[server]
+listen = "127.0.0.1:8080"
+
+[[keys]]                             # who may ask; without any, everybody on this machine
+name = "dev"
+key = "env:TWINTRACK_KEY"            # secrets only by reference: env:NAME or file:PATH
+
+[[providers]]
+name = "openai"                      # a known one: address, dialect and key variable come with it
+key = "env:OPENAI_API_KEY"
+
+[[providers]]
+name = "gpu-room"
+api = "vllm"
+url = "http://10.0.0.5:8000/v1"
+zone = "own"
+region = "eu-west"
+
+[[deployments]]                      # named model@provider unless `name` says otherwise
+model = "llama-3.3-70b-instruct"     # catalogue name: licence, window and inputs come with it
+provider = "gpu-room"
+price = { per_hour_usd = 9.6 }       # own engines are charged by time, idle included
+max_in_flight = 64
+
+[[deployments]]
+model = "gpt-5.4"
+provider = "openai"
+
+[[deployments]]
+model = "our-model"                  # not in the catalogue: say what it is
+provider = "gpu-room"
+facts = { context_tokens = 8192, modalities = ["text"], tools = true }
+price = { input_usd_per_mtok = 0.2, output_usd_per_mtok = 0.4 }
+
+[routes.auto]                        # clients send model = "auto"
+tiers = [
+  { name = "small", deployments = ["llama-3.3-70b-instruct@gpu-room"] },
+  { name = "premium", deployments = ["gpt-5.4@openai"] },
+]
+keep_quality = 0.98                  # of the last tier's, on this route's traffic
+max_usd_per_request = 0.05
+default_class = "internal"
+mode = "route"                       # "observe": record the choice, answer from the last tier
+
+[privacy]
+restricted = { zones = ["own"] }
+confidential = { zones = ["own", "contracted"], regions = ["eu-*"] }
 """
 
 
 def reference() -> str:
     """Markdown: a section for each table, a row for each word."""
-    docstrings = _docstrings()
-    sections = [_section(header, table, docstrings) for header, table in TABLES]
-    return "\n".join([_OPENING, *sections])
+    meanings = docstrings()
+    sections = [_section(header, table, meanings) for header, table in TABLES]
+    return "\n".join([_OPENING + f"\n```toml\n{EXAMPLE}```\n", *sections])
 
 
-def _section(header: str, table: type[msgspec.Struct], docstrings: dict[tuple[str, str], str]) -> str:
+def _section(header: str, table: type[msgspec.Struct], meanings: dict[tuple[str, str], str]) -> str:
     info = types.type_info(table)
     assert isinstance(info, types.StructType)
     title = f"## `{header}`" if header.startswith("[") else "## The file"
-    lines = [title, "", docstrings[table.__name__, ""], "", "| word | takes | default | meaning |", "|---|---|---|---|"]
+    lines = [title, "", meanings[table.__name__, ""], "", "| word | takes | default | meaning |", "|---|---|---|---|"]
     for field in info.fields:
-        meaning = docstrings.get((table.__name__, field.encode_name), "")
+        meaning = meanings.get((table.__name__, field.encode_name), "")
         cells = (f"`{field.encode_name}`", _takes(field.type), _default(field), meaning or _see(field))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
@@ -87,7 +140,7 @@ def _see(field: types.Field) -> str:
     return next(f"See `{header}`." for header, table in TABLES if table is kind.cls)
 
 
-def _docstrings() -> dict[tuple[str, str], str]:
+def docstrings() -> dict[tuple[str, str], str]:
     """By class and field; the class's own stands under the empty field. Python keeps none for fields at run time."""
     found = {}
     for node in ast.parse(inspect.getsource(settings)).body:

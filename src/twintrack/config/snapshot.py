@@ -20,7 +20,8 @@ class Deployment(msgspec.Struct, frozen=True):
     upstream_model: str
     provider: str
     api: str
-    dialect: DialectName
+    dialects: tuple[DialectName, ...]
+    """APIs the provider speaks; a request stays in its client's."""
     tls: bool
     host: str
     port: int

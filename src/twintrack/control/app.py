@@ -18,7 +18,14 @@ from twintrack.control.pages import Pages
 from twintrack.control.problem import problem
 from twintrack.errors import NotFound, TwintrackError, nearest
 
-_KNOWN = ("/", "/console/requests/", "/admin/api/summary", "/admin/api/requests", "/admin/api/snapshot", "/admin/api/balance")
+_KNOWN = (
+    "/",
+    "/console/requests/",
+    "/admin/api/summary",
+    "/admin/api/requests",
+    "/admin/api/snapshot",
+    "/admin/api/balance",
+)
 
 
 def application(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from twintrack.control.words import count, ms, share, signed, usd
+from twintrack.control.words import count, many, quantiles, share, short, signed, usd
 from twintrack.ledger.queries import Line, Savings, Summary
 
 Tone = Literal["", "gain", "loss"]
@@ -35,6 +35,19 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What went to one tier of a route."""
+
+    route: str
+    """Empty: the client named a deployment."""
+    tier: str
+    requests: str
+    cost: str
+    saved: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     label: str
     explained: str
@@ -59,7 +72,7 @@ def headline(books: Books) -> list[str]:
     if not line.requests and not line.attempts:
         idle = f" Engines that waited for one cost {usd(books.idle_nusd)}." if books.idle_nusd else ""
         return [f"No request was finished {books.when}.{idle}"]
-    asked = f"{_many(line.requests, 'request')} {books.when}"
+    asked = f"{many(line.requests, 'request')} {books.when}"
     if line.cost_nusd is None:
         return [f"{asked}; what they cost is unknown."]
     idle = ", idle engines included" if books.idle_nusd else ""
@@ -70,20 +83,21 @@ def headline(books: Books) -> list[str]:
     net = savings.nusd - books.idle_nusd
     if net == 0:
         return [*sentences, "That is what the baseline would have cost."]
-    sentences.append(f"That is {usd(abs(net))} {'less' if net > 0 else 'more'} than the baseline{_doubt(savings, books)}.")
-    return sentences
+    than = "less" if net > 0 else "more"
+    return [*sentences, f"That is {usd(abs(net))} {than} than the baseline{_doubt(savings, books)}."]
 
 
 def _doubt(savings: Savings, books: Books) -> str:
+    """The interval in words, of what is left after idle engines."""
     if savings.low_nusd is None or savings.high_nusd is None:
         return ""
     low, high = savings.low_nusd - books.idle_nusd, savings.high_nusd - books.idle_nusd
-    if low <= 0 <= high and low != high:
-        return f", though with 95 % confidence only between {signed(low)} and {signed(high)} saved"
-    ends = sorted((abs(low), abs(high)))
-    if ends[0] == ends[1]:
+    if low == high:
         return ""
-    return f", with 95 % confidence between {usd(ends[0])} and {usd(ends[1])}"
+    if low <= 0 <= high:
+        return f", which may be chance: the 95 % interval is {signed(low)} to {signed(high)} saved"
+    least, most = sorted((abs(low), abs(high)))
+    return f", with 95 % confidence between {usd(least)} and {usd(most)}"
 
 
 def rows(spans: Sequence[Books]) -> list[Row]:
@@ -96,51 +110,74 @@ def rows(spans: Sequence[Books]) -> list[Row]:
     ]
     if any(each.engines for each in spans):
         table.append(Row("Idle engines", "paid by the hour, used by nobody", tuple(_idle(each) for each in spans)))
-        table.append(Row("Saved in all", "less idle engines", tuple(_net(each) for each in spans)))
+        table.append(Row("Saved, net", "less idle engines", tuple(_net(each) for each in spans)))
     return [
         *table,
         Row("Tokens", "in and out", tuple(_tokens(each.line) for each in spans)),
-        Row("First token", "median, and 95 % within", tuple(_ttft(each.line) for each in spans)),
-        Row("Whole answer", "median, and 95 % within", tuple(_total(each.line) for each in spans)),
+        Row(
+            "First token",
+            "median, and 95 % within",
+            tuple(Cell(quantiles(each.line.ttft_p50_ms, each.line.ttft_p95_ms)) for each in spans),
+        ),
+        Row(
+            "Whole answer",
+            "median, and 95 % within",
+            tuple(Cell(quantiles(each.line.total_p50_ms, each.line.total_p95_ms)) for each in spans),
+        ),
         Row("Failures", "attempts", tuple(_failures(each.line) for each in spans)),
+    ]
+
+
+def shares(lines: Sequence[Line]) -> list[Share]:
+    """Where requests went, most first; `lines` are by route and tier. Refused ones went nowhere."""
+    return [
+        Share(
+            route=line.group["route"] or "",
+            tier=line.group["tier"] or "",
+            requests=count(line.requests),
+            cost=usd(line.cost_nusd),
+            saved=usd(None) if line.savings is None else signed(line.savings.nusd),
+            tone="" if line.savings is None else _tone(line.savings.nusd),
+        )
+        for line in sorted(lines, key=lambda line: -line.requests)
+        if line.attempts
     ]
 
 
 def _requests(books: Books) -> Cell:
     line = books.line
-    notes = (f"{count(line.refused)} refused",) if line.refused else ()
+    notes = []
+    if line.refused:
+        notes.append(f"{count(line.refused)} refused")
     if line.client_left:
-        notes += (f"{count(line.client_left)} left by their client",)
-    return Cell(count(line.requests), notes)
+        notes.append(f"{count(line.client_left)} left by their client")
+    return Cell(count(line.requests), tuple(notes))
 
 
 def _cost(line: Line) -> Cell:
-    notes: tuple[str, ...] = ()
-    if line.cost_unknown and line.cost_nusd is not None:
-        notes += (f"and {_many(line.cost_unknown, 'attempt')} of unknown cost",)
-    if line.estimated:
-        notes += (f"{usd(line.estimated_nusd)} predicted for {count(line.estimated)} of them, to reconcile",)
+    notes = []
     if line.hourly_nusd:
-        notes += (f"{usd(line.hourly_nusd)} of it engine time",)
-    return Cell(usd(line.cost_nusd), notes)
+        notes.append(f"{usd(line.hourly_nusd)} of it engine time")
+    if line.cost_unknown and line.cost_nusd is not None:
+        notes.append(f"and {many(line.cost_unknown, 'attempt')} of unknown cost")
+    if line.estimated:
+        notes.append(f"{usd(line.estimated_nusd)} predicted for {count(line.estimated)} of them, to reconcile")
+    return Cell(usd(line.cost_nusd), tuple(notes))
 
 
 def _baseline(line: Line) -> Cell:
     unknown = line.baseline_unknown and line.baseline_nusd is not None
-    return Cell(usd(line.baseline_nusd), (f"{_many(line.baseline_unknown, 'attempt')} without one",) if unknown else ())
+    return Cell(usd(line.baseline_nusd), (f"{many(line.baseline_unknown, 'attempt')} without one",) if unknown else ())
 
 
 def _saved(line: Line) -> Cell:
     savings = line.savings
     if savings is None:
         return Cell(usd(None if line.attempts else 0))
-    notes: tuple[str, ...] = ()
+    interval = "one attempt, so no interval"
     if savings.low_nusd is not None and savings.high_nusd is not None:
-        notes += (f"95 %: {signed(savings.low_nusd)} to {signed(savings.high_nusd)}",)
-    else:
-        notes += ("one attempt, so no interval",)
-    notes += (f"over {share(savings.coverage)} of attempts",)
-    return Cell(signed(savings.nusd), notes, _tone(savings.nusd))
+        interval = f"95 %: {signed(savings.low_nusd)} to {signed(savings.high_nusd)}"
+    return Cell(signed(savings.nusd), (interval, f"over {share(savings.coverage)} of attempts"), _tone(savings.nusd))
 
 
 def _idle(books: Books) -> Cell:
@@ -158,43 +195,23 @@ def _net(books: Books) -> Cell:
 def _tokens(line: Line) -> Cell:
     if line.attempts and line.usage_unknown == line.attempts:
         return Cell("unknown")
-    notes = (f"estimated for {_many(line.usage_estimated, 'attempt')}",) if line.usage_estimated else ()
+    notes = []
+    if line.usage_estimated:
+        notes.append(f"estimated for {many(line.usage_estimated, 'attempt')}")
     if line.usage_unknown:
-        notes += (f"unknown for {count(line.usage_unknown)}",)
-    return Cell(f"{_short(line.input_tokens)} / {_short(line.output_tokens)}", notes)
-
-
-def _ttft(line: Line) -> Cell:
-    return _quantiles(line.ttft_p50_ms, line.ttft_p95_ms)
-
-
-def _total(line: Line) -> Cell:
-    return _quantiles(line.total_p50_ms, line.total_p95_ms)
-
-
-def _quantiles(half_ms: float | None, most_ms: float | None) -> Cell:
-    return Cell(ms(None)) if half_ms is None else Cell(f"{ms(half_ms)} / {ms(most_ms)}")
+        notes.append(f"unknown for {count(line.usage_unknown)}")
+    return Cell(f"{short(line.input_tokens)} / {short(line.output_tokens)}", tuple(notes))
 
 
 def _failures(line: Line) -> Cell:
     failures = line.failed + line.lost
-    notes = (f"of {_many(line.attempts, 'attempt')}",) if failures else ()
+    notes = []
+    if failures:
+        notes.append(f"of {many(line.attempts, 'attempt')}")
     if line.lost:
-        notes += (f"{count(line.lost)} lost with a worker",)
-    return Cell(count(failures), notes)
+        notes.append(f"{count(line.lost)} lost with a worker")
+    return Cell(count(failures), tuple(notes))
 
 
 def _tone(nusd: int) -> Tone:
     return "gain" if nusd > 0 else "loss" if nusd < 0 else ""
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _short(tokens: int) -> str:
-    """Exact to a million, then to three figures."""
-    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M")):
-        if tokens >= size:
-            return f"{tokens / size:.3g} {unit}" if tokens < 1000 * size else f"{tokens / size:,.0f} {unit}"
-    return f"{tokens:,}"

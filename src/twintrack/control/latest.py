@@ -6,27 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from twintrack.control.attempts import outcome, paid_nusd, tokens, well
 from twintrack.control.serving import is_demo
-from twintrack.control.words import NONE, UNKNOWN, count, us, usd
+from twintrack.control.words import NONE, UNKNOWN, clock, us, usd
 from twintrack.ledger.queries import Attempt, Entry, Refusal, recent
 
 REQUESTS = 20
 _ENTRIES = 4 * REQUESTS
 """Read to find them: few requests need more than one attempt."""
-OUTCOMES = {
-    "ok": "answered",
-    "client_left": "client left",
-    "upstream_refused": "provider refused",
-    "upstream_failed": "provider failed",
-    "upstream_timeout": "too slow",
-    "lost": "lost with a worker",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
     request_id: str
     at_us: int
+    time: str
     asked_for: str
     answered_by: str
     tier: str
@@ -40,26 +34,21 @@ class Latest:
     demo: bool
 
 
-def latest(path: Path) -> list[Latest]:
-    """Newest first.
+def latest(path: Path, now_us: int) -> list[Latest]:
+    """Newest first; none if there is no ledger yet.
 
     Raises:
         LedgerError: the database cannot be read.
     """
+    if not path.exists():
+        return []
     grouped: dict[str, list[Entry]] = {}
     for entry in recent(path, _ENTRIES):
         grouped.setdefault(entry.request_id, []).append(entry)
-    return [_line(found) for found in list(grouped.values())[:REQUESTS]]
+    return [_line(found, now_us) for found in list(grouped.values())[:REQUESTS]]
 
 
-def outcome(attempt: Attempt) -> str:
-    """How an attempt ended, in two words."""
-    if attempt.state == "dispatched":
-        return "running"
-    return OUTCOMES.get(attempt.outcome or "", attempt.outcome or UNKNOWN)
-
-
-def _line(found: Sequence[Entry]) -> Latest:
+def _line(found: Sequence[Entry], now_us: int) -> Latest:
     attempts = sorted((each for each in found if isinstance(each, Attempt)), key=lambda each: each.attempt)
     if not attempts:
         refusal = found[0]
@@ -67,6 +56,7 @@ def _line(found: Sequence[Entry]) -> Latest:
         return Latest(
             request_id=refusal.request_id,
             at_us=refusal.at_us,
+            time=clock(refusal.at_us, now_us),
             asked_for=refusal.route or NONE,
             answered_by="nobody",
             tier="",
@@ -84,13 +74,14 @@ def _line(found: Sequence[Entry]) -> Latest:
     return Latest(
         request_id=first.request_id,
         at_us=first.at_us,
+        time=clock(first.at_us, now_us),
         asked_for=first.route or first.deployment,
         answered_by=last.deployment,
         tier=last.tier or "",
         outcome=outcome(last),
-        well=last.outcome == "ok" or not ended,
+        well=well(last),
         attempts=len(attempts),
-        tokens=f"{count(last.input_tokens)} / {count(last.output_tokens)}" if ended else NONE,
+        tokens=tokens(last),
         cost=_cost(attempts) if ended else NONE,
         took=us(last.settled_us - first.at_us) if last.settled_us is not None else NONE,
         simulated=any(each.simulated for each in attempts),
@@ -100,7 +91,7 @@ def _line(found: Sequence[Entry]) -> Latest:
 
 def _cost(attempts: Sequence[Attempt]) -> str:
     metered = [each for each in attempts if not each.per_hour_nusd]
-    costs = [0 if each.state == "released" and each.cost_nusd is None else each.cost_nusd for each in metered]
+    costs = [paid_nusd(each) for each in metered]
     known = [cost for cost in costs if cost is not None]
     if len(known) < len(costs):
         return UNKNOWN

@@ -11,6 +11,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -24,6 +26,8 @@ from twintrack.ledger.load import Loader
 _LOAD_EVERY_S = 0.25
 _SYNC_EVERY_S = 1.0
 _LONGEST_PAUSE_S = 10.0
+_LOOK_S = 0.5
+"""How often it is seen that somebody wants us to stop."""
 
 
 class Keeper(threading.Thread):
@@ -51,8 +55,12 @@ class Keeper(threading.Thread):
                     synced = now
                     loader.fsync()
                     loader.mark_up(time.time_ns() // 1000, self.snapshot.deployments)
-                while not loader.load().caught_up:
-                    continue
+                caught_up = False
+                while not caught_up:
+                    loaded = loader.load()
+                    caught_up = loaded.caught_up
+                    for problem in loaded.problems:
+                        print(f"twintrack: {problem}", file=sys.stderr, flush=True)
                 pause = _LOAD_EVERY_S
             except LedgerError as error:
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -71,17 +79,17 @@ def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path) -> int:
     keeper.start()
     try:
         asyncio.run(_pages(keeper, console_socket, snapshot_path))
+        return 0 if keeper.is_alive() else 1
     finally:
         keeper.stop()
         keeper.join()
-    return 0
 
 
 async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path) -> None:
     config = uvicorn.Config(
         application(lambda: keeper.snapshot), uds=console_socket, log_config=None, access_log=False, lifespan="off"
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, keeper)
 
     def reload() -> None:
         try:
@@ -89,17 +97,33 @@ async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path) -> No
         except (OSError, msgspec.DecodeError) as error:
             print(f"twintrack: the console still shows the old configuration: {error}", file=sys.stderr, flush=True)
 
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    parent = os.getppid()
-
-    async def leave_with_parent() -> None:
-        while os.getppid() == parent:
-            await asyncio.sleep(1.0)
+    def leave() -> None:
         server.should_exit = True
 
-    watching = loop.create_task(leave_with_parent())
-    try:
-        await server.serve()  # leaves on SIGTERM and SIGINT
-    finally:
-        watching.cancel()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGTERM, leave)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor gets it too and tells us, workers first
+    await server.serve()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn wakes ten times a second; beside a data plane on the same core that is nine times too many."""
+
+    def __init__(self, config: uvicorn.Config, keeper: Keeper) -> None:
+        super().__init__(config)
+        self._keeper = keeper
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not uvicorn's: it would end the process by the signal before the ledger is loaded."""
+        yield
+
+    async def main_loop(self) -> None:
+        parent = os.getppid()
+        counter = 0
+        while not await self.on_tick(counter):
+            counter = (counter + 10) % 864_000
+            await asyncio.sleep(_LOOK_S)
+            if os.getppid() != parent or not self._keeper.is_alive():
+                return  # the supervisor was killed, or must start us anew

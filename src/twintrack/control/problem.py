@@ -12,8 +12,8 @@ from twintrack.errors import LedgerError, RequestError, TwintrackError
 _TITLES = {
     400: "That was not understood",
     404: "Not found",
-    405: "Read only",
-    421: "Wrong address",
+    405: "This only reads",
+    421: "Not under this name",
     503: "Not available now",
 }
 
@@ -26,4 +26,10 @@ def problem(path: str, error: TwintrackError, snapshot: Snapshot) -> Response:
         if isinstance(error, RequestError) and error.param:
             said["param"] = error.param
         return Response(msgspec.json.encode({"error": said}), status, media_type="application/json")
-    return render("error.html", snapshot, status=status, title=_TITLES.get(status, "An error"), error=error)
+    sentences = [_sentence(part) for part in (error.what, error.why, error.fix) if part]
+    return render("error.html", snapshot, status=status, title=_TITLES.get(status, "An error"), sentences=sentences)
+
+
+def _sentence(text: str) -> str:
+    text = text[0].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -31,21 +32,20 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         usd=words.usd,
-        signed=words.signed,
         count=words.count,
-        ms=words.ms,
-        us=words.us,
-        clock=words.clock,
         moment=words.moment,
         iso=words.iso,
         share=words.share,
+        segment=lambda text: quote(text, safe=""),
     )
     return environment
 
 
 def render(template: str, snapshot: Snapshot, *, status: int = 200, **context: Any) -> Response:
     """A page. Text from outside reaches it through autoescaped values only."""
-    page = _environment().get_template(template).render(
-        snapshot=snapshot, version=__version__, **{"asked_id": "", **context}
+    page = (
+        _environment()
+        .get_template(template)
+        .render(snapshot=snapshot, version=__version__, **{"asked_id": "", **context})
     )
     return Response(page, status, media_type="text/html")

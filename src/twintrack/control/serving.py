@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 import shlex
 from dataclasses import dataclass
+
+import msgspec
 
 from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.control.words import UNKNOWN
@@ -128,10 +128,10 @@ def first_request(snapshot: Snapshot) -> str:
         host = f"[{host}]"
     address = f"{'https' if snapshot.tls_cert else 'http'}://{host}:{snapshot.listen_port}"
     model, members = _something(snapshot)
-    dialects = {each.dialect for each in members}
+    speaks_openai = not members or any("openai" in each.dialects for each in members)
     body: dict[str, object] = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
     path = "/v1/chat/completions"
-    if dialects == {"anthropic"}:
+    if not speaks_openai:
         path = "/v1/messages"
         body = {"model": model, "max_tokens": 100, "messages": body["messages"]}
     if members and all(each.embeddings for each in members):

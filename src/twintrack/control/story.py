@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from twintrack.control.words import moment
+from twintrack.control.attempts import paid_nusd
+from twintrack.control.words import moment, share
 from twintrack.ledger.queries import Attempt, Entry, Refusal
 from twintrack.policy.explain import reason_sentence, usd
 
@@ -47,7 +48,7 @@ def _choice(first: Attempt) -> Iterator[str]:
     yield f"Chosen was {chosen}{where}. {reason_sentence(first.reason)}."
     if chosen != first.deployment:
         yield f"It was only recorded: the route observes, and {first.deployment} answered."
-    guesses = [f"a chance of {first.p_good:.0%} that its answer is good enough"] if first.p_good is not None else []
+    guesses = [f"a chance of {share(first.p_good)} that its answer is good enough"] if first.p_good is not None else []
     guesses += [f"a cost of {usd(first.predicted_nusd)}"] if first.predicted_nusd is not None else []
     if guesses:
         yield f"Expected were {' and '.join(guesses)}."
@@ -102,13 +103,6 @@ def _bill(attempts: list[Attempt]) -> Iterator[str]:
         else f"{usd(-difference)} lost"
     )
     yield f"Without routing, {name} would have answered for {usd(baselines[-1])}: {verdict}."
-
-
-def paid_nusd(attempt: Attempt) -> int | None:
-    """What an attempt cost, its part of an engine's hour included; None: unknown."""
-    if attempt.per_hour_nusd > 0:
-        return attempt.allocated_nusd
-    return 0 if attempt.state == "released" and attempt.cost_nusd is None else attempt.cost_nusd
 
 
 def _refusal(refusal: Refusal) -> Iterator[str]:

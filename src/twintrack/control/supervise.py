@@ -6,6 +6,7 @@ here alone: a good new file becomes the next snapshot, a bad one is reported wit
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 _LOOK_S = 1.0
 """How often files are looked at for changes."""
-_LONGEST_PAUSE_S = 5.0
-_HEALTHY_S = 10.0
+_LONGEST_PAUSE_S = 0.5
+_HEALTHY_S = 2.0
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 
 
@@ -72,32 +73,39 @@ class Supervisor:
         self._run = self._data / "run"
         self._board = Board(plan.snapshot.workers)
         self._children: list[Child] = []
+        self._sockets: list[socket.socket] = []
         self._stamps: dict[Path, tuple[int, int]] = {}
-        self._stopping = False
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status.
 
         Raises:
-            EnvironmentProblem: the address is taken, or the data folder is in use or not writable.
+            EnvironmentProblem: the address is taken, the data folder is in use or not writable, the certificate
+                cannot be used, or an engine does not start.
         """
+        if self._snapshot.tls_cert:
+            from twintrack.server.worker import server_tls
+
+            server_tls(self._snapshot)  # a worker would find out too late
         lock = self._claim_data()
-        sockets = self._listen()
+        self._sockets = self._listen()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._stamps = self._look()
-        for engine in self._plan.engines:
-            engine.start()
-        for slot, sock in enumerate(sockets):
-            self._children.append(Child(f"worker {slot}", self._worker(slot, sock)))
+        self._children = [Child(f"worker {slot}", self._worker(slot)) for slot in range(len(self._sockets))]
         self._children.append(Child("control plane", self._control))
-        for child in self._children:
-            self._start(child)
-        for engine in self._plan.engines:
-            engine.wait_ready(20.0)
-        self._plan.on_ready(self._snapshot)
-        status = self._watch()
-        os.close(lock)
-        return status
+        try:
+            for engine in self._plan.engines:
+                engine.start()
+            for child in self._children:
+                self._start(child)
+            for engine in self._plan.engines:
+                engine.wait_ready(20.0)
+            self._plan.on_ready(self._snapshot)
+            self._watch()
+        finally:
+            self._stop()
+            os.close(lock)
+        return 0
 
     # ---- start
 
@@ -126,32 +134,42 @@ class Supervisor:
 
     def _listen(self) -> list[socket.socket]:
         """One socket a worker; the kernel spreads connections, and a dead worker's queue waits for the next."""
-        snapshot = self._snapshot
-        family = socket.AF_INET6 if ":" in snapshot.listen_host else socket.AF_INET
+        workers = self._snapshot.workers
+        if workers > 1:
+            self._bound(shared=False).close()  # a shared port would also be shared with another gateway
         sockets = []
-        for _ in range(snapshot.workers):
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if snapshot.workers > 1:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            try:
-                sock.bind((snapshot.listen_host, snapshot.listen_port))
-                sock.listen(4096)
-            except OSError as error:
-                taken = error.errno == errno.EADDRINUSE
-                raise EnvironmentProblem(
-                    f"{snapshot.listen_host}:{snapshot.listen_port} cannot be listened on",
-                    why="another program has it" if taken else str(error),
-                    fix="Stop that program, or choose another address with --listen." if taken else "",
-                ) from None
+        for _ in range(workers):
+            sock = self._bound(shared=workers > 1)
+            sock.listen(4096)
             sock.setblocking(False)
             sockets.append(sock)
         return sockets
 
-    def _worker(self, slot: int, sock: socket.socket) -> Callable[[], int]:
+    def _bound(self, *, shared: bool) -> socket.socket:
+        snapshot = self._snapshot
+        sock = socket.socket(socket.AF_INET6 if ":" in snapshot.listen_host else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            sock.bind((snapshot.listen_host, snapshot.listen_port))
+        except OSError as error:
+            sock.close()
+            taken = error.errno == errno.EADDRINUSE
+            raise EnvironmentProblem(
+                f"{snapshot.listen_host}:{snapshot.listen_port} cannot be listened on",
+                why="another program has it" if taken else str(error),
+                fix="Stop that program, or choose another address with --listen." if taken else "",
+            ) from None
+        return sock
+
+    def _worker(self, slot: int) -> Callable[[], int]:
         def run() -> int:
             from twintrack.server.worker import Post, run
 
+            # Each keeps its own alone: what others hold open could not be closed when the gateway stops.
+            sock = self._sockets.pop(slot)
+            self._close_sockets()
             post = Post(slot, sock, self._board, self._snapshot_path, self._console_socket, self._plan.secret)
             return run(post, self._snapshot)
 
@@ -160,7 +178,13 @@ class Supervisor:
     def _control(self) -> int:
         from twintrack.control.plane import run
 
+        self._close_sockets()
         return run(self._snapshot, self._console_socket, self._snapshot_path)
+
+    def _close_sockets(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+        self._sockets = []
 
     @property
     def _snapshot_path(self) -> Path:
@@ -182,10 +206,11 @@ class Supervisor:
             for each in _SIGNALS:
                 signal.signal(each, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            _call_me(child.name)
             status = child.run()
         except KeyboardInterrupt:
             status = 130
-        except BaseException:  # a defect: nobody above us can report it, and `os._exit` would swallow it
+        except BaseException:  # noqa: BLE001  # a defect: nobody above us can report it, `os._exit` would swallow it
             traceback.print_exc()
         finally:
             sys.stderr.flush()
@@ -193,13 +218,13 @@ class Supervisor:
 
     # ---- watch
 
-    def _watch(self) -> int:
+    def _watch(self) -> None:
         look_at = time.monotonic() + _LOOK_S
         while True:
             caught = signal.sigtimedwait(_SIGNALS, max(0.0, min(look_at, self._next_due()) - time.monotonic()))
             number = caught.si_signo if caught is not None else 0
             if number in (signal.SIGTERM, signal.SIGINT):
-                return self._stop()
+                return
             if number == signal.SIGHUP:
                 self._reload()
             if number == signal.SIGCHLD:
@@ -234,9 +259,11 @@ class Supervisor:
         child.pid = 0
         now = time.monotonic()
         child.deaths = 1 if now - child.started > _HEALTHY_S else child.deaths + 1
-        pause = 0.0 if child.deaths == 1 else min(0.1 * 2.0 ** (child.deaths - 1), _LONGEST_PAUSE_S)
+        pause = 0.0 if child.deaths == 1 else min(0.02 * 2.0 ** (child.deaths - 1), _LONGEST_PAUSE_S)
         child.due = now + pause
-        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.waitstatus_to_exitcode(status)}"
+        how = (
+            f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.waitstatus_to_exitcode(status)}"
+        )
         print(f"twintrack: the {child.name} ended with {how} and is started again", file=sys.stderr, flush=True)
 
     def _look(self) -> dict[Path, tuple[int, int]]:
@@ -253,7 +280,8 @@ class Supervisor:
     def _reload(self) -> None:
         self._stamps = self._look()
         try:
-            snapshot = self._plan.compile(self._snapshot.generation + 1)
+            wanted = self._plan.compile(self._snapshot.generation + 1)
+            snapshot = self._as_started(wanted)
             temporary = self._snapshot_path.with_suffix(".new")
             temporary.write_bytes(msgspec.msgpack.encode(snapshot))
             temporary.replace(self._snapshot_path)
@@ -266,17 +294,33 @@ class Supervisor:
             if child.pid:
                 os.kill(child.pid, signal.SIGHUP)
         print(f"twintrack: configuration {snapshot.generation} is serving", file=sys.stderr, flush=True)
+        if snapshot != wanted:
+            print("twintrack: what changed in listen, workers, data and tls waits for a restart", file=sys.stderr)
+            sys.stderr.flush()
+
+    def _as_started(self, snapshot: Snapshot) -> Snapshot:
+        """With what cannot change while we run: sockets, certificate, the folder we hold, how many workers."""
+        now = self._snapshot
+        return msgspec.structs.replace(
+            snapshot,
+            listen_host=now.listen_host,
+            listen_port=now.listen_port,
+            workers=now.workers,
+            data=now.data,
+            tls_cert=now.tls_cert,
+            tls_key=now.tls_key,
+        )
 
     # ---- stop
 
-    def _stop(self) -> int:
+    def _stop(self) -> None:
         """Workers drain first, then the control plane loads what they wrote, then engines go."""
+        self._close_sockets()  # nobody may wait in a queue that nobody serves any more
         *workers, control = self._children
         self._end(workers, self._snapshot.deadlines.drain_s + 3.0)
         self._end([control], 10.0)
         for engine in self._plan.engines:
             engine.stop()
-        return 0
 
     def _end(self, children: list[Child], patience_s: float) -> None:
         running = [child for child in children if child.pid]
@@ -291,6 +335,12 @@ class Supervisor:
         for child in running:
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
+
+
+def _call_me(name: str) -> None:
+    """What ps and top show, where the system has a place for it: 15 characters on Linux."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as comm:
+        comm.write(f"tt {name}")
 
 
 def _gone(pid: int) -> bool:

@@ -45,6 +45,28 @@ def us(duration_us: int | None) -> str:
     return NONE if duration_us is None else ms(duration_us / 1000)
 
 
+def quantiles(half_ms: float | None, most_ms: float | None) -> str:
+    """The median, and what 95 % stay below."""
+    if half_ms is None or most_ms is None:
+        return NONE
+    half, unit = ms(half_ms).rsplit(" ", 1)
+    most, same = ms(most_ms).rsplit(" ", 1)
+    return f"{half} / {most} {unit}" if unit == same else f"{half} {unit} / {most} {same}"
+
+
+def many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def short(number: int) -> str:
+    """To three figures from ten thousand on."""
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if number >= max(0.9995 * size, 10_000):
+            scaled = number / size
+            return f"{scaled:.0f} {unit}" if scaled >= 99.95 else f"{scaled:.3g} {unit}"
+    return f"{number:,}"
+
+
 def share(part: float) -> str:
     """Of 1, as a percentage that only says 100 when it is all."""
     if 0.995 <= part < 1:
@@ -52,8 +74,14 @@ def share(part: float) -> str:
     return f"{part:.0%}".replace("%", " %")
 
 
-def clock(at_us: int) -> str:
-    return f"{_utc(at_us):%H:%M:%S}"
+def clock(at_us: int, now_us: int) -> str:
+    """The time of day, with the date if that is not today's."""
+    at = _utc(at_us)
+    return f"{at:%H:%M:%S}" if at.date() == _utc(now_us).date() else f"{at:%m-%d %H:%M}"
+
+
+def hour(at_us: int) -> str:
+    return f"{_utc(at_us):%H:%M}"
 
 
 def moment(at_us: int) -> str:

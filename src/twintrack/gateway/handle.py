@@ -11,6 +11,7 @@ Rules are elsewhere: who may see it and who is good enough in `policy`, what byt
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -29,7 +30,9 @@ from twintrack.signals.read import data_class, read
 from twintrack.signals.signals import Signals
 from twintrack.wire.dialect import Asked, Endpoint, Stream, decode, labels_in
 from twintrack.wire.http1 import Headers, ResponseHead
+from twintrack.wire.pipe import Pipe
 from twintrack.wire.prompt import LABELS, NO_LABELS, Labels, read_labels
+from twintrack.wire.stream import PassingStream
 from twintrack.wire.usage import NO_USAGE, Usage
 
 MOST_DEPLOYMENTS = 2
@@ -39,11 +42,12 @@ _COMMENT_EVERY_S = 15.0
 _OUR_FAULT = frozenset((401, 403, 404))
 """A provider that says these to us was configured wrongly; the client did nothing wrong."""
 _TRY_ANOTHER = frozenset((401, 402, 403, 404, 408, 409, 425, 429))
+_WHY_NOT_OK = {2: "only 200 is an answer", 3: "redirects are not followed"}
 _MAX_REFUSAL_BYTES = 1_048_576
 _BYTES_PER_TOKEN = 4
 _AFFINITY_CHARS = 1024
 _LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
-_RUNG = {name: rung for rung, name in enumerate(DATA_CLASSES)}
+_RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 _TEXT_ONLY = ("text",)
 _NAMED_CLASS: DataClass = "internal"
 """Of a request that names a deployment and carries no label; a route says its own."""
@@ -61,6 +65,10 @@ class Client(Protocol):
     def close(self, last: bytes = b"") -> None: ...
 
     def cut(self, last: bytes) -> None: ...
+
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        """What sends framed chunks of the open answer as they are; None if this client takes none."""
+        ...
 
 
 class Exchange:
@@ -83,7 +91,7 @@ class Exchange:
         "_labels",
         "_opened",
         "_over",
-        "_pieces",
+        "_pipe",
         "_position",
         "_pulse",
         "_redialled",
@@ -92,10 +100,12 @@ class Exchange:
         "_sent",
         "_serving",
         "_signals",
+        "_slow",
         "_stream",
         "_target",
         "_total_deadline",
         "_ttft_us",
+        "_whole_answer",
         "deadline",
         "request_id",
     )
@@ -116,13 +126,18 @@ class Exchange:
         self._connection: Connection | None = None
         self._response: ResponseHead | None = None
         self._stream: Stream | None = None
-        self._pieces: list[bytes] = []
+        self._pipe: Pipe | None = None
+        """The stream's short way, once it has begun."""
+        self._whole_answer = bytearray()
+        """Of an unstreamed answer what has come."""
         self._answer_bytes = 0
         self._first_byte = False
         self._ttft_us: int | None = None
         self._opened = False
         """The client has its headers."""
         self._over = False
+        self._slow = False
+        """The client does not read, so neither do we."""
         self._between_s = self._serving.snapshot.deadlines.between_chunks_s
         self._route: Route | None = None
 
@@ -159,7 +174,11 @@ class Exchange:
                 words[label] = text.decode("latin-1")
         metadata = self._asked.metadata
         if metadata:
-            words = labels_in(metadata) | words
+            said = labels_in(metadata)
+            if "class" in words and "class" in said:
+                # Of two labels the higher, and an unknown one above all: neither can lower the other.
+                words["class"] = max(words["class"], said["class"], key=lambda name: _RUNG.get(name, len(_RUNG)))
+            words = said | words
         return read_labels(words, DATA_CLASSES) if words else NO_LABELS
 
     def _decide(self, body_bytes: int) -> Decision:
@@ -200,10 +219,12 @@ class Exchange:
         )
         if route.observe >= 0 and route.observe != decision.deployment:
             # The choice goes on record; the answer comes from where it always came from, if that may see the request.
-            observed = serving.policy.admit(route.observe, self._signals.data_class)
-            if observed is not None:
+            observed = serving.policy.candidate(
+                route.observe, self._signals.data_class, endpoint.name, endpoint.dialect
+            )
+            if not isinstance(observed, tuple):
                 rest = [each for each in decision.order if each.deployment.index != route.observe]
-                return msgspec.structs.replace(decision, order=(observed, *rest))
+                return msgspec.structs.replace(decision, order=(observed.admitted, *rest))
         return decision
 
     def _refuse(self, error: TwintrackError) -> None:
@@ -237,11 +258,11 @@ class Exchange:
         admitted = decision.order[self._position]
         target = self._target = admitted.deployment
         self._attempt += 1
-        call = serving.upstreams[target.index].prepare(
-            self._endpoint, self._headers, self._asked.body_for(self._body, target.upstream_model)
-        )
         signals = self._signals
         try:
+            call = serving.upstreams[target.index].prepare(
+                self._endpoint, self._headers, self._asked.body_for(self._body, target.upstream_model)
+            )
             gateway.journal.append(
                 Dispatch(
                     self.request_id,
@@ -278,11 +299,11 @@ class Exchange:
         self._pulse.in_flight += 1
         self._sent = time.monotonic_ns()
         self._connection = self._response = self._stream = None
-        self._pieces = []
+        self._whole_answer = bytearray()
         self._answer_bytes = 0
         self._first_byte = False
         self.deadline = gateway.now + serving.snapshot.deadlines.first_byte_s
-        gateway.pool.send(admitted, call, self, fresh=fresh)
+        gateway.pool.send(admitted, call, self, self._attempt, fresh=fresh)
 
     def _another(self, error: UpstreamError, *, same: bool = False) -> bool:
         """Move on to the next allowed deployment, if content has not begun and there is one."""
@@ -299,11 +320,15 @@ class Exchange:
 
     # ------------------------------------------------ answer: what a provider says
 
-    def on_connected(self, connection: Connection) -> bool:
-        if self._over:
+    def on_connected(self, connection: Connection, attempt: int) -> bool:
+        if self._over or attempt != self._attempt:
             return False
         self._connection = connection
         return True
+
+    def on_unreachable(self, error: UpstreamError, attempt: int) -> None:
+        if not self._over and attempt == self._attempt:
+            self._failed(error)
 
     def on_head(self, head: ResponseHead) -> None:
         self._response = head
@@ -322,10 +347,12 @@ class Exchange:
         self._answer_bytes += len(data)
         stream = self._stream
         if stream is None:
-            self._pieces.append(data)
+            self._whole_answer += data
             if self._answer_bytes > self._most_bytes():
                 raise UpstreamError("The provider's answer is too large")
         elif stream.content:
+            if self._pipe is not None:
+                self._answer_bytes += self._pipe.empty()
             passing = stream.feed(data)
             if passing:
                 self._client.write(passing)
@@ -345,6 +372,10 @@ class Exchange:
             self._client.open(200, self._answer_headers(b"text/event-stream"), passing)
         elif passing:
             self._client.write(passing)
+        write = self._client.chunk_writer()
+        if write is not None and self._connection is not None and isinstance(stream, PassingStream):
+            self._pipe = Pipe(stream, write)
+            self._connection.offer(self._pipe)
 
     def on_end(self) -> None:
         response, stream = self._response, self._stream
@@ -354,7 +385,7 @@ class Exchange:
         elif stream is None:
             self._whole()
         else:
-            last = stream.close()
+            last = self._close(stream)
             if not stream.content:
                 self._failed(UpstreamError("The provider ended its stream without content"))
             elif stream.finished and not stream.failure:
@@ -363,13 +394,20 @@ class Exchange:
                 self._client.close(last)
             else:
                 why = stream.failure or "the stream ended without a finish reason"
-                self._failed(UpstreamError("The provider broke off its answer", why=why), last)
+                self._failed(UpstreamError("The provider broke off its answer", why=why))
+
+    def _close(self, stream: Stream) -> bytes:
+        """Read the stream's end; return what it held back."""
+        if self._pipe is not None:
+            self._answer_bytes += self._pipe.empty()
+            self._pipe = None
+        return stream.close()
 
     def on_failure(self, error: UpstreamError) -> None:
         self._failed(error)
 
     def _whole(self) -> None:
-        body = b"".join(self._pieces)
+        body = bytes(self._whole_answer)
         try:
             usage = self._endpoint.read_usage(body)
         except UpstreamError as error:
@@ -386,9 +424,9 @@ class Exchange:
         ours = status in _OUR_FAULT or status < 400
         error = UpstreamError(
             f"The provider answered {status}",
-            why="redirects are not followed" if status < 400 else "it does not accept our key or model" if ours else "",
+            why=_WHY_NOT_OK.get(status // 100, "it does not accept our key or model" if ours else ""),
         )
-        if (ours or status >= 500 or status in _TRY_ANOTHER) and not self._opened:
+        if ours or status >= 500 or status in _TRY_ANOTHER:
             if status >= 500 or status == 429:
                 self._pulse.failed(self._gateway.now)
             if self._another(error):
@@ -401,26 +439,32 @@ class Exchange:
         headers = self._answer_headers(content_type)
         if b"retry-after" in response.headers:
             headers += b"retry-after: %b\r\n" % response.headers[b"retry-after"]
-        self._client.answer(status, headers, b"".join(self._pieces))
+        self._client.answer(status, headers, bytes(self._whole_answer))
 
-    def _failed(self, error: UpstreamError, last: bytes = b"") -> None:
-        """The attempt broke. Before content another deployment may be asked; behind it the client is told."""
+    def _failed(self, error: UpstreamError, *, blame: bool = True) -> None:
+        """The attempt broke. Before content another deployment may be asked; behind it the client is told.
+
+        `blame`: it says something about the provider's health.
+        """
         connection = self._connection
         late = isinstance(error, UpstreamTimeout)
         # Nothing was sent, or the provider closed a kept-alive connection just as we wrote: certainly not charged.
         stale = connection is not None and connection.served > 0 and not connection.received and not late
         stream = self._stream
-        charged = stream is not None and stream.usage() != NO_USAGE
+        charged = False
+        if stream is not None:
+            self._close(stream)
+            charged = stream.usage().output_tokens is not None
         state: State = "released" if connection is None or stale else "settled" if charged else "unknown"
         self._settle(state, "upstream_timeout" if late else "upstream_failed", error.what)
         if connection is not None:
             connection.abort()
-        if not stale:
+        if blame and not stale:
             self._pulse.failed(self._gateway.now)
         if (stream is None or not stream.content) and self._another(error, same=stale):
             return
         self._finish()
-        self._fail_client(error, last)
+        self._fail_client(error)
 
     # ------------------------------------------------ answer: what a client does
 
@@ -433,28 +477,40 @@ class Exchange:
             self._settle("released", "client_left", "before anything was sent")
         else:
             connection.abort()
-            self._settle("settled", "client_left", "")
+            response, stream = self._response, self._stream
+            if stream is not None:
+                self._close(stream)
+            refused = response is not None and response.status != 200
+            self._settle("released" if refused else "settled", "client_left", "")
         self._finish()
 
     def on_client_slow(self) -> None:
-        if self._connection is not None:
+        # Once the exchange is over its connection may serve another.
+        if self._connection is not None and not self._over:
+            self._slow = True
             self._connection.pause()
-            self.deadline = self._total_deadline  # the provider cannot be late while we do not read
 
     def on_client_ready(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and not self._over:
+            self._slow = False
             self._connection.resume()
             self.deadline = self._gateway.now + self._between_s
 
     # ------------------------------------------------------------------- time
 
     def on_tick(self, now: float) -> None:
-        """Ten times a second: is something late, does a waiting client need a sign of life?"""
+        """Five times a second: is something late, does a waiting client need a sign of life?"""
+        pipe = self._pipe
+        if pipe is not None and pipe.moved:
+            pipe.moved = False
+            self.deadline = now + self._between_s
         if now >= self._total_deadline:
             self._position = MOST_DEPLOYMENTS  # no time for another
             self._redialled = True
-            self._failed(UpstreamTimeout("The request took longer than its deadline"))
-        elif now >= self.deadline:
+            # A deadline a client chose, or did not meet itself, must not close a deployment to others.
+            blame = not self._first_byte and self._labels.deadline_ms is None
+            self._failed(UpstreamTimeout("The request took longer than its deadline"), blame=blame)
+        elif now >= self.deadline and not self._slow:  # the provider cannot be late while we do not read
             what = "The provider fell silent" if self._first_byte else "The provider did not begin to answer in time"
             self._failed(UpstreamTimeout(what))
         elif self._comment_at and now >= self._comment_at:
@@ -530,7 +586,8 @@ class Exchange:
         """What was probably used, where the provider did not say."""
         stream = self._stream
         output = stream.pieces if stream is not None else self._answer_bytes // _BYTES_PER_TOKEN
-        return Usage(usage.input_tokens or self._signals.prompt_tokens_est, output)
+        known = usage.input_tokens if usage.input_tokens is not None else self._signals.prompt_tokens_est
+        return msgspec.structs.replace(usage, input_tokens=known, output_tokens=output)
 
     def _cost(self, deployment: Deployment, usage: Usage) -> int | None:
         price = deployment.price
@@ -550,9 +607,10 @@ class Exchange:
         gateway.exchanges.discard(self)
         gateway.measure_overhead(time.monotonic_ns() - self._began)
 
-    def _fail_client(self, error: TwintrackError, last: bytes = b"") -> None:
+    def _fail_client(self, error: TwintrackError) -> None:
         if self._opened:
-            self._client.cut(last + self._endpoint.error_event(error, self.request_id))
+            inside = self._stream is not None and self._stream.inside
+            self._client.cut((b"\n\n" if inside else b"") + self._endpoint.error_event(error, self.request_id))
             return
         headers = b"content-type: application/json\r\nx-twintrack-id: %b\r\n" % self.request_id.encode()
         if error.status in (429, 503):

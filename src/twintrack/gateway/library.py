@@ -1,8 +1,8 @@
 """The gateway inside a program: the same path as over HTTP, without a socket in front.
 
-    async with twintrack.Gateway("twintrack.toml") as gateway:
-        answer = await gateway.chat({"model": "auto", "messages": [{"role": "user", "content": "Hello"}]})
-        print(answer.json()["choices"][0]["message"]["content"], answer.headers["x-twintrack-why"])
+async with twintrack.Gateway("twintrack.toml") as gateway:
+    answer = await gateway.chat({"model": "auto", "messages": [{"role": "user", "content": "Hello"}]})
+    print(answer.json()["choices"][0]["message"]["content"], answer.headers["x-twintrack-why"])
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any
 
 import msgspec
 
+from twintrack.config.secrets import resolve
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import TwintrackError, UpstreamError
 from twintrack.gateway.handle import Exchange
-from twintrack.config.secrets import resolve
 from twintrack.gateway.open import dialing, read_snapshot
 from twintrack.gateway.state import GatewayState
 from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.providers.pool import Pool
 from twintrack.wire.endpoints import BY_NAME
 
-_TICK_S = 0.1
+_TICK_S = 0.2
 _AHEAD = 64
 """Pieces of a stream kept for a reader that is slower than the provider."""
 
@@ -183,6 +183,9 @@ class _Caller:
         self._ended = True
         self._more.set()
 
+    def chunk_writer(self) -> None:
+        return None  # a program takes events, not chunks
+
     def cut(self, last: bytes) -> None:
         self._broken = True
         self.close(last)
@@ -198,7 +201,9 @@ class _Caller:
     async def read(self) -> AsyncIterator[bytes]:
         await self.headed.wait()
         if self.status != 200:
-            raise UpstreamError(f"The gateway answered {self.status}", why=b"".join(self.pieces).decode("utf-8", "replace"))
+            raise UpstreamError(
+                f"The gateway answered {self.status}", why=b"".join(self.pieces).decode("utf-8", "replace")
+            )
         while True:
             while self.pieces:
                 yield self.pieces.popleft()

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from twintrack.catalog import prices
 from twintrack.config.compile import compile_snapshot
@@ -26,9 +27,11 @@ def compiled(
     cache = Path(source.absolute(settings.server.data)) / "prices.json"
     today = datetime.datetime.now(datetime.UTC).date()
     listed = prices.load(str(cache), on=today)
-    return compile_snapshot(
+    snapshot = compile_snapshot(
         settings, source, generation=generation, prices=listed, secrets=resolve, engines=engines or {}
     )
+    dialing(snapshot)  # what is wrong here a worker would find too late
+    return snapshot
 
 
 def read_snapshot(config: str | os.PathLike[str] | Snapshot) -> Snapshot:
@@ -37,7 +40,11 @@ def read_snapshot(config: str | os.PathLike[str] | Snapshot) -> Snapshot:
 
 
 def dialing(snapshot: Snapshot, secret: Callable[[str], str | None] = resolve) -> Dialing:
-    """How this snapshot's providers are reached. Raises ConfigError if a CA file cannot be read."""
+    """How this snapshot's providers are reached.
+
+    Raises:
+        ConfigError: a CA file cannot be read, or the proxy is no address.
+    """
     deadlines = snapshot.deadlines
     tls = None
     if any(each.tls for each in snapshot.deployments):
@@ -52,5 +59,19 @@ def dialing(snapshot: Snapshot, secret: Callable[[str], str | None] = resolve) -
     proxy = snapshot.proxy
     if proxy.startswith(("env:", "file:")):
         proxy = secret(proxy) or ""
-    direct = tuple(part.strip().lstrip("*") for part in os.environ.get("NO_PROXY", "").split(",") if part.strip())
+    if tls is not None and proxy and not _is_proxy(proxy):
+        raise ConfigError(
+            "The proxy's address is not http://HOST:PORT",
+            why=f"it comes from {snapshot.proxy.removeprefix('env:')}",
+            fix='Correct it, or write proxy = "" under [server] to use none.',
+        )
+    direct = tuple(part.strip() for part in os.environ.get("NO_PROXY", "").split(",") if part.strip())
     return Dialing(deadlines.connect_s, deadlines.idle_s, proxy, direct, tls)
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -233,9 +233,11 @@ class Batch:
         if updates:
             self.db.executemany(_SETTLE_ATTEMPT, [(*row[13:], row[0]) for row in updates])
 
-    def finish(self) -> None:
+    def finish(self, reach_us: int) -> None:
         """Store what is still open, and the sums.
 
+        Args:
+            reach_us: nothing that will still be read was dispatched before it.
         Raises:
             NeedsCare: see there.
         """
@@ -260,8 +262,10 @@ class Batch:
                 group = group.plus(Sums.from_columns(stored[2:]))
             rollups.append((hour, about, *group.columns()))
         self.db.executemany(_REPLACE_ROLLUP, rollups)
+        if self._busy:
+            reach_us = min([reach_us, *(running.at_us for running in memory.open.values())])
         for deployment, intervals in self._busy.items():
-            booking.book_busy(self.db, deployment, intervals)
+            booking.book_busy(self.db, deployment, intervals, reach_us)
         self.db.executemany("INSERT OR REPLACE INTO journal_writers VALUES (?, ?)", list(memory.writers.items()))
 
     def _insert(self, statement: str, rows: list[tuple[Any, ...]]) -> None:

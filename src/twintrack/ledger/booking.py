@@ -25,8 +25,12 @@ def book_up(db: sqlite3.Connection, deployment: int, now_us: int) -> None:
     db.execute("INSERT OR REPLACE INTO engine_marks VALUES (?, ?)", (deployment, now_us))
 
 
-def book_busy(db: sqlite3.Connection, deployment: int, intervals: Iterable[Interval]) -> None:
-    """Book when attempts ran, no moment twice."""
+def book_busy(db: sqlite3.Connection, deployment: int, intervals: Iterable[Interval], reach_us: int) -> None:
+    """Book when attempts ran, no moment twice.
+
+    Args:
+        reach_us: nothing that will still be loaded began before it, so what ended before it need not be kept.
+    """
     new = union(intervals)
     if not new:
         return
@@ -46,12 +50,14 @@ def book_busy(db: sqlite3.Connection, deployment: int, intervals: Iterable[Inter
     db.executemany(
         "DELETE FROM engine_busy WHERE deployment = ? AND start_us = ?", [(deployment, start) for start, _ in old]
     )
-    db.executemany("INSERT INTO engine_busy VALUES (?, ?, ?)", [(deployment, *times) for times in together])
+    db.executemany(
+        "INSERT INTO engine_busy VALUES (?, ?, ?)", [(deployment, *times) for times in together if times[1] >= reach_us]
+    )
 
 
-def forget_busy(db: sqlite3.Connection, before_us: int) -> None:
-    """Drop the times that end before `before_us`: nothing that will still be loaded reaches back to them."""
-    db.execute("DELETE FROM engine_busy WHERE end_us < ?", (before_us,))
+def forget_busy(db: sqlite3.Connection, reach_us: int) -> None:
+    """Drop the times that ended before `reach_us`, see `book_busy`."""
+    db.execute("DELETE FROM engine_busy WHERE end_us < ?", (reach_us,))
 
 
 def _add(db: sqlite3.Connection, hour: int, deployment: int, up_us: int, busy_us: int) -> None:

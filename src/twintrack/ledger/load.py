@@ -29,8 +29,8 @@ from twintrack.ledger.schema import database, explained, open_writer
 from twintrack.ledger.words import DeploymentWords
 
 LOCK: Final = "loader.lock"
-BATCH: Final = 10_000
-"""Records in one transaction."""
+BATCH: Final = 20_000
+"""Records in one transaction: some 100 ms of work, two for each request."""
 _CHUNK: Final = 2_000
 """Records read at once: few enough to stay in the processor's cache until they are stored."""
 _LATE_US: Final = 60_000_000
@@ -131,7 +131,7 @@ class Loader:
                 os.close(self._lock)
                 self._lock = -1
 
-    def load(self, limit: int = 20 * BATCH) -> Loaded:
+    def load(self, limit: int = 10 * BATCH) -> Loaded:
         """Store what the journals hold, in transactions of about `BATCH` records, until `limit` is passed.
 
         Raises:
@@ -328,7 +328,7 @@ class Loader:
                     break
             if not read:
                 return 0, left > 0
-            batch.finish()
+            batch.finish(self._reach_us(memory, caught_up=left > 0))
             db.executemany(
                 "INSERT OR REPLACE INTO journal_cursor VALUES (?, ?, ?, ?, 0)",
                 [(s.writer, s.reader.seq, s.name, offset) for s, offset, _, _ in read.values()],
@@ -403,7 +403,7 @@ class Loader:
             batch = Batch(db, memory, careful=True)
             for writer, records in settles.items():
                 batch.add(writer, records)
-            batch.finish()
+            batch.finish(reach_us=0)
             for forget in (
                 "DELETE FROM journal_writers WHERE writer = ?",
                 "DELETE FROM journal_names WHERE writer = ?",
@@ -413,6 +413,15 @@ class Loader:
         memory.forget_writers(gone)
         return sum(map(len, settles.values()))
 
+    def _reach_us(self, memory: Memory, *, caught_up: bool) -> int:
+        """Nothing that will still be read was dispatched before it."""
+        now_us = self._clock_us()
+        newest_us = [
+            now_us if caught_up and segment.stuck_at == -1 else memory.writers.get(segment.writer, 0)
+            for segment in self._segments.values()
+        ]
+        return min(now_us, *newest_us) - _LATE_US if newest_us else now_us - _LATE_US
+
     def _forget_busy(self) -> None:
         """Drop busy times that nothing running or unread can reach back to."""
         memory = self._remember()
@@ -420,7 +429,7 @@ class Loader:
             return
         if self._connection().execute("SELECT 1 FROM engine_busy LIMIT 1").fetchone() is None:
             return
-        reach_us = min([self._clock_us() - _LATE_US, *(running.at_us for running in memory.open.values())])
+        reach_us = min([self._reach_us(memory, caught_up=True), *(running.at_us for running in memory.open.values())])
         with self._transaction() as db:
             booking.forget_busy(db, reach_us)
 

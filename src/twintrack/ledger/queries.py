@@ -421,8 +421,8 @@ class _Tally:
 
     def _savings(self, attempts: int) -> Savings | None:
         n = self.saved
-        if not n:
-            return None
+        if not n and not self.saving_nusd:
+            return None  # the latter without the former: the end of attempts counted in the hour before
         low = high = None
         if n > 1:
             spread = max(0.0, self.saving_sq - float(self.saving_nusd) ** 2 / n)

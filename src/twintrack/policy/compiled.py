@@ -93,8 +93,8 @@ class Policy:
         embeddings = endpoint == "embeddings"
         if deployment.embeddings is not embeddings:
             return (ENDPOINT, int(deployment.embeddings), int(embeddings))
-        if dialect and deployment.dialect != dialect:
-            return (DIALECT, DIALECTS.index(deployment.dialect), DIALECTS.index(dialect))
+        if dialect and dialect not in deployment.dialects:
+            return (DIALECT, DIALECTS.index(deployment.dialects[0]), DIALECTS.index(dialect))
         return candidate
 
     def admit(self, index: int, data_class: DataClass) -> Admitted | None:

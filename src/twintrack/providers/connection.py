@@ -8,6 +8,7 @@ from typing import Protocol
 
 from twintrack.errors import UpstreamError
 from twintrack.wire.http1 import CHUNKED, UNTIL_CLOSE, Chunked, FramingError, ResponseHead, response_head
+from twintrack.wire.pipe import Pipe
 
 _MOST_INTERIM = 4
 """Informational (1xx) answers before the real one; a provider has no use for more."""
@@ -18,8 +19,12 @@ _MAX_HEADERS = 128
 class Receiver(Protocol):
     """Who waits for an answer. Each call comes at most once, `on_piece` aside; after `on_end` or `on_failure` none."""
 
-    def on_connected(self, connection: Connection) -> bool:
-        """The request is about to be written to `connection`; False if it is no longer wanted."""
+    def on_connected(self, connection: Connection, attempt: int) -> bool:
+        """The request of this attempt is about to be written to `connection`; False if it is no longer wanted."""
+        ...
+
+    def on_unreachable(self, error: UpstreamError, attempt: int) -> None:
+        """No connection came about for this attempt, which may be long given up."""
         ...
 
     def on_head(self, head: ResponseHead) -> None: ...
@@ -40,7 +45,9 @@ class Connection(asyncio.Protocol):
         "_interim",
         "_keep_alive",
         "_left",
+        "_offered",
         "_on_idle",
+        "_pipe",
         "idle_since",
         "received",
         "receiver",
@@ -64,6 +71,9 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self._interim = 0
         self._closed = False
+        self._offered: Pipe | None = None
+        self._pipe: Pipe | None = None
+        """The offered pipe, while the next byte begins a chunk and an event."""
 
     # ---- what the pool and the receiver do
 
@@ -74,9 +84,14 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         self.transport.write(request)
 
+    def offer(self, pipe: Pipe) -> None:
+        """Let whole chunks of the current answer take the short way from now on."""
+        self._offered = pipe
+
     def abort(self) -> None:
         """Give the answer up: the receiver hears no more, the provider sees the connection close."""
-        self.receiver = None
+        self.receiver = self._offered = self._pipe = None
+        self._closed = True  # at once: until the loop tells us so, the pool might take it for usable
         if self.transport is not None:
             self.transport.abort()
 
@@ -98,18 +113,15 @@ class Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]  # create_connection makes a Transport
 
     def data_received(self, data: bytes) -> None:
+        pipe = self._pipe
+        if pipe is not None and pipe.take(data):
+            return
         receiver = self.receiver
         if receiver is None:
             self.abort()  # bytes nobody asked for: the next answer could not be trusted
             return
         self.received = True
         try:
-            chunked = self._chunked
-            if chunked is not None:
-                piece = chunked.whole(data)
-                if piece is not None:
-                    receiver.on_piece(piece)
-                    return
             if self._body:
                 self._read_body(receiver, data)
             else:
@@ -166,6 +178,9 @@ class Connection(asyncio.Protocol):
                 receiver.on_piece(piece)
                 if self.receiver is not receiver:
                     return
+            offered = self._offered
+            if offered is not None:
+                self._pipe = offered if chunked.between_chunks and offered.between_events else None
             if chunked.done:
                 self._end(receiver, keep=self._keep_alive and not chunked.rest)
         elif self._left == UNTIL_CLOSE:
@@ -183,7 +198,7 @@ class Connection(asyncio.Protocol):
                 self._end(receiver, keep=self._keep_alive and not over)
 
     def _end(self, receiver: Receiver, keep: bool) -> None:
-        self.receiver = None
+        self.receiver = self._offered = self._pipe = None
         self._body = False
         self._chunked = None
         self.served += 1
@@ -194,6 +209,7 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, error: UpstreamError) -> None:
         receiver, self.receiver = self.receiver, None
+        self._offered = self._pipe = None
         if self.transport is not None and not self._closed:
             self.transport.abort()
         if receiver is not None:

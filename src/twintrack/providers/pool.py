@@ -6,9 +6,9 @@ import asyncio
 import socket
 import ssl
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from twintrack.errors import ConfigError, UpstreamError, UpstreamTimeout
+from twintrack.errors import UpstreamError, UpstreamTimeout
 from twintrack.policy.admitted import Admitted
 from twintrack.providers.connection import Connection, Receiver
 from twintrack.providers.upstream import Address, UpstreamCall
@@ -21,11 +21,16 @@ class Dialing:
     connect_s: float
     idle_s: float
     proxy: str = ""
-    """http://[user:password@]HOST:PORT for providers behind TLS, or empty."""
+    """http://[user:password@]HOST:PORT for providers behind TLS, or empty; checked by `gateway/open.py`."""
     no_proxy: tuple[str, ...] = ()
-    """Host suffixes that are dialled directly."""
+    """Hosts that are dialled directly, with all below them; * is every host."""
     tls: ssl.SSLContext | None = None
     """Made once, since loading the certificate authorities takes milliseconds; None while no provider needs it."""
+
+    def through_proxy(self, host: str) -> bool:
+        if not self.proxy or "*" in self.no_proxy:
+            return False
+        return not any(f".{host}".endswith("." + each.lstrip("*.")) for each in self.no_proxy)
 
 
 class Pool:
@@ -41,20 +46,24 @@ class Pool:
         """Open further connections so."""
         self._dialing = dialing
 
-    def send(self, admitted: Admitted, call: UpstreamCall, receiver: Receiver, *, fresh: bool = False) -> None:
+    def send(
+        self, admitted: Admitted, call: UpstreamCall, receiver: Receiver, attempt: int, *, fresh: bool = False
+    ) -> None:
         """Write `call` on an idle connection, or open one. Only a member of the privacy set can be sent to.
 
-        `fresh`: after a kept-alive connection turned out to be closed.
+        Args:
+            attempt: comes back with the connection, by which time `receiver` may have given up and gone on.
+            fresh: after a kept-alive connection turned out to be closed.
         """
         del admitted  # its existence is the permission
         idle = self._idle.get(call.address)
         while idle and not fresh:
             connection = idle.pop()
             if connection.usable:
-                if receiver.on_connected(connection):
+                if receiver.on_connected(connection, attempt):
                     connection.send(receiver, call.data)
                 return
-        task = self._loop.create_task(self._dial(call, receiver))
+        task = self._loop.create_task(self._dial(call, receiver, attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -73,22 +82,24 @@ class Pool:
                 connection.abort()
         self._idle.clear()
 
-    async def _dial(self, call: UpstreamCall, receiver: Receiver) -> None:
+    async def _dial(self, call: UpstreamCall, receiver: Receiver, attempt: int) -> None:
         address = call.address
         try:
             async with asyncio.timeout(self._dialing.connect_s):
                 connection = await self._open(address)
         except TimeoutError:
-            receiver.on_failure(UpstreamTimeout(f"{address.host} did not accept a connection in time"))
-        except (OSError, ssl.SSLError) as error:
-            receiver.on_failure(UpstreamError(f"{address.host} cannot be reached", why=_reason(error)))
-        except UpstreamError as error:
-            receiver.on_failure(error)
+            error: UpstreamError = UpstreamTimeout(f"{address.host} did not accept a connection in time")
+        except (OSError, UnicodeError) as cause:  # UnicodeError: a host that is no name
+            error = UpstreamError(f"{address.host} cannot be reached", why=_reason(cause))
+        except UpstreamError as cause:
+            error = cause
         else:
-            if receiver.on_connected(connection):
+            if receiver.on_connected(connection, attempt):
                 connection.send(receiver, call.data)
             else:
                 connection.abort()
+            return
+        receiver.on_unreachable(error, attempt)
 
     async def _open(self, address: Address) -> Connection:
         idle = self._idle.setdefault(address, [])
@@ -107,7 +118,7 @@ class Pool:
         tls = dialing.tls if address.tls else None
         if address.tls and tls is None:
             raise UpstreamError(f"{address.host} needs TLS, and none is set up")
-        if tls is not None and dialing.proxy and not address.host.endswith(dialing.no_proxy or "\0"):
+        if tls is not None and dialing.through_proxy(address.host):
             tunnel = await self._tunnel(dialing.proxy, address)
             _, connection = await self._loop.create_connection(
                 factory, sock=tunnel, ssl=tls, server_hostname=address.host
@@ -121,8 +132,6 @@ class Pool:
     async def _tunnel(self, proxy: str, address: Address) -> socket.socket:
         """A socket through an HTTP proxy (RFC 9110 §9.3.6)."""
         parts = urlsplit(proxy)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ConfigError("The proxy's address is not http://HOST:PORT")
         infos = await self._loop.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
         family, kind, protocol, _, where = infos[0]
         tunnel = socket.socket(family, kind, protocol)
@@ -134,7 +143,7 @@ class Pool:
             if parts.username:
                 import base64
 
-                login = base64.b64encode(f"{parts.username}:{parts.password or ''}".encode()).decode()
+                login = base64.b64encode(unquote(f"{parts.username}:{parts.password or ''}").encode()).decode()
                 lines.append(f"proxy-authorization: Basic {login}")
             await self._loop.sock_sendall(tunnel, ("\r\n".join(lines) + "\r\n\r\n").encode())
             answer = b""

@@ -7,6 +7,8 @@ the receiving end. Whatever comes from it is marked simulated by its configurati
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,6 +19,8 @@ from twintrack.errors import RequestError
 from twintrack.wire.http1 import CHUNKED, Chunked, RequestHead, request_head, status_line
 
 _MAX_HEAD_BYTES = 65_536
+_RESET = struct.pack("ii", 1, 0)
+"""Closing with this linger sends a reset instead of an orderly end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class ScriptedProvider:
         if script.end == "hang":
             await _wait(reader, float("inf"))
         if script.end == "reset":
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
             return False
         if script.framing == "chunked" and script.end == "keep":
@@ -173,7 +178,9 @@ def _head(script: Script) -> bytes:
 # ---- answers as the dialects shape them
 
 
-def chat_answer(text: str, prompt_tokens: int | None = 12, completion_tokens: int = 7, model: str = "scripted") -> Script:
+def chat_answer(
+    text: str, prompt_tokens: int | None = 12, completion_tokens: int = 7, model: str = "scripted"
+) -> Script:
     """An OpenAI chat completion; `prompt_tokens` None leaves usage out."""
     answer: dict[str, object] = {
         "id": "chatcmpl-scripted",

@@ -55,7 +55,7 @@ def upstream(deployment: Deployment, key: str | None, endpoints: tuple[Endpoint,
         host = f"{deployment.host}:{deployment.port}"
     heads = {}
     for endpoint in endpoints:
-        if endpoint.dialect != deployment.dialect:
+        if endpoint.dialect not in deployment.dialects:
             continue
         lines = [
             f"POST {deployment.base_path}{endpoint.upstream_path} HTTP/1.1",
@@ -65,6 +65,8 @@ def upstream(deployment: Deployment, key: str | None, endpoints: tuple[Endpoint,
             f"user-agent: twintrack/{version}",
         ]
         if key is not None:
-            lines.append(f"x-api-key: {key}" if endpoint.dialect == "anthropic" else f"authorization: Bearer {key}")
+            # Servers that took the Anthropic dialect on beside OpenAI's keep their own way of asking for a key.
+            bearer = "openai" in deployment.dialects
+            lines.append(f"authorization: Bearer {key}" if bearer else f"x-api-key: {key}")
         heads[endpoint.name] = "".join(line + "\r\n" for line in lines).encode("latin-1")
     return Upstream(deployment, Address(deployment.host, deployment.port, deployment.tls), heads)

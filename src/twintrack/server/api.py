@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from urllib.parse import unquote
 
 import msgspec
 
 from twintrack.config.snapshot import Snapshot
-from twintrack.errors import MethodNotAllowed, NotFound, TwintrackError, Unauthorized, Unavailable, UnsupportedMedia, nearest
+from twintrack.errors import (
+    MethodNotAllowed,
+    NotFound,
+    TwintrackError,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMedia,
+    nearest,
+)
 from twintrack.gateway.handle import Exchange
 from twintrack.gateway.state import GatewayState
 from twintrack.server.http import ClientConnection, Waiting
 from twintrack.wire.chat import error_body
 from twintrack.wire.dialect import Endpoint
 from twintrack.wire.endpoints import ENDPOINTS
-from twintrack.wire.http1 import RequestHead
+from twintrack.wire.http1 import Headers, RequestHead
 
 _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 _BY_PATH: dict[bytes, Endpoint] = {endpoint.path.encode(): endpoint for endpoint in ENDPOINTS}
+
+_LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+_PROXIED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 
 Relay = Callable[[ClientConnection, RequestHead, bytes], Waiting | None]
 """Hands a request for the console to the control plane."""
@@ -68,26 +79,42 @@ class Api:
         self.connections.discard(connection)
 
     def handle(self, connection: ClientConnection, head: RequestHead, body: bytes) -> Waiting | None:
-        path = head.target.partition(b"?")[0]
-        endpoint = _BY_PATH.get(path)
+        endpoint = _BY_PATH.get(head.target.partition(b"?")[0])
         try:
             if endpoint is None:
-                return self._other(connection, head, path, body)
-            if head.method != b"POST":
-                raise MethodNotAllowed(f"{path.decode()} takes POST")
-            key = self._key(head)
-            if b"content-encoding" in head.headers and head.headers[b"content-encoding"] != b"identity":
-                raise UnsupportedMedia("Compressed bodies are not accepted", fix="Send the JSON as it is.")
-            if not head.headers.get(b"content-type", b"application/json").startswith(b"application/json"):
-                raise UnsupportedMedia("The body must be application/json")
-            if self.draining:
-                raise Unavailable("The gateway is shutting down", fix="Send the request again.")
+                return self._other(connection, head, body)
+            key = self._admit(head)
         except TwintrackError as error:
             self.refuse(connection, head, error)
             return None
         exchange = Exchange(self.gateway, endpoint, connection, head.headers, key)
         exchange.begin(body)
         return exchange
+
+    def check(self, head: RequestHead) -> None:
+        """Only what goes to models has a body worth waiting for, and only from callers we know."""
+        path = head.target.partition(b"?")[0]
+        if path in _BY_PATH:
+            self._admit(head)
+        elif head.length != 0:
+            if path in self._own:
+                raise MethodNotAllowed(f"{path.decode()} takes GET")
+            raise _unknown(path)
+
+    def _admit(self, head: RequestHead) -> int:
+        """Index of the caller's key, for a request to a model. Raises what its head alone forbids."""
+        headers = head.headers
+        if head.method != b"POST":
+            raise MethodNotAllowed(f"{head.target.partition(b'?')[0].decode()} takes POST")
+        key = self._key(headers)
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise UnsupportedMedia("Compressed bodies are not accepted", fix="Send the JSON as it is.")
+        kind = headers.get(b"content-type", b"application/json")
+        if not kind.startswith(b"application/json") and not kind.lower().startswith(b"application/json"):
+            raise UnsupportedMedia("The body must be application/json")
+        if self.draining:
+            raise Unavailable("The gateway is shutting down", fix="Send the request again.")
+        return key
 
     def refuse(self, connection: ClientConnection, head: RequestHead | None, error: TwintrackError) -> None:
         """Answer in the dialect of the path, as far as it is known."""
@@ -105,7 +132,7 @@ class Api:
 
     # ---- who asks
 
-    def _key(self, head: RequestHead) -> int:
+    def _key(self, headers: Headers) -> int:
         """Index of the caller's key, -1 where no key is configured.
 
         Raises:
@@ -114,14 +141,11 @@ class Api:
         serving = self.gateway.serving
         if not serving.snapshot.keys:
             return -1
-        headers = head.headers
         secret = headers.get(b"x-api-key")
         if secret is None:
             scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
             if scheme.lower() != b"bearer" or not secret:
-                raise Unauthorized(
-                    "A key is required", fix="Send `authorization: Bearer KEY` or `x-api-key: KEY`."
-                )
+                raise Unauthorized("A key is required", fix="Send `authorization: Bearer KEY` or `x-api-key: KEY`.")
         key = serving.key(secret.strip())
         if key is None:
             raise Unauthorized("This key is not one of ours")
@@ -129,42 +153,40 @@ class Api:
 
     # ---- what we answer ourselves
 
-    def _other(self, connection: ClientConnection, head: RequestHead, path: bytes, body: bytes) -> Waiting | None:
+    def _other(self, connection: ClientConnection, head: RequestHead, body: bytes) -> Waiting | None:
+        path = head.target.partition(b"?")[0]
         own = self._own.get(path)
         if own is not None:
             if head.method not in (b"GET", b"HEAD"):
                 raise MethodNotAllowed(f"{path.decode()} takes GET")
             own(connection, head)
             return None
-        if path.startswith(b"/v1/models/") and head.method == b"GET":
-            self._model(connection, head, path[11:].decode("latin-1"))
+        if path.startswith(b"/v1/models/") and head.method in (b"GET", b"HEAD"):
+            self._model(connection, head, unquote(path[11:].decode("latin-1")))
             return None
-        if self._relay is not None and (path == b"/" or path.startswith((b"/console", b"/admin"))):
-            return self._relay(connection, head, body)
-        if path == b"/" and head.method in (b"GET", b"HEAD"):
-            self._say(connection, head, 200, _TEXT, b"Twintrack is serving. GET /v1/models lists what it offers.\n")
-            return None
-        _unknown_path(path)
+        if path == b"/" or path.startswith((b"/console", b"/admin", b"/static")):
+            if self._relay is not None and _is_local(connection, head):
+                return self._relay(connection, head, body)
+            if path == b"/" and head.method in (b"GET", b"HEAD"):
+                self._say(connection, 200, _TEXT, b"Twintrack is serving. GET /v1/models lists what it offers.\n")
+                return None
+        raise _unknown(path)
 
-    def _say(self, connection: ClientConnection, head: RequestHead, status: int, headers: bytes, body: bytes) -> None:
-        headers += b"x-twintrack: gateway\r\n"
-        if head.method == b"HEAD":
-            connection.answer_head(status, headers, len(body))
-        else:
-            connection.answer(status, headers, body)
+    def _say(self, connection: ClientConnection, status: int, headers: bytes, body: bytes) -> None:
+        connection.answer(status, headers + b"x-twintrack: gateway\r\n", body)
 
     def _models(self, connection: ClientConnection, head: RequestHead) -> None:
         serving = self.gateway.serving
-        names = serving.allowed_names(self._key(head))
+        names = serving.allowed_names(self._key(head.headers))
         listed = {"object": "list", "data": [self._described(name) for name in names]}
-        self._say(connection, head, 200, _JSON, msgspec.json.encode(listed))
+        self._say(connection, 200, _JSON, msgspec.json.encode(listed))
 
     def _model(self, connection: ClientConnection, head: RequestHead, name: str) -> None:
         serving = self.gateway.serving
-        if name not in serving.allowed_names(self._key(head)):
-            close = nearest(name, serving.allowed_names(self._key(head)))
+        if name not in serving.allowed_names(self._key(head.headers)):
+            close = nearest(name, serving.allowed_names(self._key(head.headers)))
             raise NotFound(f"There is no model {name[:80]!r}", fix=f"Did you mean {close[0]}?" if close else "")
-        self._say(connection, head, 200, _JSON, msgspec.json.encode(self._described(name)))
+        self._say(connection, 200, _JSON, msgspec.json.encode(self._described(name)))
 
     def _described(self, name: str) -> dict[str, object]:
         serving = self.gateway.serving
@@ -179,24 +201,29 @@ class Api:
         return shown
 
     def _healthz(self, connection: ClientConnection, head: RequestHead) -> None:
-        self._say(connection, head, 200, _TEXT, b"ok\n")
+        self._say(connection, 200, _TEXT, b"ok\n")
 
     def _readyz(self, connection: ClientConnection, head: RequestHead) -> None:
         if self.ready and not self.draining:
-            self._say(connection, head, 200, _TEXT, b"ready\n")
+            self._say(connection, 200, _TEXT, b"ready\n")
         else:
-            self._say(connection, head, 503, _TEXT, b"draining\n" if self.draining else b"not ready\n")
+            self._say(connection, 503, _TEXT, b"draining\n" if self.draining else b"not ready\n")
 
     def _show_metrics(self, connection: ClientConnection, head: RequestHead) -> None:
-        self._key(head)
-        self._say(connection, head, 200, _METRICS, self._metrics())
+        self._key(head.headers)
+        self._say(connection, 200, _METRICS, self._metrics())
 
     def _show_openapi(self, connection: ClientConnection, head: RequestHead) -> None:
-        self._say(connection, head, 200, _JSON, self._openapi())
+        self._say(connection, 200, _JSON, self._openapi())
 
 
-def _unknown_path(path: bytes) -> NoReturn:
+def _is_local(connection: ClientConnection, head: RequestHead) -> bool:
+    """Whether the console may be shown: to this machine alone, and not through a proxy that stands on it."""
+    return connection.peer in _LOOPBACK and not any(name in head.headers for name in _PROXIED)
+
+
+def _unknown(path: bytes) -> NotFound:
     text = path.decode("latin-1")
     known = [endpoint.path for endpoint in ENDPOINTS] + ["/v1/models", "/healthz", "/readyz", "/metrics"]
     close = nearest(text, known, 1)
-    raise NotFound(f"There is nothing at {text[:80]}", fix=f"Did you mean {close[0]}?" if close else "")
+    return NotFound(f"There is nothing at {text[:80]}", fix=f"Did you mean {close[0]}?" if close else "")

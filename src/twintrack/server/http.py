@@ -7,6 +7,7 @@ and nothing is written ahead of a client that does not read.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from twintrack.config.snapshot import Snapshot
@@ -15,6 +16,8 @@ from twintrack.wire.http1 import CHUNKED, Chunked, FramingError, RequestHead, re
 
 _AHEAD_BYTES = 65_536
 """What a client may send ahead of the answer to its last request."""
+_LINGER_S = 2.0
+"""How long a client that was refused in mid-request may take to read the answer."""
 
 
 class Waiting(Protocol):
@@ -36,11 +39,14 @@ class Front(Protocol):
 
     @property
     def now(self) -> float:
-        """Seconds on the sweeper's clock, which ticks ten times a second: exact enough for a deadline, and free."""
+        """Seconds on the sweeper's clock, which ticks five times a second: exact enough for a deadline, and free."""
         ...
 
     def handle(self, connection: ClientConnection, head: RequestHead, body: bytes) -> Waiting | None:
         """Take one whole request; answer through the connection, now or later."""
+
+    def check(self, head: RequestHead) -> None:
+        """Before a body is waited for: raises what can be said from the head alone, as a missing key."""
 
     def refuse(self, connection: ClientConnection, head: RequestHead | None, error: TwintrackError) -> None:
         """Answer a request that could not be read."""
@@ -58,6 +64,7 @@ class ClientConnection(asyncio.Protocol):
         "_busy",
         "_chunked_in",
         "_chunked_out",
+        "_clogged",
         "_discard",
         "_front",
         "_head",
@@ -65,6 +72,8 @@ class ClientConnection(asyncio.Protocol):
         "_keep_alive",
         "_left",
         "_paused",
+        "_unread",
+        "_unsent",
         "_waiting",
         "deadline",
         "transport",
@@ -90,6 +99,12 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         self._discard = False
         """Nothing more is read from this client."""
+        self._clogged = False
+        """The client does not take what was written."""
+        self._unread = False
+        """A request was refused while it was still arriving."""
+        self._unsent = 0
+        """Bytes the client had not taken when it was last looked at."""
 
     # ---- what the event loop tells
 
@@ -124,19 +139,25 @@ class ClientConnection(asyncio.Protocol):
             waiting.on_client_left()
 
     def pause_writing(self) -> None:
+        self._clogged = True
         if self._waiting is not None:
             self._waiting.on_client_slow()
 
     def resume_writing(self) -> None:
+        self._clogged = False
         if self._waiting is not None:
             self._waiting.on_client_ready()
+        elif self._busy and self._head is None and not self._discard:
+            self._next()
 
     # ---- time
 
     def on_late(self) -> None:
         """The sweeper found the deadline passed."""
         self.deadline = 0.0
-        if self._head is None and not self._held:
+        if self._unsent:
+            self._insist()
+        elif self._discard or (self._head is None and not self._held):
             self.hang_up()
         elif not self._busy:
             self._stop(RequestTimeout("The request did not arrive in time"))
@@ -148,8 +169,31 @@ class ClientConnection(asyncio.Protocol):
             self.hang_up()
 
     def hang_up(self) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        if self._unread and transport.can_write_eof():
+            # Closing now would reset the connection, and the client might never see why. It gets a moment to read.
+            self._unread = False
+            transport.write_eof()
+            self.deadline = self._front.now + _LINGER_S
+            return
+        transport.close()
+        self._await_reader()
+
+    def _await_reader(self) -> None:
+        """What is written waits in memory for the client, but not for ever."""
         if self.transport is not None:
-            self.transport.close()
+            self._unsent = self.transport.get_write_buffer_size()
+            self.deadline = self._front.now + self._front.snapshot.deadlines.idle_s
+
+    def _insist(self) -> None:
+        transport = self.transport
+        if transport is not None:
+            if transport.get_write_buffer_size() < self._unsent:
+                self._await_reader()
+            else:
+                transport.abort()
 
     # ---- reading
 
@@ -182,6 +226,11 @@ class ClientConnection(asyncio.Protocol):
             self._stop_body(head, length)
             return
         self._head = head
+        try:
+            self._front.check(head)
+        except TwintrackError as error:
+            self._stop(error)
+            return
         self._chunked_in = Chunked() if length == CHUNKED else None
         self._left = max(length, 0)
         self.deadline = self._front.now + self._front.snapshot.deadlines.body_s
@@ -208,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
             except FramingError as error:
                 self._stop(BadRequest("The chunked body is malformed", why=str(error)))
                 return
-            self._body += pieces
+            self._body.append(b"".join(pieces))  # many tiny pieces would take many times their bytes
             self._left += sum(map(len, pieces))
             if self._left > self._front.snapshot.limits.max_body_bytes:
                 self._stop_body(head, self._left)
@@ -234,13 +283,14 @@ class ClientConnection(asyncio.Protocol):
         if not head.keep_alive:
             self._keep_alive = False
         waiting = self._front.handle(self, head, body)
-        if self._busy:  # not answered yet
+        if self._head is not None:  # not answered yet
             self._waiting = waiting
 
     def _stop(self, error: TwintrackError) -> None:
         """Refuse what is being read and close: what follows on the connection cannot be framed for sure."""
         self._keep_alive = False
         self._discard = True
+        self._unread = True
         self._busy = True
         self._body = []
         self._front.refuse(self, self._head, error)
@@ -248,24 +298,28 @@ class ClientConnection(asyncio.Protocol):
     # ---- writing: one answer for each request, whole or streamed
 
     @property
+    def peer(self) -> str:
+        """The client's address; empty if it is gone."""
+        where = self.transport.get_extra_info("peername") if self.transport is not None else None
+        return where[0] if isinstance(where, tuple) else ""
+
+    @property
     def modern(self) -> bool:
         return self._head is None or self._head.modern
 
     def answer(self, status: int, headers: bytes, body: bytes) -> None:
-        """Send a whole answer. `headers` are complete lines."""
+        """Send a whole answer. `headers` are complete lines; HEAD gets what GET would, without the body."""
         if self.transport is not None:
+            head = self._head
             self.transport.write(
                 b"%b%bcontent-length: %d\r\n%b\r\n%b"
-                % (status_line(status), headers, len(body), b"" if self._keep_alive else b"connection: close\r\n", body)
-            )
-        self._answered()
-
-    def answer_head(self, status: int, headers: bytes, length: int) -> None:
-        """The answer to HEAD: what GET would say, without its body."""
-        if self.transport is not None:
-            self.transport.write(
-                b"%b%bcontent-length: %d\r\n%b\r\n"
-                % (status_line(status), headers, length, b"" if self._keep_alive else b"connection: close\r\n")
+                % (
+                    status_line(status),
+                    headers,
+                    len(body),
+                    b"" if self._keep_alive else b"connection: close\r\n",
+                    b"" if head is not None and head.method == b"HEAD" else body,
+                )
             )
         self._answered()
 
@@ -297,6 +351,9 @@ class ClientConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_out else data)
 
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        return self.transport.write if self.transport is not None and self._chunked_out else None
+
     def close(self, last: bytes = b"") -> None:
         """End a streamed answer cleanly."""
         if self.transport is not None:
@@ -306,7 +363,7 @@ class ClientConnection(asyncio.Protocol):
 
     def cut(self, last: bytes) -> None:
         """End a streamed answer so that no client can take it for complete."""
-        if self.transport is not None:
+        if self.transport is not None and last:
             self.transport.write(self._framed(last))
         self._keep_alive = False
         self._answered()
@@ -316,12 +373,19 @@ class ClientConnection(asyncio.Protocol):
 
     def _answered(self) -> None:
         self._waiting = None
-        self._busy = False
         self._head = None
+        if self._clogged and self._keep_alive:
+            self._await_reader()  # and only then take the next request
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        self._busy = False
         if not self._keep_alive:
             self._discard = True
             self.hang_up()
             return
+        self._unsent = 0
         self.deadline = self._front.now + self._front.snapshot.deadlines.idle_s
         if self._held:
             # A pipelined request; not from here, since many of them would pile up on the stack.
@@ -332,4 +396,5 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_held(self) -> None:
         if not self._busy and self._head is None and not self._discard and self._held:
+            self.deadline = self._front.now + self._front.snapshot.deadlines.head_s
             self._read_head(self._held)

@@ -51,9 +51,7 @@ _DECODER = msgspec.msgpack.Decoder(Counters)
 
 
 def counted(gateway: GatewayState, connections: int) -> Counters:
-    pulses = {
-        name: PulseCount(*pulse.counted()) for name, pulse in gateway.pulses.items() if pulse.outcomes
-    }
+    pulses = {name: PulseCount(*pulse.counted()) for name, pulse in gateway.pulses.items() if pulse.outcomes}
     return Counters(
         gateway.serving.snapshot.generation,
         gateway.requests,
@@ -87,7 +85,9 @@ def text(counters: Counters) -> bytes:
     metric("twintrack_failovers_total", "counter", "Second deployments tried.", [("", counters.failovers)])
     metric("twintrack_in_flight", "gauge", "Requests running now.", [("", counters.in_flight)])
     metric("twintrack_connections", "gauge", "Client connections open now.", [("", counters.connections)])
-    metric("twintrack_snapshot_generation", "gauge", "Oldest configuration any worker serves.", [("", counters.generation)])
+    metric(
+        "twintrack_snapshot_generation", "gauge", "Oldest configuration any worker serves.", [("", counters.generation)]
+    )
     metric(
         "twintrack_refusals_total",
         "counter",

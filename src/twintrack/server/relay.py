@@ -15,7 +15,16 @@ from twintrack.wire.chat import error_body
 from twintrack.wire.http1 import RequestHead
 
 _MAX_PAGE_BYTES = 16_777_216
-_PASSING = (b"accept", b"content-type", b"cookie", b"hx-request", b"origin", b"sec-fetch-site", b"if-none-match", b"authorization")
+_PASSING = (
+    b"accept",
+    b"authorization",
+    b"content-type",
+    b"cookie",
+    b"hx-request",
+    b"if-none-match",
+    b"origin",
+    b"sec-fetch-site",
+)
 
 
 class Relay:

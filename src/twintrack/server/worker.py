@@ -34,7 +34,7 @@ from twintrack.server.http import ClientConnection
 from twintrack.server.openapi import document
 from twintrack.server.relay import Relay
 
-_TICK_S = 0.1
+_TICK_S = 0.2
 _SHOW_EVERY_TICKS = 5
 _BACKLOG = 4096
 
@@ -71,9 +71,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     loop = asyncio.get_running_loop()
     journal = Journal(journal_folder(snapshot.data), post.name)
     pool = Pool(loop, dialing(snapshot, post.secret))
-    gateway = GatewayState(
-        snapshot, worker=post.name, journal=journal, pool=pool, secret=post.secret, now=loop.time()
-    )
+    gateway = GatewayState(snapshot, worker=post.name, journal=journal, pool=pool, secret=post.secret, now=loop.time())
     journal.start(gateway.serving.record_names(post.name))
     before = metrics.decoded(post.board.read(post.slot))  # of a worker that died in this place
 
@@ -97,8 +95,9 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     def reload() -> None:
         try:
             fresh = msgspec.msgpack.decode(post.snapshot_path.read_bytes(), type=Snapshot)
-            pool.use(dialing(fresh, post.secret))
+            how = dialing(fresh, post.secret)
             gateway.swap(fresh)
+            pool.use(how)
         except (OSError, msgspec.DecodeError, TwintrackError) as error:
             print(f"twintrack worker {post.slot}: still serving the old configuration: {error}", file=sys.stderr)
         post.board.write(post.slot, metrics.encoded(here()))
@@ -110,18 +109,34 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
             connection.drain()
         stopped.set()
 
+    tls = server_tls(snapshot)
     server = await loop.create_server(
-        lambda: ClientConnection(api), sock=post.socket, backlog=_BACKLOG, ssl=_server_tls(snapshot)
+        lambda: ClientConnection(api),
+        sock=post.socket,
+        backlog=_BACKLOG,
+        ssl=tls,
+        ssl_handshake_timeout=snapshot.deadlines.head_s if tls else None,
     )
     loop.add_signal_handler(signal.SIGTERM, drain)
     loop.add_signal_handler(signal.SIGHUP, reload)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor gets it too and tells us
+
+    shown = -1
+
+    def show() -> None:
+        """Once a second, if there is news."""
+        nonlocal shown
+        news = hash((gateway.requests, len(gateway.exchanges), len(api.connections), sum(gateway.refusals.values())))
+        if news != shown:
+            shown = news
+            post.board.write(post.slot, metrics.encoded(here()))
 
     parent = os.getppid()
     ticks = 0
 
     def tick() -> None:
         nonlocal ticks
+        loop.call_later(_TICK_S, tick)  # first: whatever goes wrong below, deadlines are looked at again
         now = loop.time()
         gateway.tick(now)
         for connection in list(api.connections):
@@ -129,10 +144,9 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
                 connection.on_late()
         ticks += 1
         if ticks % _SHOW_EVERY_TICKS == 0:
-            post.board.write(post.slot, metrics.encoded(here()))
+            show()
             if os.getppid() != parent and not stopped.is_set():
                 drain()  # the supervisor was killed: nobody would tell us of a new configuration
-        loop.call_later(_TICK_S, tick)
 
     post.board.write(post.slot, metrics.encoded(here()))
     gc.collect()
@@ -161,7 +175,8 @@ async def _drained(gateway: GatewayState, api: Api, loop: asyncio.AbstractEventL
                 await asyncio.sleep(0.01)
 
 
-def _server_tls(snapshot: Snapshot) -> ssl.SSLContext | None:
+def server_tls(snapshot: Snapshot) -> ssl.SSLContext | None:
+    """None: plain HTTP. Raises EnvironmentProblem if the certificate cannot be used."""
     if not snapshot.tls_cert:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

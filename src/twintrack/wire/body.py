@@ -11,6 +11,8 @@ import re
 
 import msgspec
 
+from twintrack.errors import BadRequest
+
 _MODEL = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*"[^"\\]*"')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ESCAPED_LETTER = rb"\u006"
@@ -34,14 +36,35 @@ def with_first(body: bytes, member: bytes) -> bytes:
 
 
 def with_members(body: bytes, members: dict[str, bytes | None]) -> bytes:
-    """`body` with members set to raw JSON, or taken out where the value is None."""
-    found = _MEMBERS.decode(body)
+    """`body` with members set to raw JSON, or taken out where the value is None.
+
+    Raises:
+        BadRequest: the name of a member is no text, as in bytes that are not UTF-8.
+    """
+    found = _members(body)
     for name, value in members.items():
         if value is None:
             found.pop(name, None)
         else:
             found[name] = msgspec.Raw(value)
     return msgspec.json.encode(found)
+
+
+def member(body: bytes, name: str) -> bytes:
+    """The raw JSON of a member that `body` has."""
+    return bytes(_members(body)[name])
+
+
+def _members(body: bytes) -> dict[str, msgspec.Raw]:
+    """Names and values; here names are read that nobody looked at before.
+
+    Raises:
+        BadRequest: a name is not text.
+    """
+    try:
+        return _MEMBERS.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest("The name of a member is no text", why=str(error)) from None
 
 
 def _quoted(text: str) -> bytes:

@@ -6,10 +6,10 @@ import msgspec
 
 from twintrack.errors import TwintrackError, UpstreamError
 from twintrack.wire import sse
-from twintrack.wire.body import with_first, with_members, with_model
-from twintrack.wire.dialect import Asked, Endpoint, has_labels, without_labels
+from twintrack.wire.body import member, with_first, with_members, with_model
+from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Tokens, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
-from twintrack.wire.stream import HELD_BYTES, TAIL_BYTES, PassingStream, known
+from twintrack.wire.stream import TAIL_BYTES, PassingStream, known
 from twintrack.wire.usage import NO_USAGE, Usage
 
 _MODALITY_OF_PART = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
@@ -23,7 +23,7 @@ class Part(msgspec.Struct):
 class Message(msgspec.Struct):
     role: str
     content: str | list[Part] | None = None
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: list[msgspec.Raw] | None = None
 
 
 class StreamOptions(msgspec.Struct):
@@ -33,9 +33,9 @@ class StreamOptions(msgspec.Struct):
 class ChatRequest(Asked, kw_only=True):
     messages: list[Message]
     tools: list[msgspec.Raw] | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    stream_options: StreamOptions | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    stream_options: StreamOptions | msgspec.UnsetType | None = msgspec.UNSET
 
     def prompt(self) -> Prompt:
         texts: list[str] = []
@@ -44,7 +44,7 @@ class ChatRequest(Asked, kw_only=True):
         tools = bool(self.tools)
         for message in self.messages:
             content = message.content
-            if message.tool_calls is not None or message.role == "tool":
+            if message.tool_calls or message.role == "tool":
                 tools = True
             if content is None:
                 continue
@@ -64,11 +64,11 @@ class ChatRequest(Asked, kw_only=True):
             ("text",) if len(seen) == 1 else ("text", *sorted(seen - {"text"})),
             tools,
             len(self.messages),
-            self.max_completion_tokens or self.max_tokens or 0,
+            max(self.max_completion_tokens or self.max_tokens or 0, 0),
         )
 
     def wants_usage(self) -> bool:
-        return self.stream_options is not None and self.stream_options.include_usage is True
+        return isinstance(self.stream_options, StreamOptions) and self.stream_options.include_usage is True
 
     def body_for(self, body: bytes, model: str) -> bytes:
         if self.model != model:
@@ -76,9 +76,10 @@ class ChatRequest(Asked, kw_only=True):
         if self.metadata and has_labels(self.metadata):
             body = with_members(body, {"metadata": without_labels(self.metadata)})
         if self.stream and not self.wants_usage():
-            if self.stream_options is None and b'"stream_options"' not in body:
+            if self.stream_options is msgspec.UNSET:
                 return with_first(body, b'"stream_options":{"include_usage":true}')
-            return with_members(body, {"stream_options": b'{"include_usage":true}'})
+            said = member(body, "stream_options") if self.stream_options is not None else b"{}"
+            return with_members(body, {"stream_options": with_members(said, {"include_usage": b"true"})})
         return body
 
 
@@ -147,7 +148,7 @@ def read_usage(body: bytes) -> Usage:
         return usage_of(_ANSWER.decode(body).usage)
     except msgspec.ValidationError as error:
         return _odd_usage(body, error)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UpstreamError("The provider's answer is not JSON", why=str(error)) from None
 
 
@@ -155,7 +156,7 @@ def _odd_usage(body: bytes, error: msgspec.ValidationError) -> Usage:
     """An answer with choices stays one although its usage is of another shape; then the usage is unknown."""
     try:
         members = _ANYTHING.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         members = {}
     if "choices" not in members:
         raise UpstreamError("The provider's answer is no chat completion", why=str(error))
@@ -163,12 +164,11 @@ def _odd_usage(body: bytes, error: msgspec.ValidationError) -> Usage:
 
 
 class ChatStream(PassingStream):
-    __slots__ = ("_partial", "_strip")
+    __slots__ = ("_strip",)
 
     def __init__(self, strip_usage: bool) -> None:
         super().__init__()
         self._strip = strip_usage
-        self._partial = b""
 
     def see(self, text: bytes) -> None:
         if text == b"[DONE]":
@@ -176,7 +176,7 @@ class ChatStream(PassingStream):
             return
         try:
             chunk = _CHUNK.decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise UpstreamError("The provider's stream holds an event that is no chunk", why=str(error)) from None
         if chunk.error is not None:
             self.failure = "error event"
@@ -199,35 +199,24 @@ class ChatStream(PassingStream):
 
     def feed(self, data: bytes) -> bytes:
         if not self.content:
-            data = self.open(data)
-            return self._without_usage(data) if self._strip and data else data
+            return self.open(data)
         self.pieces += 1
         self._tail.append(data)
         self._tail_bytes += len(data)
         if self._tail_bytes > TAIL_BYTES:
             self.trim()
-        if not self._strip or (
-            not self._partial
+        if (
+            not self._rest
             and data.endswith(b"\n\n")
-            and b'"choices":[]' not in data
-            and b'"choices": []' not in data
+            and (not self._strip or (b'"choices":[]' not in data and b'"choices": []' not in data))
         ):
             return data
-        return self._without_usage(data)
+        return self.whole(data)
 
-    def _without_usage(self, data: bytes) -> bytes:
-        events, rest = sse.split(self._partial + data)
-        passing = [event for event in events if not _is_usage(event)]
-        if len(rest) > HELD_BYTES:  # no usage event is that long: let it go on as it comes
-            passing.append(rest)
-            rest = b""
-        self._partial = rest
-        return b"".join(passing)
-
-    def close(self) -> bytes:
-        super().close()
-        rest, self._partial = self._partial, b""
-        return rest
+    def kept(self, events: list[bytes]) -> bytes:
+        if self._strip:
+            events = [event for event in events if not _is_usage(event)]
+        return b"".join(events)
 
 
 def _is_usage(event: bytes) -> bool:
@@ -236,7 +225,7 @@ def _is_usage(event: bytes) -> bool:
         return False
     try:
         chunk = _CHUNK.decode(sse.payload(event))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return chunk.choices == [] and chunk.usage is not None
 

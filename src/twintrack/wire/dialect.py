@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
-from twintrack.errors import BadRequest, TwintrackError
+from twintrack.errors import BadRequest, TwintrackError, nearest
 from twintrack.wire.prompt import LABELS, Prompt
 from twintrack.wire.usage import Usage
 
 REFUSED_MEMBERS = ("api_base", "base_url", "api_key")
 """Where requests go and with which key is configuration, never a request's choice."""
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""What decoding raises on bytes that are no JSON of the shape, nested too deeply, or not UTF-8."""
+
+Tokens = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**53)]
+"""A number of tokens as clients say it; some servers take -1 for no limit. The ledger's integers have an end."""
 
 
 class Asked(msgspec.Struct):
@@ -52,11 +57,13 @@ class Stream(Protocol):
     """The provider said that the answer is complete."""
     failure: str
     """The provider's error event, in a few words; empty if there was none."""
+    inside: bool
+    """The start of an event went on, and its end has not come."""
     pieces: int
     """Pieces forwarded since content: about one a token where the provider does not bundle."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came and return what may go on to the client.
+        """Take what came and return what may go on to the client: whole events, unless one is very long.
 
         Raises:
             UpstreamError: what came cannot be this dialect's stream.
@@ -64,7 +71,7 @@ class Stream(Protocol):
         ...
 
     def close(self) -> bytes:
-        """Read what the end tells; return what was held back."""
+        """Read what the end tells; return the start of an event that was held back. Once more changes nothing."""
         ...
 
     def usage(self) -> Usage: ...
@@ -103,8 +110,8 @@ def decode(endpoint: Endpoint, body: bytes) -> Asked:
         raise BadRequest("The body is not JSON", why=_position(str(error), body)) from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply", fix="Send fewer nested arrays and objects.") from None
-    except UnicodeDecodeError as error:
-        raise BadRequest("The body is not UTF-8", why=f"byte {error.start} begins no character") from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8", why=_first_wrong_byte(body)) from None
     for name in REFUSED_MEMBERS:
         if getattr(asked, name) is not msgspec.UNSET:
             raise BadRequest(
@@ -116,6 +123,14 @@ def decode(endpoint: Endpoint, body: bytes) -> Asked:
     return asked
 
 
+def _first_wrong_byte(body: bytes) -> str:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} begins no character"
+    return ""
+
+
 def _position(message: str, body: bytes) -> str:
     return (
         f"it ends too early, at byte {len(body)}"
@@ -124,24 +139,34 @@ def _position(message: str, body: bytes) -> str:
     )
 
 
+_PREFIX = "twintrack_"
+_LABEL_OF = {_PREFIX + label.replace("-", "_"): label for label in LABELS}
+
+
 def labels_in(metadata: dict[str, msgspec.Raw]) -> dict[str, str]:
     """Routing labels a client put into `metadata`, as `twintrack_class`, `twintrack_deadline_ms` and so on."""
     words: dict[str, str] = {}
-    for label in LABELS:
-        raw = metadata.get("twintrack_" + label.replace("-", "_"))
-        if raw is not None:
-            try:
-                words[label] = str(msgspec.json.decode(raw, type=str | int | float))
-            except msgspec.ValidationError:
-                raise BadRequest(f"$.metadata.twintrack_{label} is neither text nor a number") from None
+    for name, raw in metadata.items():
+        if not name.startswith(_PREFIX):
+            continue
+        path = f"$.metadata.{name[:80]}"
+        label = _LABEL_OF.get(name)
+        if label is None:
+            close = nearest(name, _LABEL_OF, 1)
+            fix = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(_LABEL_OF)}."
+            raise BadRequest(f"{path} is no label", why="names that begin so are ours", fix=fix, param=path)
+        try:
+            words[label] = str(msgspec.json.decode(raw, type=str | int | float))
+        except UNREADABLE:
+            raise BadRequest(f"{path} is neither text nor a number", param=path) from None
     return words
 
 
 def without_labels(metadata: dict[str, msgspec.Raw]) -> bytes | None:
     """`metadata` as raw JSON without our labels; None when nothing else is in it."""
-    kept = {name: raw for name, raw in metadata.items() if not name.startswith("twintrack_")}
+    kept = {name: raw for name, raw in metadata.items() if not name.startswith(_PREFIX)}
     return msgspec.json.encode(kept) if kept else None
 
 
 def has_labels(metadata: dict[str, msgspec.Raw]) -> bool:
-    return any(name.startswith("twintrack_") for name in metadata)
+    return any(name.startswith(_PREFIX) for name in metadata)

@@ -7,7 +7,7 @@ import msgspec
 from twintrack.errors import UpstreamError
 from twintrack.wire import chat
 from twintrack.wire.body import with_members, with_model
-from twintrack.wire.dialect import Asked, Endpoint, Stream, has_labels, without_labels
+from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Stream, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
 from twintrack.wire.stream import known
 from twintrack.wire.usage import NO_USAGE, Usage
@@ -16,6 +16,10 @@ from twintrack.wire.usage import NO_USAGE, Usage
 class EmbeddingsRequest(Asked, kw_only=True):
     input: str | list[str | int | list[int]]
     """Text, texts, tokens, or lists of tokens."""
+
+    def __post_init__(self) -> None:
+        if self.stream:
+            raise ValueError("stream is true, and embeddings are not streamed")
 
     def prompt(self) -> Prompt:
         parts = [self.input] if isinstance(self.input, str) else self.input
@@ -48,7 +52,7 @@ def read_usage(body: bytes) -> Usage:
         usage = _ANSWER.decode(body).usage
     except msgspec.ValidationError as error:
         raise UpstreamError("The provider's answer holds no embeddings", why=str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UpstreamError("The provider's answer is not JSON", why=str(error)) from None
     return NO_USAGE if usage is None else Usage(known(usage.prompt_tokens), 0)
 

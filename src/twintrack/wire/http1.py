@@ -225,18 +225,9 @@ class Chunked:
         self.done = False
         self.rest = b""
 
-    def whole(self, data: bytes) -> bytes | None:
-        """The data of exactly one chunk, if that is what `data` is: how a streamed token usually comes."""
-        if self._held or self._left or self._closing:
-            return None
-        match = _CHUNK.match(data)
-        if match is None:
-            return None
-        start = match.end()
-        end = start + int(match[1], 16)
-        if end == start or end + 2 != len(data) or not data.endswith(b"\r\n"):
-            return None
-        return data[start:end]
+    @property
+    def between_chunks(self) -> bool:
+        return not (self._held or self._left or self._closing or self.done)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Raises FramingError at the first byte that breaks the grammar."""

@@ -6,7 +6,7 @@ import msgspec
 
 from twintrack.errors import TwintrackError, UpstreamError
 from twintrack.wire.body import with_members, with_model
-from twintrack.wire.dialect import Asked, Endpoint, has_labels, without_labels
+from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Tokens, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
 from twintrack.wire.stream import PassingStream, known, total
 from twintrack.wire.usage import NO_USAGE, Usage
@@ -28,7 +28,7 @@ class Message(msgspec.Struct):
 
 class MessagesRequest(Asked, kw_only=True):
     messages: list[Message]
-    max_tokens: int
+    max_tokens: Tokens
     system: str | list[Block] | None = None
     tools: list[msgspec.Raw] | None = None
 
@@ -59,7 +59,7 @@ class MessagesRequest(Asked, kw_only=True):
             ("text",) if len(seen) == 1 else ("text", *sorted(seen - {"text"})),
             tools,
             len(self.messages),
-            self.max_tokens,
+            max(self.max_tokens, 0),
         )
 
     def body_for(self, body: bytes, model: str) -> bytes:
@@ -135,7 +135,7 @@ def read_usage(body: bytes) -> Usage:
         return usage_of(_ANSWER.decode(body).usage)
     except msgspec.ValidationError as error:
         raise UpstreamError("The provider's answer is no message", why=str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UpstreamError("The provider's answer is not JSON", why=str(error)) from None
 
 
@@ -148,7 +148,7 @@ class MessagesStream(PassingStream):
     def see(self, text: bytes) -> None:
         try:
             event = _EVENT.decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise UpstreamError("The provider's stream holds an event of another dialect", why=str(error)) from None
         kind = event.type
         if kind == "content_block_delta":
@@ -157,7 +157,8 @@ class MessagesStream(PassingStream):
             self.content = self.content or (event.content_block is not None and event.content_block.type == "tool_use")
         elif kind == "message_start":
             if event.message is not None:
-                self._usage = usage_of(event.message.usage)
+                # Its output tokens are where the count begins; only `message_delta` says where it ends.
+                self._usage = msgspec.structs.replace(usage_of(event.message.usage), output_tokens=None)
         elif kind == "message_delta":
             self.content = True
             if event.usage is not None:

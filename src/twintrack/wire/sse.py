@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_END = re.compile(rb"\n\r\n|\n[\n\r]|\r\r\n?")
+"""An end of line and a blank one, whichever way each is written."""
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
@@ -18,19 +19,12 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
     return events, data[at:]
 
 
-def ends_event(data: bytes) -> bool:
-    return data.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
-
-
 def payload(event: bytes) -> bytes:
     """The event's data, its lines joined; empty for a comment."""
-    if event.startswith(b"data: ") and event.count(b"\n") == 2 and event.endswith(b"\n\n"):
+    if event.startswith(b"data: ") and event.count(b"\n") == 2 and event.endswith(b"\n\n") and b"\r" not in event:
         return event[6:-2]
-    found = []
-    for line in event.splitlines():
-        if line.startswith(b"data:"):
-            found.append(line[6:] if line.startswith(b"data: ") else line[5:])
-    return b"\n".join(found)
+    lines = [line[5:] for line in event.splitlines() if line.startswith(b"data:")]
+    return b"\n".join([line.removeprefix(b" ") for line in lines])
 
 
 def payloads(data: bytes) -> Iterator[bytes]:

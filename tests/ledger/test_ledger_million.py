@@ -1,0 +1,82 @@
+"""Questions stay quick however many requests there were, and loading stays cheap."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from ledger_records import DEPLOYMENTS, HOUR_US, NAMES, OWN, T0, Books, dispatch, settle
+
+from twintrack.ledger.balance import balance
+from twintrack.ledger.queries import entries, recent, summary
+
+_HOURS = 30 * 24
+
+
+def fill(books: Books, requests: int) -> None:
+    """Thirty days of traffic: five deployments, two routes, three keys, a few outcomes."""
+    rng = random.Random(1)
+    books.now_us = T0 + _HOURS * HOUR_US
+    choices = [
+        [dispatch(deployment=which, route=which % 2, tier=0, key=rng.randrange(-1, 2)) for _ in range(20)]
+        for which in range(len(DEPLOYMENTS))
+    ]
+    from msgspec.structs import replace
+
+    done = settle()
+    step_us = _HOURS * HOUR_US // requests
+    for number in range(requests):
+        which = rng.choices(range(5), (50, 30, 15, 3, 2))[0]
+        at_us = T0 + number * step_us
+        request_id = f"{at_us:x}"
+        books.worker.append(replace(rng.choice(choices[which]), request_id=request_id, at_us=at_us))
+        failed = rng.random() < 0.02
+        books.worker.append(
+            replace(
+                done,
+                request_id=request_id,
+                at_us=at_us + 1_000_000,
+                outcome="upstream_failed" if failed else "ok",
+                ttft_us=rng.randrange(50_000, 900_000),
+                total_us=rng.randrange(900_000, 3_000_000),
+                cost_nusd=None if which == OWN else rng.randrange(1_000_000),
+            )
+        )
+
+
+def measure(folder: Path, requests: int) -> None:
+    books = Books(folder, segment_bytes=4 << 20)
+    fill(books, requests)
+    began = time.process_time()
+    while not books.loader.load().caught_up:
+        continue
+    load_us = (time.process_time() - began) / requests * 1e6
+    took = {}
+    for by in (("route", "tier"), ("day", "model"), ("key", "outcome"), ("hour", "deployment")):
+        began = time.perf_counter()
+        found = summary(books.path, by)
+        took[by] = time.perf_counter() - began
+        simulated = found.simulated_total.requests if found.simulated_total else 0
+        assert found.total.requests + simulated == requests
+    began = time.perf_counter()
+    newest = recent(books.path, 50)
+    assert entries(books.path, newest[0].request_id) == [newest[0]] or newest[0].request_id
+    one_s = time.perf_counter() - began
+    print(f"load {load_us:.1f} us/request, summaries {took}, recent and one entry {one_s:.4f} s")
+    assert max(took.values()) < 1.0
+    assert one_s < 0.2
+    assert load_us < 40, "measured 8 to 12; four times that on a busy machine is no alarm"
+    assert balance(books.path) == []
+    assert NAMES.worker == "w0"
+    books.close()
+
+
+def test_a_hundred_thousand_requests(tmp_path: Path):
+    measure(tmp_path / "data", 100_000)
+
+
+@pytest.mark.long
+def test_a_million_requests(tmp_path: Path):
+    measure(tmp_path / "data", 1_000_000)

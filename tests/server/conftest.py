@@ -1,0 +1,3 @@
+from support.fixtures import claude, mine, other, outside
+
+__all__ = ["claude", "mine", "other", "outside"]
