@@ -17,13 +17,15 @@
     │   ├── TooLarge           head or body over the limit                       413
     │   ├── UnsupportedMedia   not JSON, or compressed                           415
     │   ├── ExpectationFailed  an Expect we do not know                          417
+    │   ├── Misdirected        the Host header names somebody else               421
     │   ├── NoEligibleModel    every deployment was ruled out for good           422
     │   └── HeadTooLarge                                                         431
     ├── Unavailable            we cannot serve right now: draining, or all busy  503
     └── UpstreamError          the provider failed                               502
         └── UpstreamTimeout    the provider was too slow                         504
 
-`server/errors.py` maps these to each dialect's error body; `cli/` maps them to exit codes.
+The `error_body` of each endpoint in `wire/` writes these in that API's form; `cli/` says them and leaves with
+their exit code.
 """
 
 from __future__ import annotations
@@ -144,6 +146,11 @@ class UnsupportedMedia(RequestError):
 class ExpectationFailed(RequestError):
     status = 417
     code = "expectation_failed"
+
+
+class Misdirected(RequestError):
+    status = 421
+    code = "misdirected_request"
 
 
 class NoEligibleModel(RequestError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import subprocess
 import sys
 
@@ -146,3 +149,25 @@ def test_a_pipe_gets_no_colour_and_no_trailing_blanks(cli, args):
     out = cli(*args).out
     assert "\x1b" not in out
     assert [line for line in out.splitlines() if line != line.rstrip()] == []
+
+
+def test_a_terminal_gets_lines_that_fit_and_nothing_is_cut_off():
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "twintrack", "models", "--search", "gpt-5.4"],
+        stdout=theirs,
+        env=dict(os.environ) | {"COLUMNS": "100", "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux ends a terminal whose other side is gone with an error
+            while data := os.read(ours, 65536):
+                shown += data
+    os.close(ours)
+    assert process.returncode == 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r", "")
+    table = text.split("\n\n")[0].splitlines()
+    assert max(map(len, table)) <= 100
+    assert "gpt-5.4-nano" in text
+    words = "".join(text.split())
+    assert "openrouter0.2in,1.25out" in words

@@ -93,9 +93,9 @@ def test_a_configuration_shows_routes_tiers_and_deployments(cli, config):
 
 def test_a_class_is_allowed_or_the_reason_stands_there(cli, config):
     out = cli("models", "--config", str(config), "--class", "restricted").out
-    assert "no: restricted data stays on your own machines, and this is a third party" in out
-    assert out.count("  yes") == 2
-    assert "no:" not in cli("models", "--config", str(config), "--class", "public").out
+    assert "\n  gpt-5.4@openai: restricted data stays on your own machines, and this is a third party.\n" in out
+    assert [line.split()[-1] for line in out.splitlines() if "@" in line and line[0] in "sp-"] == ["yes", "no", "yes"]
+    assert "  no\n" not in cli("models", "--config", str(config), "--class", "public").out
     with config.open("a") as file:
         file.write('[privacy]\nconfidential = { zones = ["own", "contracted"], regions = ["us*"] }\n')
     asked = cli("models", "--config", str(config), "--class", "confidential", "--json").json()

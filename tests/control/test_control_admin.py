@@ -74,9 +74,14 @@ def test_limits_out_of_reach_are_refused(console, query):
 def test_a_request_is_told_and_listed(week, console_over):
     found = console_over(week).get("/admin/api/requests/tt-fallback").json()
     assert [entry["attempt"] for entry in found["entries"]] == [0, 1]
-    assert "mid@together refused after 0.40 s (HTTP 503, overloaded). It was not charged." in found["told"]
+    assert (
+        "Attempt 1: mid@together (mid at together) refused (HTTP 503, overloaded), done after 0.40 s. "
+        "Its tokens are unknown. It was not charged."
+    ) in found["told"]
+    assert "  llama@gpu-room: it has 64 requests in flight, its limit is 64." in found["told"]
     refused = console_over(week).get("/admin/api/requests/tt-refused").json()
     assert refused["entries"][0]["type"] == "refusal"
+    assert "Its data class is restricted; about 64,000 tokens." in refused["told"]
 
 
 def test_an_unknown_request_is_a_404_in_json(console):

@@ -181,8 +181,12 @@ def test_a_request_is_explained_with_its_attempts_and_who_was_ruled_out(week, co
     assert answer.status == 200
     page = words(answer.text)
     assert "with key support-bot and asked for auto (chat, streamed)." in page
-    assert "Chosen was mid@together, tier balanced. It is in the cheapest tier that is good enough" in page
-    assert "mid@together refused after 0.40 s (HTTP 503, overloaded). It was not charged." in page
+    assert "Chosen: mid@together, tier balanced. It is in the cheapest tier that is good enough" in page
+    assert (
+        "Attempt 1: mid@together (mid at together) refused (HTTP 503, overloaded), done after 0.40 s. "
+        "It was not charged."
+    ) in page
+    assert "Together they cost $0.006545." in page
     assert "Without routing, gpt-5.4@openai would have answered for $0.006545: $0.00 saved." in page
     assert "balanced provider refused HTTP 503, overloaded – $0.00 – – 400 ms" in page
     assert "premium answered 812 / 301 512 from the cache $0.00655 $0.00655 on gpt-5.4@openai 310 ms 2.0 s" in page
@@ -200,7 +204,7 @@ def test_a_refusal_is_explained_too(week, console_over):
 
 def test_a_running_request_says_so(week, console_over):
     page = words(console_over(week).get("/console/requests/tt-running").text)
-    assert "gpt-5.4@openai has been running it since" in page
+    assert "Attempt 1: gpt-5.4@openai (gpt-5.4 at openai) has been running since" in page
 
 
 def test_a_simulated_request_says_so_on_top(week, console_over):

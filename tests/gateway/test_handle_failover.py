@@ -4,15 +4,14 @@ dialect of the client, and never looks like a clean end."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.faults import AFTER_CONTENT, AFTER_MESSAGE_CONTENT, BEFORE_CONTENT, BEFORE_STREAMED_CONTENT, Fault
 from support.gateway import Served, cost_nusd, deployment, provider, question, route
 from support.provider import Provider, refusing_port
 from support.raw import Answer, events, words
-
 from twintrack.providers.scripted import chat_answer, chat_events, error_answer, message_answer, message_events, stream
 
 SHORT = """
@@ -37,7 +36,9 @@ def gateway(
     mine: Provider, other: Provider, claude: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     config = SHORT
-    config += provider("mine", mine.url) + provider("other", other.url) + provider("claude", claude.url, api="anthropic")
+    config += (
+        provider("mine", mine.url) + provider("other", other.url) + provider("claude", claude.url, api="anthropic")
+    )
     config += provider("nobody", f"http://127.0.0.1:{refusing_port()}/v1")
     for name, fault in FAULTS.items():
         mine.scripts[slug(name)] = fault.script
@@ -85,7 +86,7 @@ def test_a_failure_before_content_is_answered_by_the_next_deployment(
     assert other.requests == asked_before + 1
     rows = gateway.entries(answer.id)
     assert len(mine.asked(slug(name))) == len(rows) - 1
-    # A kept-alive connection that closes without a word was stale, perhaps: that is tried once more, on a row of its own.
+    # A kept-alive connection that closes without a word was stale, perhaps: it is tried anew, on a row of its own.
     first, second = [row for row in rows if (row["state"], row["outcome"]) != ("released", "upstream_failed")]
     assert (first["deployment"], first["state"], first["outcome"]) == (f"{slug(name)}.bad", fault.state, fault.outcome)
     assert first["cost_nusd"] == (0 if fault.state == "released" else None)
@@ -206,9 +207,7 @@ def test_a_failure_behind_content_ends_a_message_with_an_error(gateway: Served, 
 
     answer = gateway.ask(question(f"message-{slug(name)}", stream=True, max_tokens=9), "/v1/messages")
 
-    check_broken_off(
-        gateway, answer, fault, "timeout_error" if fault.outcome == "upstream_timeout" else "api_error"
-    )
+    check_broken_off(gateway, answer, fault, "timeout_error" if fault.outcome == "upstream_timeout" else "api_error")
     assert answer.body.count(b"event: error\n") == (2 if name == "error event" else 1)
     assert b"message_stop" not in answer.body
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -223,7 +225,7 @@ def test_explain_tells_the_story_of_a_request(run, books: Books):
         "Its tokens are unknown. It was not charged.",
         "Attempt 2: gpt@openai (gpt at openai) answered, first token after 0.30 s, done after 2.00 s. "
         "It took 812 tokens and gave 301. It cost $0.0004.",
-        "Together: $0.0004.",
+        "Together they cost $0.0004.",
         "Without routing, gpt@openai would have answered for $0.001: $0.0006 saved.",
     ]
 
@@ -284,8 +286,32 @@ def test_explain_json_is_the_ledgers_rows(run, books: Books):
     assert refusal["type"] == "refusal"
 
 
-def test_explain_of_an_unknown_request_fails(run, tmp_path: Path):
+def test_explain_waits_for_a_running_gateway_to_load_what_it_just_wrote(run, books: Books):
+    books.load()
+    books.write(dispatch("x"), settle("x"))
+    soon = threading.Timer(0.25, books.loader.load)
+    soon.start()
+    status, out, _ = run("explain", "x")
+    soon.join()
+    assert status == 0
+    assert out.startswith("Request x came on")
+
+
+def test_explain_waits_no_longer_than_a_gateway_needs(run, books: Books):
+    books.load(dispatch("a"), settle("a"))
+    began = time.monotonic()
+    status, _, err = run("explain", "nobody")
+    assert status == 1
+    assert "There is no request 'nobody'" in err
+    assert 1.5 <= time.monotonic() - began < 10
+
+
+def test_explain_of_an_unknown_request_fails_at_once_where_no_gateway_runs(run, books: Books, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits for nobody"))
+    books.load(dispatch("a"), settle("a"))
+    books.loader.close()
     status, _, err = run("explain", "nobody")
     assert status == 1
     assert "There is no request 'nobody'" in err
     assert run("explain", "nobody", "--data", str(tmp_path / "nothing"), data=False)[0] == 1
+    books.loader = Loader(books.folder)

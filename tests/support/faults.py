@@ -116,7 +116,9 @@ AFTER_MESSAGE_CONTENT: dict[str, Fault] = {
     "closed": Fault(stream(_MESSAGE, end="close"), *_FAILED),
     "ends without a stop": Fault(stream(_MESSAGE), *_FAILED),
     "error event": Fault(
-        stream([*_MESSAGE, b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n']),
+        stream(
+            [*_MESSAGE, b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n']
+        ),
         *_FAILED,
     ),
     "half an event": Fault(stream([*_MESSAGE, b"event: content_block_delta\ndata: {"]), *_FAILED),

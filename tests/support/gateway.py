@@ -164,6 +164,9 @@ class Served:
 
         return eventually(look)[:most]
 
+    def refusals(self, request_id: str) -> list[dict[str, Any]]:
+        return eventually(lambda: self.query("SELECT * FROM refusals WHERE request_id = ?", request_id))
+
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Rows of the ledger; it may come to life a moment after the gateway serves."""
         if not self._has_ledger:

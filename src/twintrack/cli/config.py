@@ -100,7 +100,7 @@ def explain(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(values)))
         return
-    show(("value", "is", "from"), [(each.path, _spelled(each.value), each.origin) for each in values])
+    show(("value", "is", "from"), [(each.path, _spelled(each.value), each.origin) for each in values], whole=("value",))
 
 
 @command.command("reference", short_help="Print what every word means.")

@@ -34,6 +34,13 @@ def ledger(data: Path) -> Path | None:
 
     A running gateway loads its journals itself, within a fraction of a second. If none does, this command does it.
     """
+    load(data)
+    path = database(data)
+    return path if path.exists() else None
+
+
+def load(data: Path) -> bool:
+    """Load what workers have written so far. False: another process does that, and may not be done."""
     path = database(data)
     waiting = any(journal_folder(data).glob(f"*{SUFFIX}"))
     if waiting or path.exists():
@@ -43,12 +50,12 @@ def ledger(data: Path) -> Path | None:
                     _warn(loaded.problems)
                 _warn(loaded.problems)
         except LoaderBusy:
-            pass
+            return False
         except LedgerError as error:
             if not path.exists():
                 raise
             _warn((f"The newest rows may be missing: {error}",))
-    return path if path.exists() else None
+    return True
 
 
 def _warn(problems: tuple[str, ...]) -> None:

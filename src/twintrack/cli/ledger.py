@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -17,10 +15,9 @@ from rich.text import Text
 from twintrack.cli import data as data_folder
 from twintrack.errors import nearest
 from twintrack.ledger.balance import balance
+from twintrack.ledger.moment import FORMS, moment_us
 from twintrack.ledger.queries import BY, Idle, Line, Savings, Summary, summary
 
-_UNIT_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_AGO = re.compile(r"(\d{1,6})([mhdw])")
 _ALL = "all"
 _DIGITS = (2, 4, 6, 9)
 _WIDE = 200
@@ -40,15 +37,10 @@ def _words(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 def _time_us(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     if value is None:
         return None
-    if ago := _AGO.fullmatch(value):
-        return time.time_ns() // 1000 - int(ago[1]) * _UNIT_S[ago[2]] * 1_000_000
     try:
-        at = datetime.fromisoformat(value)
+        return moment_us(value, time.time_ns() // 1000)
     except ValueError:
-        raise click.BadParameter(
-            f"{value!r} is no time. Use 30m, 12h, 7d, 2w, 2026-11-01 or 2026-11-01T09:00 (UTC).", ctx, param
-        ) from None
-    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1_000_000
+        raise click.BadParameter(f"{value!r} is no time. {FORMS}", ctx, param) from None
 
 
 @click.command("ledger")

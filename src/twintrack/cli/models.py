@@ -260,6 +260,7 @@ def _tell_catalogue(listed: Catalogue, provider: str | None) -> None:
             for model in listed.models
         ],
         right=("window",),
+        whole=("model", "window"),
     )
     click.echo(
         f"\n{len(listed.models)} models. Prices: genai-prices {listed.genai_prices} with our dated overrides, on "
@@ -410,6 +411,7 @@ def _rules(route: Way) -> str:
 
 
 def _tell_deployments(rows: list[tuple[str, Placed]], asked: DataClass | None) -> None:
+    reasons = {each.name: each.why_not for _, each in rows if each.why_not is not None}
     titles = ("tier", "deployment", "zone", "region", "price", "window", "quality", "from", asked or "sees data up to")
     show(
         titles,
@@ -428,7 +430,10 @@ def _tell_deployments(rows: list[tuple[str, Placed]], asked: DataClass | None) -
             for tier, each in rows
         ],
         right=("window",),
+        whole=("tier", "deployment", "window"),
     )
+    for name, reason in reasons.items():
+        click.echo(f"  {name}: {reason}.")
 
 
 def _price(each: Placed) -> str:
@@ -440,5 +445,5 @@ def _price(each: Placed) -> str:
 
 def _sees(each: Placed, asked: DataClass | None) -> str:
     if asked is not None:
-        return "yes" if each.why_not is None else f"no: {each.why_not}"
+        return "yes" if each.why_not is None else "no"
     return each.may_see[-1] if each.may_see else "none"

@@ -14,8 +14,15 @@ _UNCUT = 10_000
 """Columns where nobody looks at a screen."""
 
 
-def show(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print a table to stdout; the columns in `right` hold numbers."""
+def show(
+    titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
+) -> None:
+    """Print a table to stdout.
+
+    Args:
+        right: columns that hold numbers.
+        whole: columns that are never broken, so that what stands in them can be copied.
+    """
     console = Console(highlight=False, markup=False, emoji=False)
     piped = not console.is_terminal
     if piped:
@@ -24,7 +31,7 @@ def show(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequenc
         )
     table = Table(box=None, pad_edge=False)
     for title in titles:
-        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
+        table.add_column(title, justify="right" if title in right else "left", no_wrap=title in whole, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)

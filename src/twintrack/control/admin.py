@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -20,15 +19,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from twintrack.config.snapshot import Deployment, Snapshot
-from twintrack.control.story import told
 from twintrack.errors import BadRequest, NotFound, nearest
 from twintrack.ledger.balance import balance
+from twintrack.ledger.moment import FORMS, moment_us
 from twintrack.ledger.queries import BY, entries, recent, summary
 from twintrack.ledger.schema import database
+from twintrack.ledger.story import told
 
 MOST_ENTRIES = 1000
-_AGO = re.compile(r"(\d{1,6})([mhdw])", re.ASCII)
-_UNIT_S = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -110,18 +108,10 @@ class Admin:
         return path if path.exists() else None
 
     def _time(self, name: str, said: str) -> int:
-        """Microseconds since 1970 of `7d` (ago) or an ISO 8601 time, UTC unless it says otherwise."""
-        if ago := _AGO.fullmatch(said):
-            return self._clock_us() - int(ago[1]) * _UNIT_S[ago[2]] * 1_000_000
         try:
-            at = datetime.fromisoformat(said)
-            return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1_000_000
-        except (ValueError, OverflowError):
-            raise BadRequest(
-                f"{name} is {said[:80]!r}, which is no time",
-                fix="Use 30m, 12h, 7d, 2w, 2026-11-01 or 2026-11-01T09:00 (UTC).",
-                param=name,
-            ) from None
+            return moment_us(said, self._clock_us())
+        except ValueError:
+            raise BadRequest(f"{name} is {said[:80]!r}, which is no time", fix=FORMS, param=name) from None
 
 
 def _deployment(deployment: Deployment) -> dict[str, object]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from twintrack.control.serving import ZONES, is_demo
 from twintrack.control.words import NONE, UNKNOWN, count, us, usd
-from twintrack.ledger.queries import Attempt
+from twintrack.ledger.queries import Attempt, paid_nusd
 from twintrack.ledger.rollup import NO_ANSWER
 
 _OUTCOMES = {
@@ -91,10 +91,3 @@ def tokens(attempt: Attempt) -> str:
     if attempt.input_tokens is None and attempt.output_tokens is None:
         return UNKNOWN
     return f"{count(attempt.input_tokens)} / {count(attempt.output_tokens)}"
-
-
-def paid_nusd(attempt: Attempt) -> int | None:
-    """What an attempt cost, its part of an engine's hour included; None: unknown."""
-    if attempt.per_hour_nusd > 0:
-        return attempt.allocated_nusd
-    return 0 if attempt.state == "released" and attempt.cost_nusd is None else attempt.cost_nusd

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.control.problem import problem
-from twintrack.errors import MethodNotAllowed, RequestError, TwintrackError
+from twintrack.errors import MethodNotAllowed, Misdirected, TwintrackError
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -24,13 +24,6 @@ HEADERS = {
     "cache-control": "no-store",
 }
 _LINES = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-
-
-class Misdirected(RequestError):
-    """The Host header names somebody else."""
-
-    status = 421
-    code = "misdirected_request"
 
 
 class Guard:

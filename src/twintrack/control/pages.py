@@ -16,10 +16,10 @@ from twintrack.control.latest import latest
 from twintrack.control.overview import overview
 from twintrack.control.render import render
 from twintrack.control.serving import first_request, serving
-from twintrack.control.story import told
 from twintrack.errors import NotFound
 from twintrack.ledger.queries import Attempt, entries
 from twintrack.ledger.schema import database
+from twintrack.ledger.story import in_short
 from twintrack.policy.explain import fix_sentence, objection_sentence
 
 _STATIC = Path(__file__).parent / "static"
@@ -89,7 +89,7 @@ class Pages:
             snapshot,
             asked_id=asked,
             first=found[0],
-            sentences=told(found),
+            sentences=in_short(found),
             attempts=[shown(each) for each in attempts],
             simulated=any(each.simulated for each in attempts),
             ruled_out=[

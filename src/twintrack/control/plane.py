@@ -87,7 +87,14 @@ def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path) -> int:
 
 async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path) -> None:
     config = uvicorn.Config(
-        application(lambda: keeper.snapshot), uds=console_socket, log_config=None, access_log=False, lifespan="off"
+        application(lambda: keeper.snapshot),
+        uds=console_socket,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
     )
     server = _Server(config, keeper)
 

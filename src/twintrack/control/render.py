@@ -12,6 +12,7 @@ from starlette.responses import Response
 from twintrack import __version__
 from twintrack.config.snapshot import Snapshot
 from twintrack.control import words
+from twintrack.ledger.moment import moment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,7 +34,7 @@ def _environment() -> Environment:
     environment.filters.update(
         usd=words.usd,
         count=words.count,
-        moment=words.moment,
+        moment=moment,
         iso=words.iso,
         share=words.share,
         segment=lambda text: quote(text, safe=""),

@@ -84,10 +84,6 @@ def hour(at_us: int) -> str:
     return f"{_utc(at_us):%H:%M}"
 
 
-def moment(at_us: int) -> str:
-    return f"{_utc(at_us):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def iso(at_us: int) -> str:
     return f"{_utc(at_us):%Y-%m-%dT%H:%M:%SZ}"
 

@@ -46,6 +46,8 @@ _WHY_NOT_OK = {2: "only 200 is an answer", 3: "redirects are not followed"}
 _MAX_REFUSAL_BYTES = 1_048_576
 _BYTES_PER_TOKEN = 4
 _AFFINITY_CHARS = 1024
+_NAMED_OUTPUT_TOKENS = 256
+"""What a request that is not read is taken to give, for its predicted cost."""
 _LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
 _RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 _TEXT_ONLY = ("text",)
@@ -93,6 +95,7 @@ class Exchange:
         "_over",
         "_pipe",
         "_position",
+        "_prompt_tokens_est",
         "_pulse",
         "_redialled",
         "_response",
@@ -185,7 +188,6 @@ class Exchange:
         serving, asked, endpoint = self._serving, self._asked, self._endpoint
         name = asked.model
         route = self._route = serving.routes.get(name)
-        floor = serving.floor(self._key)
         if route is None:
             deployment = serving.names.get(name)
             if deployment is None:
@@ -195,19 +197,17 @@ class Exchange:
                     fix=f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists all.",
                     param="$.model",
                 )
-            self._signals = _named_signals(endpoint, asked, self._labels, floor, body_bytes)
-            return decide_named(
-                serving.policy, deployment, self._signals, serving.load, key=self._key, dialect=endpoint.dialect
-            )
+            return self._decide_named(deployment, body_bytes)
         prompt = asked.prompt()
         self._signals = read(
             prompt,
             self._labels,
             endpoint=endpoint.name,
             stream=bool(asked.stream),
-            floor=floor,
+            floor=serving.floor(self._key),
             default_class=route.default_class,
         )
+        self._prompt_tokens_est = self._signals.prompt_tokens_est
         decision = decide(
             serving.policy,
             route,
@@ -227,6 +227,25 @@ class Exchange:
                 return msgspec.structs.replace(decision, order=(observed.admitted, *rest))
         return decision
 
+    def _decide_named(self, deployment: int, body_bytes: int) -> Decision:
+        """For a client that chose for itself. Without labels nothing in the request can change the answer."""
+        serving, endpoint = self._serving, self._endpoint
+        self._prompt_tokens_est = body_bytes // _BYTES_PER_TOKEN
+        same = (deployment, self._key, endpoint.name, self._asked.stream)
+        known = serving.named.get(same) if self._labels is NO_LABELS else None
+        if known is None:
+            signals = self._signals = _named_signals(
+                endpoint, self._asked, self._labels, serving.floor(self._key), self._prompt_tokens_est
+            )
+            decision = decide_named(
+                serving.policy, deployment, signals, serving.load, key=self._key, dialect=endpoint.dialect
+            )
+            if self._labels is NO_LABELS:
+                serving.named[same] = signals, decision
+            return decision
+        self._signals, decision = known
+        return decision
+
     def _refuse(self, error: TwintrackError) -> None:
         """Nobody was asked. What was understood of the request stays on record."""
         self._over = True
@@ -243,7 +262,7 @@ class Exchange:
                     error.status,
                     error.code,
                     _RUNG[self._signals.data_class],
-                    self._signals.prompt_tokens_est,
+                    self._prompt_tokens_est,
                     ruled_out,
                 )
             )
@@ -279,8 +298,8 @@ class Exchange:
                     decision.reason,
                     decision.deployment,
                     decision.baseline,
-                    signals.prompt_tokens_est,
-                    decision.predicted_nusd,
+                    self._prompt_tokens_est,
+                    decision.predicted_nusd if self._route else self._predicted_nusd(target),
                     decision.p_good,
                     signals.complexity if self._route else None,
                     decision.propensity,
@@ -304,6 +323,10 @@ class Exchange:
         self._first_byte = False
         self.deadline = gateway.now + serving.snapshot.deadlines.first_byte_s
         gateway.pool.send(admitted, call, self, self._attempt, fresh=fresh)
+
+    def _predicted_nusd(self, target: Deployment) -> int | None:
+        price = target.price
+        return None if price is None else cost_nusd(price, self._prompt_tokens_est, _NAMED_OUTPUT_TOKENS)
 
     def _another(self, error: UpstreamError, *, same: bool = False) -> bool:
         """Move on to the next allowed deployment, if content has not begun and there is one."""
@@ -586,7 +609,7 @@ class Exchange:
         """What was probably used, where the provider did not say."""
         stream = self._stream
         output = stream.pieces if stream is not None else self._answer_bytes // _BYTES_PER_TOKEN
-        known = usage.input_tokens if usage.input_tokens is not None else self._signals.prompt_tokens_est
+        known = usage.input_tokens if usage.input_tokens is not None else self._prompt_tokens_est
         return msgspec.structs.replace(usage, input_tokens=known, output_tokens=output)
 
     def _cost(self, deployment: Deployment, usage: Usage) -> int | None:
@@ -640,13 +663,13 @@ class Exchange:
         return limits.max_answer_bytes if self._response.status == 200 else _MAX_REFUSAL_BYTES
 
 
-def _named_signals(endpoint: Endpoint, asked: Asked, labels: Labels, floor: DataClass, body_bytes: int) -> Signals:
+def _named_signals(endpoint: Endpoint, asked: Asked, labels: Labels, floor: DataClass, tokens: int) -> Signals:
     """A request that names its deployment is not read: its size and its class are enough."""
     return Signals(
         endpoint.name,
         bool(asked.stream),
-        body_bytes // _BYTES_PER_TOKEN,
-        0,
+        tokens,
+        _NAMED_OUTPUT_TOKENS,
         0,
         _TEXT_ONLY,
         False,

@@ -5,6 +5,8 @@ A `Pulse` belongs to a deployment's name and outlives a reload, so that a reques
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000)
 """Upper bounds of the latency histogram; one more bucket holds the rest."""
 _FAILURES_TO_OPEN = 3
@@ -61,12 +63,7 @@ class Pulse:
         if ttft_ms is not None:
             self.ttft_ms = _smooth(self.ttft_ms, ttft_ms)
         self.latency_ms = _smooth(self.latency_ms, latency_ms)
-        at = 0
-        for bound in BUCKETS_MS:
-            if latency_ms <= bound:
-                break
-            at += 1
-        self.buckets[at] += 1
+        self.buckets[bisect_left(BUCKETS_MS, latency_ms)] += 1
         self.latency_sum_ms += latency_ms
 
     def failed(self, now: float) -> None:

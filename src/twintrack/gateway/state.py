@@ -20,8 +20,10 @@ from twintrack.errors import TwintrackError
 from twintrack.gateway.pulse import Pulse
 from twintrack.ledger.records import SCHEMA, Dispatch, Names, Refuse, Settle
 from twintrack.policy.compiled import Policy
+from twintrack.policy.choose import Decision
 from twintrack.providers.pool import Pool
 from twintrack.providers.upstream import upstream
+from twintrack.signals.signals import Signals
 from twintrack.wire.endpoints import ENDPOINTS
 
 
@@ -66,6 +68,8 @@ class Serving:
         )
         self._keys = {key.sha256: key.index for key in snapshot.keys}
         self._seen: dict[bytes, int] = {}
+        self.named: dict[tuple[int, int, str, bool | None], tuple[Signals, Decision]] = {}
+        """Decisions about requests that name a deployment and carry no label: one for each kind there is."""
         self._tiers = {
             (route.index, deployment): tier_index
             for route in snapshot.routes

@@ -297,6 +297,13 @@ def recent(db_path: Path, limit: int = 50, before: int | None = None) -> list[En
 # ---- one entry
 
 
+def paid_nusd(attempt: Attempt) -> int | None:
+    """What an attempt cost, its part of an engine's hour included; None: unknown."""
+    if attempt.per_hour_nusd > 0:
+        return attempt.allocated_nusd
+    return 0 if attempt.state == "released" and attempt.cost_nusd is None else attempt.cost_nusd
+
+
 def _attempt(row: tuple[Any, ...]) -> Attempt:
     values = dict(zip(Attempt.__struct_fields__, row, strict=False))
     values["stream"] = bool(values["stream"])

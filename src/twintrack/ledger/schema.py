@@ -253,18 +253,12 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"The ledger {path} cannot be opened", why=str(error)) from error
-    try:
+    with _closed_if_it_fails(connection, path):
         connection.execute("PRAGMA page_size = 8192")  # of a new file; a sixth quicker to fill than with 4096
         _migrate(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
         connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error as error:
-        connection.close()
-        raise explained(error, path) from error
-    except LedgerError:
-        connection.close()
-        raise
     return connection
 
 
@@ -282,22 +276,27 @@ def open_reader(path: Path) -> sqlite3.Connection:
         )
     except sqlite3.Error as error:
         raise explained(error, path) from error
-    try:
+    with _closed_if_it_fails(connection, path):
         version = _version(connection)
         _refuse_newer(version, path)
+        if version < VERSION:
+            raise LedgerError(
+                f"The ledger {path} has version {version}, this program reads version {VERSION}",
+                fix="Start the gateway once, or run `twintrack ledger`, to bring it up to date",
+            )
+    return connection
+
+
+@contextmanager
+def _closed_if_it_fails(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    try:
+        yield
     except sqlite3.Error as error:
         connection.close()
         raise explained(error, path) from error
     except LedgerError:
         connection.close()
         raise
-    if version < VERSION:
-        connection.close()
-        raise LedgerError(
-            f"The ledger {path} has version {version}, this program reads version {VERSION}",
-            fix="Start the gateway once, or run `twintrack ledger`, to bring it up to date",
-        )
-    return connection
 
 
 @contextmanager

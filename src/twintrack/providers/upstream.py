@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from twintrack.config.snapshot import Deployment
 from twintrack.wire.dialect import Endpoint
 from twintrack.wire.http1 import Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """What a connection belongs to; connections are shared between deployments of one address."""
 
     host: str

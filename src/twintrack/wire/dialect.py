@@ -16,6 +16,7 @@ from twintrack.errors import BadRequest, TwintrackError, nearest
 from twintrack.wire.prompt import LABELS, Prompt
 from twintrack.wire.usage import Usage
 
+_UNSET = msgspec.UNSET
 REFUSED_MEMBERS = ("api_base", "base_url", "api_key")
 """Where requests go and with which key is configuration, never a request's choice."""
 UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -112,15 +113,15 @@ def decode(endpoint: Endpoint, body: bytes) -> Asked:
         raise BadRequest("The body is nested too deeply", fix="Send fewer nested arrays and objects.") from None
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8", why=_first_wrong_byte(body)) from None
-    for name in REFUSED_MEMBERS:
-        if getattr(asked, name) is not msgspec.UNSET:
-            raise BadRequest(
-                f"$.{name} is not accepted",
-                why="addresses and keys of providers come from the gateway's configuration",
-                fix=f"Leave {name} out.",
-                param=f"$.{name}",
-            )
-    return asked
+    if asked.api_base is _UNSET and asked.base_url is _UNSET and asked.api_key is _UNSET:
+        return asked
+    name = next(name for name in REFUSED_MEMBERS if getattr(asked, name) is not _UNSET)
+    raise BadRequest(
+        f"$.{name} is not accepted",
+        why="addresses and keys of providers come from the gateway's configuration",
+        fix=f"Leave {name} out.",
+        param=f"$.{name}",
+    )
 
 
 def _first_wrong_byte(body: bytes) -> str:

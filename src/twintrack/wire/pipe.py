@@ -14,8 +14,9 @@ from twintrack.wire.stream import PassingStream
 
 _LONGEST = 4_096
 """Chunks up to this many bytes, framing included."""
-_KEPT = 48
-"""Chunks remembered for reading usage and finish reason at the end."""
+_KEPT = 8
+"""Chunks remembered for the end, where finish reason, usage and the last word are read: three events at most, in the
+dialects we know."""
 
 
 def _size_line(total: int) -> bytes:

@@ -1,0 +1,54 @@
+"""A request in sentences; test_ledger_commands.py has the whole of it, as `twintrack explain` prints it."""
+
+from __future__ import annotations
+
+from ledger_records import PREMIUM, Books, dispatch, refuse, released, settle
+
+from twintrack.ledger.queries import entries
+from twintrack.ledger.story import in_short, told
+
+
+def test_in_short_it_leaves_out_what_a_page_shows_in_tables(books: Books):
+    ruled_out = ((PREMIUM, "context", 512, 812),)
+    books.load(
+        dispatch("a", ruled_out=ruled_out),
+        released("a", total_us=150_000),
+        dispatch("a", 1, deployment=PREMIUM, tier=2),
+        settle("a", 1, cost_nusd=400_000),
+    )
+    assert in_short(entries(books.path, "a")) == [
+        "Request a came on 2027-01-15 08:00:00 UTC with key dev and asked for auto (chat, streamed).",
+        "Chosen: mid@managed, tier balanced. It is in the cheapest tier that is good enough for a request like this.",
+        "Expected were a chance of 93% that its answer is good enough and a cost of $0.00012 (policy 0123456789ab).",
+        "Attempt 1: mid@managed (mid at managed) refused (HTTP 503), done after 0.15 s. It was not charged.",
+        "Attempt 2: gpt@openai (gpt at openai) answered, first token after 0.30 s, done after 2.00 s. It cost $0.0004.",
+        "Together they cost $0.0004.",
+        "Without routing, gpt@openai would have answered for $0.001: $0.0006 saved.",
+    ]
+
+
+def test_a_cost_that_is_partly_unknown_is_no_sum(books: Books):
+    books.load(
+        dispatch("a"),
+        settle("a", cost_nusd=None, state="unknown", outcome="upstream_failed", ttft_us=None, total_us=None),
+        dispatch("a", 1, deployment=PREMIUM, tier=2),
+        settle("a", 1, cost_nusd=400_000),
+    )
+    story = told(entries(books.path, "a"))
+    assert "Together they cost an unknown amount." in story
+    assert any("Attempt 1: mid@managed (mid at managed) failed (HTTP 200). It took" in line for line in story)
+
+
+def test_a_refusal_is_told_in_full_and_in_short(books: Books):
+    books.load(refuse("f"))
+    found = entries(books.path, "f")
+    came = "Request f came on 2027-01-15 08:00:00 UTC with key dev and asked for auto (chat)."
+    ended = "It was sent to nobody and cost nothing: no_eligible_model (HTTP 422)."
+    assert in_short(found) == [came, ended]
+    assert told(found) == [
+        came,
+        "Its data class is restricted; about 800 tokens.",
+        "Ruled out:",
+        "  gpt@openai: restricted data stays on your own machines, and this is a third party.",
+        ended,
+    ]
