@@ -48,6 +48,8 @@ bench: $(VENV)/.local
 docs: $(VENV)/.local
 	$(BIN)/python -m twintrack.config.reference > docs/configuration.md.new
 	mv docs/configuration.md.new docs/configuration.md
+	$(BIN)/python -m twintrack.cli.reference > docs/cli.md.new
+	mv docs/cli.md.new docs/cli.md
 
 environment: $(VENV)/.dev
 

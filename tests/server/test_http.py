@@ -32,7 +32,7 @@ max_connections = 60
 @pytest.fixture(scope="module")
 def gateway(mine: Provider, claude: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     config = CONFIG + provider("mine", mine.url) + provider("claude", claude.url, api="anthropic")
-    config += deployment("m", "mine") + deployment("vectors", "mine", facts=", embeddings = true")
+    config += deployment("m", "mine") + deployment("renamed", "mine", model="other") + deployment("vectors", "mine", facts=", embeddings = true")
     config += deployment("sonnet", "claude") + route("support-bot", "m")
     claude.default = message_answer("hello")
     with Served(tmp_path_factory.mktemp("http"), config) as gateway:
@@ -73,7 +73,7 @@ def said(answer: Answer) -> str:
         (b"{", "The body is not JSON. it ends too early, at byte 1."),
         (b'{"model":"m","messages":[}', "The body is not JSON. invalid character (byte 25)."),
         (b"model=m", "The body is not JSON. invalid character (byte 0)."),
-        (b'{"model":"m","messages":[]}{}', "The body is not JSON. trailing characters (byte 27)."),
+        (b'{"model":"m","messages":[]}{}', "The body is not JSON. trailing characters (byte 28)."),
         (b'{"model":"\xff","messages":[]}', "The body is not UTF-8. byte 10 begins no character."),
         (b'{"model":"\\ud800","messages":[]}', "The body is not JSON."),
         (b'{"model":"m","messages":[],"x":' + b"[" * 9_000, "The body is nested too deeply."),
@@ -83,12 +83,12 @@ def said(answer: Answer) -> str:
         (b'{"messages":[]}', "$: Object missing required field `model`."),
         (b'{"model":5,"messages":[]}', "$.model: Expected `str`, got `int`."),
         (b'{"model":"m","messages":[{"role":"user","content":{}}]}', "$.messages[0].content: Expected `str | array | null`"),
-        (b'{"model":"m","messages":[],"max_tokens":1e99}', "$.max_tokens: Number out of range."),
+        (b'{"model":"m","messages":[],"max_tokens":1e999}', "$.max_tokens: Number out of range."),
         (b'{"model":"m","messages":[],"max_tokens":' + b"9" * 40 + b"}", "$.max_tokens: Expected `int` <="),
         (b'{"model":"m","messages":[],"api_base":"http://x"}', "$.api_base is not accepted."),
         (b'{"model":"m","messages":[],"base_url":null}', "$.base_url is not accepted."),
         (b'{"model":"m","messages":[],"api_key":"k"}', "$.api_key is not accepted."),
-        (b'{"model":"m","mod\\u0065l":"m","messages":[],"\xff":1}', "The name of a member is no text."),
+        (b'{"mod\\u0065l":"renamed","messages":[],"\xff":1}', "The name of a member is no text."),
         (b'{"model":"mm","messages":[]}', "There is no model 'mm'. Did you mean m?"),
         (b'{"model":"suport-bot","messages":[]}', "There is no model 'suport-bot'. Did you mean support-bot?"),
         (b'{"model":"zzzzzz","messages":[]}', "There is no model 'zzzzzz'. GET /v1/models lists all."),

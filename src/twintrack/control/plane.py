@@ -127,6 +127,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def main_loop(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # by now there are handlers
         parent = os.getppid()
         counter = 0
         while not await self.on_tick(counter):

@@ -29,6 +29,8 @@ from twintrack.server.board import Board
 if TYPE_CHECKING:
     from twintrack.engines.start import EngineProcess
 
+_ENGINE_S = 20.0
+"""What engines get to load before we serve without them."""
 _LOOK_S = 1.0
 """How often files are looked at for changes."""
 _LONGEST_PAUSE_S = 0.5
@@ -99,7 +101,7 @@ class Supervisor:
             for child in self._children:
                 self._start(child)
             for engine in self._plan.engines:
-                engine.wait_ready(20.0)
+                _await(engine)
             self._plan.on_ready(self._snapshot)
             self._watch()
         finally:
@@ -203,9 +205,9 @@ class Supervisor:
             return
         status = 1
         try:
+            # Signals stay blocked until the child has its handlers: one that came before them would just kill it.
             for each in _SIGNALS:
                 signal.signal(each, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             _call_me(child.name)
             status = child.run()
         except KeyboardInterrupt:
@@ -335,6 +337,16 @@ class Supervisor:
         for child in running:
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
+
+
+def _await(engine: EngineProcess) -> None:
+    """Raises EnvironmentProblem if the engine died; one that loads a large model is left to it."""
+    try:
+        engine.wait_ready(_ENGINE_S)
+    except EnvironmentProblem as error:
+        if not engine.alive():
+            raise
+        print(f"twintrack: {error} Requests to it fail until then.", file=sys.stderr, flush=True)
 
 
 def _call_me(name: str) -> None:

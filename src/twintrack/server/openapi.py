@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from twintrack import __version__
+from twintrack.wire.dialect import REFUSED_MEMBERS
 from twintrack.wire.endpoints import ENDPOINTS
 from twintrack.wire.prompt import LABELS
 
@@ -32,6 +33,9 @@ def document() -> bytes:
     """The document as JSON."""
     types = [endpoint.decoder.type for endpoint in ENDPOINTS]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    for endpoint in ENDPOINTS:
+        properties = components[endpoint.decoder.type.__name__]["properties"]
+        properties.update({name: {"not": {}, "description": "Refused."} for name in REFUSED_MEMBERS})
     paths: dict[str, object] = {}
     for endpoint, schema in zip(ENDPOINTS, schemas, strict=True):
         paths[endpoint.path] = {

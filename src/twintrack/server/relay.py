@@ -1,7 +1,7 @@
 """Pages and admin requests go on to the control plane over its Unix socket; the data plane only carries bytes.
 
-Not the request path of models: it is written for clarity, on asyncio's streams. The console is shown where nobody
-else can look: to loopback clients, or to callers with a key.
+Not the request path of models: it is written for clarity, on asyncio's streams. `server/api.py` lets only
+clients on this machine come here.
 """
 
 from __future__ import annotations

@@ -131,6 +131,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
             shown = news
             post.board.write(post.slot, metrics.encoded(here()))
 
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor had them wait for the handlers above
     parent = os.getppid()
     ticks = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from twintrack.errors import TwintrackError, UpstreamError
@@ -17,7 +19,7 @@ _MODALITY_OF_BLOCK = {"image": "image", "document": "file"}
 class Block(msgspec.Struct):
     type: str
     text: str | None = None
-    content: object = None
+    content: Any = None
     """Of a tool result: text or blocks."""
 
 
