@@ -78,7 +78,7 @@ def test_nothing_that_fits_the_description_is_our_fault(case: schemathesis.Case,
         case.body["model"] = NAMES[case.path]  # else nearly all would end at "no such model"
     response = case.call(base_url=gateway.url, timeout=10)
     assert response.status_code < 500, response.text
-    described = DOCUMENT["paths"][case.path][case.method.lower()]["responses"]
-    assert str(response.status_code) in described
-    if response.status_code >= 400:
+    operation = DOCUMENT["paths"][case.path].get(case.method.lower())
+    assert str(response.status_code) in (operation["responses"] if operation else ("200", "405"))
+    if response.status_code >= 400 and case.method != "HEAD":
         assert response.json()["error"]["message"]

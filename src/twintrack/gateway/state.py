@@ -19,8 +19,8 @@ from twintrack.config.snapshot import Route, Snapshot
 from twintrack.errors import TwintrackError
 from twintrack.gateway.pulse import Pulse
 from twintrack.ledger.records import SCHEMA, Dispatch, Names, Refuse, Settle
-from twintrack.policy.compiled import Policy
 from twintrack.policy.choose import Decision
+from twintrack.policy.compiled import Policy
 from twintrack.providers.pool import Pool
 from twintrack.providers.upstream import upstream
 from twintrack.signals.signals import Signals
