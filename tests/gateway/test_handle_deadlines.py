@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -38,10 +39,13 @@ class Slow:
         self.socket.bind(("127.0.0.1", 0))
         self.socket.listen(0)
         self.port = self.socket.getsockname()[1]
+        self._fillers: list[socket.socket] = []
         self.fill()
 
     def fill(self) -> None:
         """With its queue full the kernel ignores further clients, who ask again after a second."""
+        for filler in self._fillers:
+            filler.close()
         self._fillers = []
         for _ in range(2):
             filler = socket.socket()
@@ -85,7 +89,7 @@ def slow() -> Iterator[Slow]:
 def gateway(mine: Provider, other: Provider, slow: Slow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     config = DEADLINES + provider("mine", mine.url) + provider("other", other.url)
     config += provider("slow", f"http://127.0.0.1:{slow.port}/v1")
-    config += deployment("unreached", "slow") + deployment("good", "other") + route("late", "unreached", "good")
+    config += deployment("unreached", "slow") + deployment("good", "other")
     for name in ("first", "middle", "dribble", "label", "comments", "broken", "refusing"):
         config += deployment(f"{name}.d", "mine", model=name) + route(name, f"{name}.d", "good")
     with Served(tmp_path_factory.mktemp("deadlines"), config) as gateway:
@@ -138,17 +142,27 @@ def test_a_connection(gateway: Served) -> None:
     assert (row["state"], row["outcome"]) == ("released", "upstream_timeout")
 
 
+@pytest.mark.parametrize("meanwhile", ["the answer is complete", "another deployment answers"])
 def test_a_connection_that_comes_about_after_its_attempt_was_given_up_carries_nothing(
-    gateway: Served, slow: Slow, other: Provider
+    slow: Slow, other: Provider, tmp_path: Path, meanwhile: str
 ) -> None:
     """Or one request would be answered twice, by a deployment whose row says that nothing was sent."""
-    other.scripts["good"] = chat_answer("in time")
-    answer = gateway.chat("late")
-    assert answer.json()["choices"][0]["message"]["content"] == "in time"
-    assert [row["state"] for row in gateway.entries(answer.id)] == ["released", "settled"]
-
-    slow.open()
-    assert slow.hear() == b""
+    busy = meanwhile == "another deployment answers"
+    role, *rest = chat_events(["in time"])
+    other.scripts["good"] = stream([role, 2.0 if busy else 0.0, *rest])
+    config = "[server.deadlines]\nconnect_s = 4.0\nfirst_byte_s = 0.3\n" + provider("other", other.url)
+    config += provider("slow", f"http://127.0.0.1:{slow.port}/v1")
+    config += deployment("unreached", "slow") + deployment("good", "other") + route("late", "unreached", "good")
+    slow.fill()
+    with Served(tmp_path, config) as gateway, gateway.connect() as client:
+        client.post("/v1/chat/completions", question("late", stream=True))
+        time.sleep(0.7)
+        slow.open()  # the kernel asks again a second after the first time
+        assert slow.hear() == b""
+        answer = client.answer()
+        assert answer.complete
+        assert words(answer.body) == "in time"
+        assert [row["state"] for row in gateway.entries(answer.id)] == ["released", "settled"]
     slow.fill()
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+
 from support.gateway import Served, deployment, provider, question, route
 from support.provider import Provider
 from support.raw import request
@@ -83,7 +84,9 @@ def test_a_key_is_sent_either_way(gateway: Served, headers: dict[str, str]) -> N
 
 def test_a_key_must_not_stand_twice(gateway: Served) -> None:
     body = json.dumps(question("m")).encode()
-    two = request("POST", "/v1/chat/completions", body, ALL).replace(b"\r\n\r\n", b"\r\nauthorization: Bearer x\r\n\r\n")
+    two = request("POST", "/v1/chat/completions", body, ALL).replace(
+        b"\r\n\r\n", b"\r\nauthorization: Bearer x\r\n\r\n"
+    )
     with gateway.connect() as client:
         client.send(two)
         assert client.answer().status == 400
@@ -94,9 +97,7 @@ def test_who_has_no_key_does_not_get_to_send_a_body(gateway: Served) -> None:
         client.send(request("POST", "/v1/chat/completions", b"", {"content-length": "1000000"}))
         assert client.answer().status == 401
     with gateway.connect() as client:
-        client.send(
-            request("POST", "/v1/chat/completions", b"", {"content-length": "1000", "expect": "100-continue"})
-        )
+        client.send(request("POST", "/v1/chat/completions", b"", {"content-length": "1000", "expect": "100-continue"}))
         assert client.answer().status == 401
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+
 from support.gateway import Served, deployment, provider, route
 from support.provider import Provider, named
-
 from twintrack.providers.scripted import (
     Received,
     Script,

@@ -73,19 +73,19 @@ class Keeper(threading.Thread):
             self._stopping.wait(pause)
 
 
-def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path) -> int:
-    """Run until SIGTERM, then load what is left; return the exit status."""
+def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path, supervisor: int) -> int:
+    """Run until SIGTERM or until the process `supervisor` is gone, then load what is left; return the exit status."""
     keeper = Keeper(snapshot)
     keeper.start()
     try:
-        asyncio.run(_pages(keeper, console_socket, snapshot_path))
+        asyncio.run(_pages(keeper, console_socket, snapshot_path, supervisor))
         return 0 if keeper.is_alive() else 1
     finally:
         keeper.stop()
         keeper.join()
 
 
-async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path) -> None:
+async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path, supervisor: int) -> None:
     config = uvicorn.Config(
         application(lambda: keeper.snapshot),
         uds=console_socket,
@@ -96,7 +96,7 @@ async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path) -> No
         access_log=False,
         server_header=False,
     )
-    server = _Server(config, keeper)
+    server = _Server(config, keeper, supervisor)
 
     def reload() -> None:
         try:
@@ -117,9 +117,10 @@ async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path) -> No
 class _Server(uvicorn.Server):
     """uvicorn wakes ten times a second; beside a data plane on the same core that is nine times too many."""
 
-    def __init__(self, config: uvicorn.Config, keeper: Keeper) -> None:
+    def __init__(self, config: uvicorn.Config, keeper: Keeper, supervisor: int) -> None:
         super().__init__(config)
         self._keeper = keeper
+        self._supervisor = supervisor
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -128,10 +129,9 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # by now there are handlers
-        parent = os.getppid()
         counter = 0
         while not await self.on_tick(counter):
             counter = (counter + 10) % 864_000
             await asyncio.sleep(_LOOK_S)
-            if os.getppid() != parent or not self._keeper.is_alive():
+            if os.getppid() != self._supervisor or not self._keeper.is_alive():
                 return  # the supervisor was killed, or must start us anew

@@ -74,6 +74,7 @@ class Supervisor:
         self._data = Path(plan.snapshot.data)
         self._run = self._data / "run"
         self._board = Board(plan.snapshot.workers)
+        self._pid = os.getpid()
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
         self._stamps: dict[Path, tuple[int, int]] = {}
@@ -172,8 +173,18 @@ class Supervisor:
             # Each keeps its own alone: what others hold open could not be closed when the gateway stops.
             sock = self._sockets.pop(slot)
             self._close_sockets()
-            post = Post(slot, sock, self._board, self._snapshot_path, self._console_socket, self._plan.secret)
-            return run(post, self._snapshot)
+            return run(
+                Post(
+                    slot,
+                    sock,
+                    self._board,
+                    self._snapshot_path,
+                    self._console_socket,
+                    self._plan.secret,
+                    self._pid,
+                ),
+                self._snapshot,
+            )
 
         return run
 
@@ -181,7 +192,7 @@ class Supervisor:
         from twintrack.control.plane import run
 
         self._close_sockets()
-        return run(self._snapshot, self._console_socket, self._snapshot_path)
+        return run(self._snapshot, self._console_socket, self._snapshot_path, self._pid)
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:

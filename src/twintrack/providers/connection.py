@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from twintrack.errors import UpstreamError
+from twintrack.providers.outbox import Outbox, Send
 from twintrack.wire.http1 import CHUNKED, UNTIL_CLOSE, Chunked, FramingError, ResponseHead, response_head
 from twintrack.wire.pipe import Pipe
 
@@ -47,7 +48,9 @@ class Connection(asyncio.Protocol):
         "_left",
         "_offered",
         "_on_idle",
+        "_outbox",
         "_pipe",
+        "_send",
         "idle_since",
         "received",
         "receiver",
@@ -55,7 +58,10 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, on_idle: Callable[[Connection, bool], None]) -> None:
+    def __init__(self, on_idle: Callable[[Connection, bool], None], outbox: Outbox | None = None) -> None:
+        """`outbox` None: write at once."""
+        self._outbox = outbox
+        self._send: Send | None = None
         self.transport: asyncio.Transport | None = None
         self.receiver: Receiver | None = None
         self.served = 0
@@ -81,8 +87,8 @@ class Connection(asyncio.Protocol):
         self.receiver = receiver
         self.received = False
         self._interim = 0
-        assert self.transport is not None
-        self.transport.write(request)
+        assert self._send is not None
+        self._send(request)
 
     def offer(self, pipe: Pipe) -> None:
         """Let whole chunks of the current answer take the short way from now on."""
@@ -110,7 +116,8 @@ class Connection(asyncio.Protocol):
     # ---- what the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # create_connection makes a Transport
+        self.transport = cast(asyncio.Transport, transport)
+        self._send = self.transport.write if self._outbox is None else self._outbox.sender(self.transport)
 
     def data_received(self, data: bytes) -> None:
         pipe = self._pipe

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from twintrack.errors import UpstreamError, UpstreamTimeout
 from twintrack.policy.admitted import Admitted
 from twintrack.providers.connection import Connection, Receiver
+from twintrack.providers.outbox import Outbox
 from twintrack.providers.upstream import Address, UpstreamCall
 
 
@@ -36,7 +37,8 @@ class Dialing:
 class Pool:
     """Idle connections by address, last used first, and tasks that open new ones."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dialing: Dialing) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, dialing: Dialing, outbox: Outbox | None = None) -> None:
+        self._outbox = outbox
         self._loop = loop
         self._dialing = dialing
         self._idle: dict[Address, list[Connection]] = {}
@@ -112,7 +114,7 @@ class Pool:
                 idle.remove(connection)
 
         def factory() -> Connection:
-            return Connection(on_idle)
+            return Connection(on_idle, self._outbox)
 
         dialing = self._dialing
         tls = dialing.tls if address.tls else None

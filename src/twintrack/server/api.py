@@ -19,6 +19,7 @@ from twintrack.errors import (
 )
 from twintrack.gateway.handle import Exchange
 from twintrack.gateway.state import GatewayState
+from twintrack.providers.outbox import Outbox
 from twintrack.server.http import ClientConnection, Waiting
 from twintrack.wire.chat import error_body
 from twintrack.wire.dialect import Endpoint
@@ -47,7 +48,9 @@ class Api:
         metrics: Callable[[], bytes],
         openapi: Callable[[], bytes],
         relay: Relay | None,
+        outbox: Outbox | None = None,
     ) -> None:
+        self.outbox = outbox
         self.gateway = gateway
         self.connections: set[ClientConnection] = set()
         self.draining = False

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import BadRequest, HeadTooLarge, RequestError, RequestTimeout, TooLarge, TwintrackError
+from twintrack.providers.outbox import Outbox, Send
 from twintrack.wire.http1 import CHUNKED, Chunked, FramingError, RequestHead, request_head, status_line
 
 _AHEAD_BYTES = 65_536
@@ -33,6 +34,9 @@ class Waiting(Protocol):
 
 class Front(Protocol):
     """Whom the connections of a worker serve."""
+
+    outbox: Outbox | None
+    """Where writes are gathered; None: write at once."""
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -58,6 +62,10 @@ class Front(Protocol):
     def on_lost(self, connection: ClientConnection) -> None: ...
 
 
+def _nowhere(data: bytes) -> None:
+    """Before a connection is made there is nobody to write to."""
+
+
 class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_body",
@@ -72,6 +80,7 @@ class ClientConnection(asyncio.Protocol):
         "_keep_alive",
         "_left",
         "_paused",
+        "_send",
         "_unread",
         "_unsent",
         "_waiting",
@@ -82,6 +91,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, front: Front) -> None:
         self._front = front
         self.transport: asyncio.Transport | None = None
+        self._send: Send = _nowhere
         self.deadline = 0.0
         """When, on the sweeper's clock, the client is late; 0: never."""
         self._held = b""
@@ -109,7 +119,9 @@ class ClientConnection(asyncio.Protocol):
     # ---- what the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]  # create_server makes a Transport
+        self.transport = made = cast(asyncio.Transport, transport)
+        outbox = self._front.outbox
+        self._send = made.write if outbox is None else outbox.sender(made)
         self.deadline = self._front.now + self._front.snapshot.deadlines.head_s
         if not self._front.on_made(self):
             self._discard = True
@@ -118,7 +130,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._discard:
             return
-        if self._busy:
+        if self._busy or self._clogged:
             self._held += data
             if len(self._held) > _AHEAD_BYTES and not self._paused and self.transport is not None:
                 self._paused = True
@@ -147,7 +159,7 @@ class ClientConnection(asyncio.Protocol):
         self._clogged = False
         if self._waiting is not None:
             self._waiting.on_client_ready()
-        elif self._busy and self._head is None and not self._discard:
+        elif not self._busy and not self._discard:
             self._next()
 
     # ---- time
@@ -155,7 +167,7 @@ class ClientConnection(asyncio.Protocol):
     def on_late(self) -> None:
         """The sweeper found the deadline passed."""
         self.deadline = 0.0
-        if self._unsent:
+        if self._clogged or self._unsent:
             self._insist()
         elif self._discard or (self._head is None and not self._held):
             self.hang_up()
@@ -172,6 +184,7 @@ class ClientConnection(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             return
+        self._flush()
         if self._unread and transport.can_write_eof():
             # Closing now would reset the connection, and the client might never see why. It gets a moment to read.
             self._unread = False
@@ -184,13 +197,19 @@ class ClientConnection(asyncio.Protocol):
     def _await_reader(self) -> None:
         """What is written waits in memory for the client, but not for ever."""
         if self.transport is not None:
+            self._flush()
             self._unsent = self.transport.get_write_buffer_size()
             self.deadline = self._front.now + self._front.snapshot.deadlines.idle_s
+
+    def _flush(self) -> None:
+        outbox = self._front.outbox
+        if outbox is not None:
+            outbox.flush()
 
     def _insist(self) -> None:
         transport = self.transport
         if transport is not None:
-            if transport.get_write_buffer_size() < self._unsent:
+            if not self._unsent or transport.get_write_buffer_size() < self._unsent:
                 self._await_reader()
             else:
                 transport.abort()
@@ -240,7 +259,7 @@ class ClientConnection(asyncio.Protocol):
         elif have:
             self._read_body(head, data[end:])
         elif head.expects_continue and self.transport is not None:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _read_body(self, head: RequestHead, data: bytes) -> None:
         chunked = self._chunked_in
@@ -311,7 +330,7 @@ class ClientConnection(asyncio.Protocol):
         """Send a whole answer. `headers` are complete lines; HEAD gets what GET would, without the body."""
         if self.transport is not None:
             head = self._head
-            self.transport.write(
+            self._send(
                 b"%b%bcontent-length: %d\r\n%b\r\n%b"
                 % (
                     status_line(status),
@@ -326,7 +345,7 @@ class ClientConnection(asyncio.Protocol):
     def answer_raw(self, message: bytes) -> None:
         """A whole answer of the control plane, head and all, which says `connection: close`."""
         if self.transport is not None:
-            self.transport.write(message)
+            self._send(message)
         self._keep_alive = False
         self._answered()
 
@@ -336,7 +355,7 @@ class ClientConnection(asyncio.Protocol):
         if not self._chunked_out:
             self._keep_alive = False
         if self.transport is not None:
-            self.transport.write(
+            self._send(
                 b"%b%b%b%b\r\n%b"
                 % (
                     status_line(status),
@@ -349,22 +368,22 @@ class ClientConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         if self.transport is not None:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_out else data)
+            self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_out else data)
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
-        return self.transport.write if self.transport is not None and self._chunked_out else None
+        return self._send if self.transport is not None and self._chunked_out else None
 
     def close(self, last: bytes = b"") -> None:
         """End a streamed answer cleanly."""
         if self.transport is not None:
             end = b"0\r\n\r\n" if self._chunked_out else b""
-            self.transport.write((self._framed(last) if last else b"") + end)
+            self._send((self._framed(last) if last else b"") + end)
         self._answered()
 
     def cut(self, last: bytes) -> None:
         """End a streamed answer so that no client can take it for complete."""
         if self.transport is not None and last:
-            self.transport.write(self._framed(last))
+            self._send(self._framed(last))
         self._keep_alive = False
         self._answered()
 
@@ -374,19 +393,19 @@ class ClientConnection(asyncio.Protocol):
     def _answered(self) -> None:
         self._waiting = None
         self._head = None
-        if self._clogged and self._keep_alive:
-            self._await_reader()  # and only then take the next request
-        else:
-            self._next()
-
-    def _next(self) -> None:
         self._busy = False
         if not self._keep_alive:
             self._discard = True
             self.hang_up()
-            return
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        """Take the next request, unless the client must first read what it has got."""
         self._unsent = 0
         self.deadline = self._front.now + self._front.snapshot.deadlines.idle_s
+        if self._clogged:
+            return
         if self._held:
             # A pipelined request; not from here, since many of them would pile up on the stack.
             asyncio.get_running_loop().call_soon(self._read_held)
@@ -395,6 +414,6 @@ class ClientConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _read_held(self) -> None:
-        if not self._busy and self._head is None and not self._discard and self._held:
+        if not self._busy and not self._clogged and self._head is None and not self._discard and self._held:
             self.deadline = self._front.now + self._front.snapshot.deadlines.head_s
             self._read_head(self._held)

@@ -15,6 +15,7 @@ from twintrack.wire.chat import error_body
 from twintrack.wire.http1 import RequestHead
 
 _MAX_PAGE_BYTES = 16_777_216
+_PATIENCE_S = 3.0
 _PASSING = (
     b"accept",
     b"authorization",
@@ -42,22 +43,35 @@ class Relay:
         lines = [b"%b %b HTTP/1.1" % (head.method, head.target), b"host: " + head.headers.get(b"host", b"localhost")]
         lines += [name + b": " + head.headers[name] for name in _PASSING if name in head.headers]
         lines += [b"connection: close", b"content-length: %d" % len(body)]
-        try:
-            reader, writer = await asyncio.open_unix_connection(self._socket_path)
-            try:
-                writer.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
-                answer = await reader.read(_MAX_PAGE_BYTES)
-                while more := await reader.read(_MAX_PAGE_BYTES):
-                    answer += more
-            finally:
-                writer.close()
-        except OSError:
-            answer = b""
-        if not answer:
-            error = Unavailable("The console is starting", fix="Reload in a second.")
-            connection.answer(503, b"content-type: application/json\r\nretry-after: 1\r\n", error_body(error, ""))
-        else:
+        answer = await self._ask(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        if answer:
             connection.answer_raw(answer)
+        else:
+            error = Unavailable("The console does not answer", fix="Reload in a second.")
+            connection.answer(503, b"content-type: application/json\r\nretry-after: 1\r\n", error_body(error, ""))
+
+    async def _ask(self, request: bytes) -> bytes:
+        """The whole answer; empty if there was none in time. The control plane starts later than we do, and again
+        after a crash, so a closed door is tried for a while."""
+        late = asyncio.get_running_loop().time() + _PATIENCE_S
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._socket_path)
+                break
+            except OSError:
+                if asyncio.get_running_loop().time() > late:
+                    return b""
+                await asyncio.sleep(0.05)
+        answer = b""
+        try:
+            writer.write(request)
+            while more := await reader.read(_MAX_PAGE_BYTES):
+                answer += more
+        except OSError:
+            return b""
+        finally:
+            writer.close()
+        return answer
 
 
 class _Cancel:

@@ -26,6 +26,7 @@ from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.open import dialing
 from twintrack.gateway.state import GatewayState
 from twintrack.ledger.journal import Journal, journal_folder
+from twintrack.providers.outbox import Outbox
 from twintrack.providers.pool import Pool
 from twintrack.server import metrics
 from twintrack.server.api import Api
@@ -51,6 +52,8 @@ class Post:
     console_socket: str
     """Path of the control plane's Unix socket; empty: no console."""
     secret: Callable[[str], str | None]
+    supervisor: int
+    """Its process; a worker does not outlive it."""
 
     @property
     def name(self) -> str:
@@ -70,7 +73,8 @@ def run(post: Post, snapshot: Snapshot) -> int:
 async def _serve(post: Post, snapshot: Snapshot) -> int:
     loop = asyncio.get_running_loop()
     journal = Journal(journal_folder(snapshot.data), post.name)
-    pool = Pool(loop, dialing(snapshot, post.secret))
+    outbox = Outbox(loop)
+    pool = Pool(loop, dialing(snapshot, post.secret), outbox)
     gateway = GatewayState(snapshot, worker=post.name, journal=journal, pool=pool, secret=post.secret, now=loop.time())
     journal.start(gateway.serving.record_names(post.name))
     before = metrics.decoded(post.board.read(post.slot))  # of a worker that died in this place
@@ -89,7 +93,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         return metrics.text(total)
 
     relay = Relay(post.console_socket) if post.console_socket else None
-    api = Api(gateway, metrics=all_metrics, openapi=document, relay=relay)
+    api = Api(gateway, metrics=all_metrics, openapi=document, relay=relay, outbox=outbox)
     stopped = asyncio.Event()
 
     def reload() -> None:
@@ -132,7 +136,6 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
             post.board.write(post.slot, metrics.encoded(here()))
 
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor had them wait for the handlers above
-    parent = os.getppid()
     ticks = 0
 
     def tick() -> None:
@@ -146,7 +149,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         ticks += 1
         if ticks % _SHOW_EVERY_TICKS == 0:
             show()
-            if os.getppid() != parent and not stopped.is_set():
+            if os.getppid() != post.supervisor and not stopped.is_set():
                 drain()  # the supervisor was killed: nobody would tell us of a new configuration
 
     post.board.write(post.slot, metrics.encoded(here()))

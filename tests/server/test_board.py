@@ -1,0 +1,58 @@
+"""Counters in shared memory: read whole or not at all, by any process."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from twintrack.server.board import Board
+
+
+def test_what_is_written_is_read() -> None:
+    board = Board(2)
+    assert board.read(0) == b""
+    board.write(0, b"one")
+    board.write(1, b"two")
+    board.write(0, b"three")
+    assert (board.read(0), board.read(1)) == (b"three", b"two")
+
+
+def test_what_does_not_fit_leaves_what_was_there() -> None:
+    board = Board(2)
+    board.write(0, b"one")
+    board.write(0, b"x" * 200_000)
+    assert (board.read(0), board.read(1)) == (b"one", b"")
+
+
+def test_a_child_writes_and_the_parent_reads() -> None:
+    board = Board(1)
+    pid = os.fork()
+    if not pid:
+        board.write(0, b"from the child")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert board.read(0) == b"from the child"
+
+
+def test_a_write_that_was_cut_off_reads_as_nothing_and_the_next_one_heals_it() -> None:
+    board = Board(1)
+    board.write(0, b"one")
+    board._map[0] |= 1  # what a writer killed in the middle leaves
+    assert board.read(0) == b""
+    board.write(0, b"two")
+    assert board.read(0) == b"two"
+
+
+@pytest.mark.long
+def test_a_reader_never_sees_half_of_a_write() -> None:
+    board = Board(1)
+    pid = os.fork()
+    if not pid:
+        for number in range(20_000):
+            board.write(0, bytes([number % 256]) * (1_000 + number % 3_000))
+        os._exit(0)
+    late = time.monotonic() + 60
+    while time.monotonic() < late and os.waitpid(pid, os.WNOHANG) == (0, 0):
+        assert len(set(board.read(0))) <= 1
