@@ -29,7 +29,7 @@ LARGE = (
 def gateway(
     mine: Provider, other: Provider, claude: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    config = "[server.deadlines]\nidle_s = 3.0\nbetween_chunks_s = 1.0\ntotal_s = 60.0\n"
+    config = "[server.deadlines]\nidle_s = 1.5\nbetween_chunks_s = 1.0\ntotal_s = 60.0\n"
     config += (
         provider("mine", mine.url) + provider("other", other.url) + provider("claude", claude.url, api="anthropic")
     )
@@ -132,6 +132,15 @@ def test_an_unstreamed_answer_nobody_waits_for_is_given_up_too(gateway: Served, 
         client.post("/v1/chat/completions", question("slow"))
         time.sleep(0.2)
     eventually(lambda: mine.disconnects == disconnects + 1, 2.0)
+
+
+def test_a_refusal_left_in_the_middle_costs_nothing(gateway: Served, mine: Provider) -> None:
+    mine.scripts["told"] = Script(status=500, pieces=(b'{"error":', 30.0), claim=500)
+    with gateway.connect() as client:
+        client.post("/v1/chat/completions", question("told"))
+        time.sleep(0.2)
+    row = eventually(lambda: gateway.query("SELECT * FROM entries WHERE deployment = 'told' AND status = 500"))[0]
+    assert (row["state"], row["outcome"], row["cost_nusd"]) == ("released", "client_left", 0)
 
 
 # Not reading

@@ -130,6 +130,8 @@ class Served:
         return [int(pid) for pid in children if not _opens(int(pid), "ledger.db")]
 
     def count(self, where: str = "1") -> int:
+        if not self.database.exists():
+            return 0
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as ledger:
             return int(ledger.execute(f"SELECT count(*) FROM attempts WHERE {where}").fetchone()[0])
 

@@ -116,7 +116,7 @@ def test_a_client_that_trusts_us_is_served(served: Served, mine: Provider, autho
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_versions_are_not_spoken(served: Served, authority: trustme.CA, version: ssl.TLSVersion) -> None:
     context = client_context(authority)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match=r"TLSv1"):
         context.minimum_version = context.maximum_version = version
     context.set_ciphers("ALL:@SECLEVEL=0")
     with socket.create_connection(("127.0.0.1", served.port), 5) as plain, pytest.raises(ssl.SSLError):

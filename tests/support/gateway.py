@@ -54,7 +54,7 @@ class Served:
             assert "Traceback" not in self.stderr(), self.stderr()
             if self.clean:
                 complaints = [line for line in self.stderr().splitlines() if not line.startswith(_CALM)]
-                assert complaints == []
+                assert not complaints, complaints
             self.check_books()
 
     # ---- the process

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -96,6 +96,7 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
     """A port where `serve` gets each connection on a thread of its own: for servers no script can play."""
     server = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
+    connections: list[socket.socket] = []
 
     def accept() -> None:
         while True:
@@ -103,6 +104,7 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
                 connection, _ = server.accept()
             except OSError:
                 return
+            connections.append(connection)
             thread = threading.Thread(target=_one, args=(connection,), daemon=True)
             thread.start()
             threads.append(thread)
@@ -122,6 +124,9 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
         server.shutdown(socket.SHUT_RDWR)
         server.close()
         accepting.join(5)
+        for connection in connections:
+            with suppress(OSError):  # it may have ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join(5)
 
