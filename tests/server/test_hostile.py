@@ -113,7 +113,8 @@ def test_ten_thousand_odd_bodies(gateway: Served, path: str, body: bytes) -> Non
 GOOD = [
     request("POST", PATHS[0], json.dumps(question("m")).encode()),
     request("GET", "/v1/models"),
-    b'POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n',
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+    b'5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n',
 ]
 BITS = st.sampled_from(
     [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"content-length: 5\r\n", b"transfer-encoding: chunked\r\n",
