@@ -429,6 +429,55 @@ def test_every_worker_takes_its_part(mine: Provider, tmp_path: Path) -> None:
         assert len({each.rsplit("-", 1)[0] for each in ids}) == 2
 
 
+# No files
+
+
+def files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_it_takes_as_many_files_as_the_system_gives(mine: Provider, tmp_path: Path) -> None:
+    few = "import os, resource, sys; _, most = resource.getrlimit(resource.RLIMIT_NOFILE); "
+    few += "resource.setrlimit(resource.RLIMIT_NOFILE, (64, most)); os.execv(sys.argv[1], sys.argv[1:])"
+    with Served(tmp_path, config(mine), wrap=(sys.executable, "-c", few)) as gateway:
+        allowed = resource.prlimit(gateway.children()["worker 0"], resource.RLIMIT_NOFILE)
+        assert allowed == (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2
+
+
+def test_without_files_left_it_refuses_and_recovers(mine: Provider, tmp_path: Path) -> None:
+    with Served(tmp_path, config(mine), clean=False) as gateway:
+        worker = gateway.children()["worker 0"]
+        assert gateway.chat("m").status == 200
+        held = [gateway.connect() for _ in range(10)]
+        eventually(lambda: files(worker) > 20)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (files(worker) + 3, 4096))
+        more = [gateway.connect() for _ in range(20)]
+        for client in [*held, *more]:
+            try:
+                client.post("/v1/chat/completions", question("m"))
+            except OSError:
+                continue  # it was let go at once
+        answers = [_quiet_answer(client) for client in held]
+        assert {answer.status for answer in answers if answer} <= {200, 502}
+        for client in [*held, *more]:
+            client.socket.close()
+        eventually(lambda: _answers(gateway), 5.0, 0.1)
+
+
+def _answers(gateway: Served) -> bool:
+    try:
+        return gateway.chat("m").status == 200
+    except (OSError, AssertionError):
+        return False
+
+
+def _quiet_answer(client: Raw) -> Answer | None:
+    try:
+        return client.answer()
+    except (OSError, AssertionError):
+        return None
+
+
 # No space
 
 

@@ -182,11 +182,17 @@ def test_a_client_that_leaves_while_a_connection_is_opened_is_booked_once(gatewa
 def test_a_deadline_the_caller_sets(gateway: Served, mine: Provider, other: Provider) -> None:
     mine.scripts["label"] = Script(framing="raw", end="hang")
     asked_before = other.requests
-    with takes(0.2, 0.5):
+    with takes(0.5, 0.5):
         answer = gateway.ask(question("label"), headers={"x-twintrack-deadline-ms": "500"})
     assert answer.status == 504
     assert "longer than its deadline" in answer.json()["error"]["message"]
     assert other.requests == asked_before  # no time is left for another
+
+
+def test_a_deadline_is_never_early(gateway: Served, mine: Provider) -> None:
+    mine.scripts["label"] = Script(pieces=(0.08, *chat_answer("in time").pieces))
+    for _ in range(12):  # wherever between two looks at the clock it begins
+        assert gateway.ask(question("label.d"), headers={"x-twintrack-deadline-ms": "150"}).status == 200
 
 
 def test_deadlines_of_callers_do_not_close_a_deployment_to_others(gateway: Served, mine: Provider) -> None:

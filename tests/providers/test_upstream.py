@@ -11,7 +11,9 @@ from twintrack.wire import chat, embeddings, messages
 from twintrack.wire.endpoints import ENDPOINTS
 
 
-def ready(*dialects: DialectName, tls: bool = False, port: int = 8000, key: str | None = "sk-1") -> Upstream:
+def ready(
+    *dialects: DialectName, tls: bool = False, host: str = "llm.example", port: int = 8000, key: str | None = "sk-1"
+) -> Upstream:
     deployment = Deployment(
         index=0,
         name="d",
@@ -21,7 +23,7 @@ def ready(*dialects: DialectName, tls: bool = False, port: int = 8000, key: str 
         api="p",
         dialects=dialects or ("openai",),
         tls=tls,
-        host="llm.example",
+        host=host,
         port=port,
         base_path="/api/v1",
         key="env:KEY",
@@ -88,6 +90,21 @@ def test_a_server_that_speaks_both_dialects_is_asked_for_its_key_in_its_own_way(
 
 def test_embeddings_go_to_their_own_path() -> None:
     assert ready().prepare(embeddings.ENDPOINT, {}, b"{}").data.startswith(b"POST /api/v1/embeddings HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "tls", "says"),
+    [
+        ("llm.example", 80, False, "llm.example"),
+        ("llm.example", 443, True, "llm.example"),
+        ("llm.example", 443, False, "llm.example:443"),
+        ("::1", 8000, False, "[::1]:8000"),
+        ("::1", 443, True, "[::1]"),
+    ],
+)
+def test_the_host_is_said_as_http_wants_it(host: str, port: int, tls: bool, says: str) -> None:
+    data = ready(host=host, port=port, tls=tls).prepare(chat.ENDPOINT, {}, b"{}").data
+    assert f"\r\nhost: {says}\r\n".encode() in data
 
 
 def test_without_a_key_none_is_sent() -> None:

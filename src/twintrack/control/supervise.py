@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import signal
 import socket
 import sys
@@ -90,6 +91,7 @@ class Supervisor:
             from twintrack.server.worker import server_tls
 
             server_tls(self._snapshot)  # a worker would find out too late
+        _raise_file_limit()
         lock = self._claim_data()
         self._sockets = self._listen()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -364,6 +366,12 @@ def _call_me(name: str) -> None:
     """What ps and top show, where the system has a place for it: 15 characters on Linux."""
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as comm:
         comm.write(f"tt {name}")
+
+
+def _raise_file_limit() -> None:
+    """A request takes two connections, and many systems start programs with a limit of 1,024 of them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _gone(pid: int) -> bool:

@@ -160,7 +160,8 @@ class Exchange:
             return
         self._body = body
         if self._labels.deadline_ms is not None:
-            self._total_deadline = gateway.now + min(
+            # From this moment, not from the last tick: a deadline may be shorter than what lies between two.
+            self._total_deadline = self._began / 1e9 + min(
                 self._labels.deadline_ms / 1000, self._serving.snapshot.deadlines.total_s
             )
         if self._asked.stream:

@@ -12,7 +12,7 @@ from twintrack.errors import UpstreamError, UpstreamTimeout
 from twintrack.policy.admitted import Admitted
 from twintrack.providers.connection import Connection, Receiver
 from twintrack.providers.outbox import Outbox
-from twintrack.providers.upstream import Address, UpstreamCall
+from twintrack.providers.upstream import Address, UpstreamCall, bracketed
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class Pool:
         try:
             tunnel.setblocking(False)
             await self._loop.sock_connect(tunnel, where)
-            target = f"{address.host}:{address.port}"
+            target = f"{bracketed(address.host)}:{address.port}"
             lines = [f"CONNECT {target} HTTP/1.1", f"host: {target}"]
             if parts.username:
                 import base64

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from twintrack.errors import RequestError
-from twintrack.wire.http1 import CHUNKED, Chunked, RequestHead, request_head, status_line
+from twintrack.wire.http1 import CHUNKED, Chunked, FramingError, RequestHead, request_head, status_line
 
 _MAX_HEAD_BYTES = 65_536
 _RESET = struct.pack("ii", 1, 0)
@@ -89,7 +89,7 @@ class ScriptedProvider:
         try:
             while await self._one(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, RequestError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, RequestError, FramingError):
             self.disconnects += 1
         except asyncio.CancelledError:
             pass

@@ -47,12 +47,16 @@ class Upstream:
         return UpstreamCall(self.address, b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body), len(body))
 
 
+def bracketed(host: str) -> str:
+    """As it stands before a port: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def upstream(deployment: Deployment, key: str | None, endpoints: tuple[Endpoint, ...], version: str) -> Upstream:
     """Precompute everything of a deployment's requests that does not depend on the request."""
-    if deployment.port == (443 if deployment.tls else 80):
-        host = deployment.host
-    else:
-        host = f"{deployment.host}:{deployment.port}"
+    host = bracketed(deployment.host)
+    if deployment.port != (443 if deployment.tls else 80):
+        host += f":{deployment.port}"
     heads = {}
     for endpoint in endpoints:
         if endpoint.dialect not in deployment.dialects:
