@@ -41,6 +41,7 @@ class Served:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     _has_ledger: bool = False
+    _told: bool = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -84,10 +85,10 @@ class Served:
         eventually(lambda: "twintrack: serving" in self.stderr() and (self._tls or ready()), 20.0)
 
     def stop(self, within_s: float = 20.0) -> int:
-        """SIGTERM, and the exit status."""
+        """SIGTERM, unless it was told to stop already, and the exit status. Told twice it would stop at once."""
         assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        if self.process.poll() is None and not self._told:
+            self.signal(signal.SIGTERM)
         try:
             return self.process.wait(within_s)
         except subprocess.TimeoutExpired:
@@ -99,6 +100,7 @@ class Served:
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
+        self._told = self._told or number in (signal.SIGTERM, signal.SIGINT)
         self.process.send_signal(number)
 
     def children(self) -> dict[str, int]:
