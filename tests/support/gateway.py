@@ -104,12 +104,31 @@ class Served:
         self.process.send_signal(number)
 
     def children(self) -> dict[str, int]:
-        """Process ids by the name the supervisor calls them: `worker 0`, `control plane`."""
+        """Process ids by the name the supervisor calls them: `worker 0`, `control plane`. Waits until all are there."""
+        names = {f"worker {slot}" for slot in range(self.workers or 1)} | {"control plane"}
+
+        def look() -> dict[str, int]:
+            found = self._children()
+            return found if found.keys() == names else {}
+
+        return eventually(look)
+
+    def _children(self) -> dict[str, int]:
+        """Told apart by what they hold open: a worker its journal, the control plane the lock on loading them."""
         assert self.process is not None
         pid = self.process.pid
-        found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        names = [f"worker {slot}" for slot in range(self.workers or 1)] + ["control plane"]
-        return dict(zip(names, sorted(found), strict=False))
+        found = {}
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            try:
+                for link in Path(f"/proc/{child}/fd").iterdir():
+                    name = Path(os.readlink(link)).name
+                    if name == "loader.lock":
+                        found["control plane"] = int(child)
+                    elif name.startswith("w") and name.endswith(".journal"):
+                        found[f"worker {name[1:].partition('-')[0]}"] = int(child)
+            except OSError:
+                continue  # it ended, or closed a file, while we looked
+        return found
 
     @property
     def file(self) -> Path:
