@@ -120,11 +120,12 @@ class Served:
         found = {}
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             try:
-                for link in Path(f"/proc/{child}/fd").iterdir():
-                    name = Path(os.readlink(link)).name
-                    if name == "loader.lock":
-                        found["control plane"] = int(child)
-                    elif name.startswith("w") and name.endswith(".journal"):
+                names = {Path(os.readlink(link)).name for link in Path(f"/proc/{child}/fd").iterdir()}
+                if "loader.lock" in names:  # it reads journals as well
+                    found["control plane"] = int(child)
+                    continue
+                for name in names:
+                    if name.startswith("w") and name.endswith(".journal"):
                         found[f"worker {name[1:].partition('-')[0]}"] = int(child)
             except OSError:
                 continue  # it ended, or closed a file, while we looked
