@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from twintrack.catalog import compile_prices, prices
-from twintrack.catalog.cost import cost_nusd, nusd
+from twintrack.catalog.cost import nusd, reported_nusd
 from twintrack.catalog.providers import providers
+from twintrack.wire.usage import Usage
 
 ON = date(2026, 11, 20)
 NOW = prices.load(None, on=ON)
@@ -44,10 +45,16 @@ def test_reading_prices_never_loads_the_library_they_come_from():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+READ_AND_WRITTEN = Usage(1_000, 500, 100, 10)
+HEARD_SEEN_KEPT = Usage(1_000, 500, 0, 10, None, 10, 30, 20, 5, 7)
+LONG = Usage(900_000, 70, 0, 0)
+PRICED = [word for word in Usage.__struct_fields__ if word != "reasoning_tokens"]
+
+
 @pytest.mark.parametrize("provider", [row.name for row in providers().values() if row.price_list])
 def test_our_prices_cost_what_the_library_says(provider):
-    """For every model priced by token, at noon, with a short and a very long prompt."""
-    from genai_prices import Usage
+    """For every model priced by token, at noon, with a short and a very long prompt, in text, sound and images."""
+    import genai_prices
     from genai_prices.data import providers as lists
 
     listed = next(each for each in lists if each.id == providers()[provider].price_list)
@@ -58,13 +65,14 @@ def test_our_prices_cost_what_the_library_says(provider):
         ours, theirs = NOW.find(provider, name), listed.find_model(name)
         if ours is None or theirs is None or "dearest" in ours.source or "override" in ours.source:
             continue
-        embeds = theirs.get_prices(noon).output_mtok is None
-        for usage in ((1_000, 0 if embeds else 500, 100, 10), (900_000, 0 if embeds else 70, 0, 0)):
-            words = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-            price = theirs.calc_price(
-                Usage(**dict(zip(words, usage, strict=True))), listed, genai_request_timestamp=noon
-            )
-            assert cost_nusd(ours, *usage) == nusd(price.total_price), (name, usage)
+        for usage in (READ_AND_WRITTEN, HEARD_SEEN_KEPT, LONG):
+            if theirs.get_prices(noon).output_mtok is None:  # it embeds
+                usage = msgspec.structs.replace(
+                    usage, output_tokens=0, output_audio_tokens=None, output_image_tokens=None
+                )
+            said = {word: getattr(usage, word) for word in PRICED}
+            price = theirs.calc_price(genai_prices.Usage(**said), listed, genai_request_timestamp=noon)
+            assert reported_nusd(ours, usage) == nusd(price.total_price), (name, usage)
             compared += 1
     assert compared >= 6
 
@@ -84,6 +92,47 @@ def test_a_long_context_price_has_its_threshold():
     price = NOW.find("openai", "gpt-5.4")
     assert (price.input_nusd_per_mtok, price.long_input_tokens) == (2_500_000_000, 272_000)
     assert price.long.input_nusd_per_mtok == 5_000_000_000
+
+
+def test_what_costs_more_than_text_has_its_own_price_where_one_is_listed():
+    claude = NOW.find("anthropic", "claude-opus-5-5")
+    assert claude.cache_write_nusd_per_mtok == 5_000_000_000
+    assert claude.cache_write_1h_nusd_per_mtok == 8_000_000_000
+    heard = NOW.find("openai", "gpt-audio")
+    assert (heard.input_audio_nusd_per_mtok, heard.output_audio_nusd_per_mtok) == (32_000_000_000, 64_000_000_000)
+    assert NOW.find("gemini", "gemini-2.5-flash-image").output_image_nusd_per_mtok == 30_000_000_000
+    plain = NOW.find("groq", "llama-3.3-70b-versatile")
+    assert (plain.cache_write_1h_nusd_per_mtok, plain.input_audio_nusd_per_mtok) == (None, None)
+
+
+def test_anthropic_takes_twice_the_input_for_what_is_kept_an_hour():
+    """So its rule, which holds for models that will be listed without that price, says what the list says today."""
+    rows = msgspec.json.decode(shipped().providers["anthropic"], type=list[prices.ModelPrices])
+    tiers = [tier for row in rows for listing in row.listings for tier in listing.tiers]
+    assert {tier.special.cache_write_1h for tier in tiers if tier.cache_write == tier.input} == {None}
+    cached = [tier for tier in tiers if tier.cache_write != tier.input]
+    assert cached
+    assert all(tier.special.cache_write_1h == 2 * tier.input for tier in cached)
+
+
+@pytest.mark.parametrize(
+    ("said", "hour"),
+    [
+        ({}, None),
+        ({"cache_write_usd_per_mtok": 1.25}, 2_000_000_000),
+        ({"cache_write_usd_per_mtok": 1.25, "cache_write_1h_usd_per_mtok": 1.5}, 1_500_000_000),
+    ],
+)
+def test_an_override_follows_its_providers_rule_unless_it_says_more(said, hour):
+    row = compile_prices.Override(
+        provider="anthropic", model="m", since="", input_usd_per_mtok=1.0, output_usd_per_mtok=5.0,
+        source="s", as_of="2026-11-20", why="w", **said,
+    )  # fmt: skip
+    rule = compile_prices.HourRule(provider="anthropic", times_input=2.0, source="s", as_of="2026-11-20")
+    assert compile_prices._overridden(row, rule).listings[0].tiers[0].special.cache_write_1h == hour
+    assert compile_prices._overridden(row, None).listings[0].tiers[0].special.cache_write_1h == (
+        hour if "cache_write_1h_usd_per_mtok" in said else None
+    )
 
 
 def test_a_price_that_begins_later_holds_from_its_day():

@@ -32,6 +32,7 @@ from twintrack.errors import LedgerError
 from twintrack.ledger.balance import balance
 from twintrack.ledger.journal import Chunk, JournalReader
 from twintrack.ledger.load import Loader, LoaderBusy
+from twintrack.ledger.records import Settle
 from twintrack.ledger.schema import database, open_writer
 
 
@@ -81,6 +82,11 @@ def test_a_request_is_one_row_with_words_for_everything(books: Books):
         "cache_read_tokens": 0,
         "cache_write_tokens": 0,
         "reasoning_tokens": None,
+        "cache_write_1h_tokens": None,
+        "input_audio_tokens": None,
+        "output_audio_tokens": None,
+        "input_image_tokens": None,
+        "output_image_tokens": None,
         "usage_source": "reported",
         "cost_nusd": 100_000,
         "baseline_nusd": 1_000_000,
@@ -306,6 +312,19 @@ def test_an_end_without_a_beginning_is_booked_under_unknown(books: Books):
     assert balance(books.path) == []
 
 
+def test_what_is_known_of_such_an_end_is_kept_and_what_is_absurd_is_not(books: Books):
+    loaded = books.load(
+        settle("a", cache_write_1h_tokens=7, input_audio_tokens=1 << 63), settle("b", cost_nusd=1 << 63)
+    )
+    assert "beyond reason" in loaded.problems[0]
+    rows = books.rows()
+    assert [(row["cache_write_1h_tokens"], row["input_audio_tokens"], row["cost_nusd"]) for row in rows] == [
+        (7, None, 100_000),
+        (None, None, None),
+    ]
+    assert balance(books.path) == []
+
+
 def test_numbers_without_a_word_stop_nothing(books: Books):
     books.load(dispatch("a", generation=9), dispatch("b", deployment=77, route=55, tier=44, key=33, data_class=22))
     assert [row["deployment"] for row in books.rows()] == ["unknown", "unknown"]
@@ -329,9 +348,10 @@ def test_a_number_no_provider_can_mean_is_stored_as_unknown(books: Books):
     assert balance(books.path) == []
 
 
-def test_a_number_the_database_could_hold_is_doubted_all_the_same(books: Books):
-    assert "beyond reason" in books.load(dispatch("a"), settle("a", cost_nusd=1 << 60)).problems[0]
-    assert books.row()["cost_nusd"] is None
+@pytest.mark.parametrize("number", ["cost_nusd", "input_tokens", "cache_write_1h_tokens", "output_image_tokens"])
+def test_a_number_the_database_could_hold_is_doubted_all_the_same(books: Books, number):
+    assert "beyond reason" in books.load(dispatch("a"), settle("a", **{number: 1 << 60})).problems[0]
+    assert books.row()[number] is None
 
 
 def test_a_foreign_file_among_the_journals_is_put_aside(books: Books):
@@ -511,6 +531,9 @@ def test_journals_are_put_on_disk_while_they_are_written_and_removed(books: Book
 # ---- all of it at once
 
 
+KINDS = [name for name in Settle.__struct_fields__ if name.endswith("_tokens")]
+
+
 class Life:
     """Random work of three workers, and what must come of it."""
 
@@ -546,7 +569,8 @@ class Life:
                 self.states[running[-1]] = "dispatched"
             else:
                 cost = self.rng.choice([None, 0, self.rng.randrange(10**9)])
-                worker.append(settle(*key, at_us=at_us, total_us=total_us, cost_nusd=cost))
+                kinds = {name: self.rng.choice([None, 0, self.rng.randrange(10**6)]) for name in KINDS}
+                worker.append(settle(*key, at_us=at_us, total_us=total_us, cost_nusd=cost, **kinds))
                 self.states[key] = "settled"
                 self.cost += cost or 0
         elif what == "refuse":

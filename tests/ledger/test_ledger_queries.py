@@ -49,6 +49,21 @@ def test_sums_of_a_group(books: Books):
     assert (total.requests, total.cost_nusd) == (4, 1_200_000)
 
 
+def test_kinds_of_tokens_add_up_and_what_is_unknown_adds_nothing(books: Books):
+    books.load(
+        dispatch("a"),
+        settle("a", cache_write_tokens=30, cache_write_1h_tokens=20, input_audio_tokens=7, output_image_tokens=5),
+        dispatch("b"),
+        settle("b", cache_write_tokens=4, cache_write_1h_tokens=0, output_audio_tokens=3, input_image_tokens=2),
+    )
+    total = summary(books.path).total
+    assert (total.cache_write_tokens, total.cache_write_1h_tokens) == (34, 20)
+    assert (total.input_audio_tokens, total.output_audio_tokens) == (7, 3)
+    assert (total.input_image_tokens, total.output_image_tokens) == (2, 5)
+    (a,) = entries(books.path, "a")
+    assert (a.cache_write_1h_tokens, a.input_audio_tokens, a.output_audio_tokens) == (20, 7, None)
+
+
 def test_an_unknown_cost_is_never_zero(books: Books):
     books.load(dispatch("a", deployment=UNPRICED), settle("a", cost_nusd=None))
     found = summary(books.path, ["deployment"])

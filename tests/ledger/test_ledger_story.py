@@ -41,6 +41,30 @@ def test_a_cost_that_is_partly_unknown_is_no_sum(books: Books):
     )
 
 
+def test_tokens_are_told_by_kind_where_there_are_any(books: Books):
+    books.load(
+        dispatch("plain"),
+        settle("plain"),
+        dispatch("mixed"),
+        settle(
+            "mixed",
+            cache_read_tokens=2_000,
+            cache_write_tokens=300,
+            cache_write_1h_tokens=100,
+            reasoning_tokens=40,
+            input_audio_tokens=50,
+            output_audio_tokens=0,
+            output_image_tokens=9,
+        ),
+    )
+    assert any("It took 812 tokens and gave 301." in line for line in told(entries(books.path, "plain")))
+    assert any(
+        "It took 812 tokens (2,000 from the cache; 300 written to it, 100 of them for an hour; 50 of sound) "
+        "and gave 301 (40 of reasoning; 9 of images)." in line
+        for line in told(entries(books.path, "mixed"))
+    )
+
+
 def test_a_refusal_is_told_in_full_and_in_short(books: Books):
     books.load(refuse("f"))
     found = entries(books.path, "f")

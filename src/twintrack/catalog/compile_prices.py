@@ -13,13 +13,23 @@ import os
 import sys
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from twintrack.catalog import facts
 from twintrack.catalog.cost import nusd
-from twintrack.catalog.prices import SCHEMA, Listing, Match, ModelPrices, Table, Tier, installed_version, overrides_hash
+from twintrack.catalog.prices import (
+    SCHEMA,
+    Listing,
+    Match,
+    ModelPrices,
+    Special,
+    Table,
+    Tier,
+    installed_version,
+    overrides_hash,
+)
 from twintrack.catalog.providers import providers
 
 if TYPE_CHECKING:
@@ -36,9 +46,19 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     output_usd_per_mtok: float
     cache_read_usd_per_mtok: float | None = None
     cache_write_usd_per_mtok: float | None = None
+    cache_write_1h_usd_per_mtok: float | None = None
     source: str
     as_of: str
     why: str
+
+
+class HourRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a provider takes for cache writes kept for an hour, for models whose price list does not say it."""
+
+    provider: str
+    times_input: float
+    source: str
+    as_of: str
 
 
 def table(as_of: str) -> Table:
@@ -50,8 +70,9 @@ def table(as_of: str) -> Table:
     from genai_prices.data import providers as price_lists
 
     lists = {price_list.id: price_list for price_list in price_lists}
+    hours = {rule.provider: rule for rule in facts.rows("overrides.toml", "cache_write_1h", HourRule)}
     by_provider = {
-        row.name: [_model(model) for model in lists[row.price_list].models]
+        row.name: [_model(model, hours.get(row.name)) for model in lists[row.price_list].models]
         for row in providers().values()
         if row.price_list
     }
@@ -60,7 +81,7 @@ def table(as_of: str) -> Table:
     for override in sorted(overrides, key=lambda row: row.since):
         if override.provider not in by_provider:
             raise ValueError(f"overrides.toml: {override.provider!r} has no price list")
-        by_provider[override.provider].insert(0, _overridden(override))
+        by_provider[override.provider].insert(0, _overridden(override, hours.get(override.provider)))
     return Table(
         schema=SCHEMA,
         genai_prices=installed_version() or "unknown",
@@ -79,10 +100,14 @@ def _json_lines(models: Iterable[ModelPrices]) -> bytes:
     return b"[\n" + b",\n".join(msgspec.json.encode(model) for model in models) + b"\n]"
 
 
-def _overridden(row: Override) -> ModelPrices:
+def _overridden(row: Override, rule: HourRule | None) -> ModelPrices:
     cached = (row.cache_read_usd_per_mtok, row.cache_write_usd_per_mtok)
-    read, write = (nusd(row.input_usd_per_mtok if usd is None else usd) for usd in cached)
-    tier = Tier(0, nusd(row.input_usd_per_mtok), nusd(row.output_usd_per_mtok), read, write)
+    fresh = nusd(row.input_usd_per_mtok)
+    read, write = (fresh if usd is None else nusd(usd) for usd in cached)
+    hour = None if row.cache_write_1h_usd_per_mtok is None else nusd(row.cache_write_1h_usd_per_mtok)
+    if hour is None and rule is not None and row.cache_write_usd_per_mtok is not None:
+        hour = _by_rule(fresh, rule)
+    tier = Tier(0, fresh, nusd(row.output_usd_per_mtok), read, write, Special(hour))
     return ModelPrices(
         Match("is", (row.model.lower(),)),
         (Listing(row.since, (tier,), dearest=False),),
@@ -90,13 +115,17 @@ def _overridden(row: Override) -> ModelPrices:
     )
 
 
-def _model(model: ModelInfo) -> ModelPrices:
+def _by_rule(input_nusd_per_mtok: int, rule: HourRule) -> int:
+    return int(input_nusd_per_mtok * Decimal(repr(rule.times_input)))
+
+
+def _model(model: ModelInfo, rule: HourRule | None) -> ModelPrices:
     from genai_prices.types import ConditionalPrice, ModelPrice
 
     prices = model.prices
     conditions = [ConditionalPrice(prices=prices)] if isinstance(prices, ModelPrice) else prices
     listings = tuple(
-        Listing(since, *_tiers(_in_force(conditions, since), embeddings="embed" in model.id))
+        Listing(since, *_tiers(_in_force(conditions, since), rule, embeddings="embed" in model.id))
         for since in _days(conditions)
     )
     return ModelPrices(_match(model.match), listings, "")
@@ -134,9 +163,19 @@ def _in_force(conditions: list[ConditionalPrice], day: str) -> list[ModelPrice]:
     return [base, *windows]
 
 
-def _tiers(prices: list[ModelPrice], *, embeddings: bool) -> tuple[tuple[Tier, ...], bool]:
+_SPECIAL: Final = {
+    "cache_write_1h": ("cache_write_1h_mtok", "cache_write_mtok", "input_mtok"),
+    "input_audio": ("input_audio_mtok", "input_mtok"),
+    "output_audio": ("output_audio_mtok", "output_mtok"),
+    "input_image": ("input_image_mtok", "input_mtok"),
+    "output_image": ("output_image_mtok", "output_mtok"),
+}
+"""By member of `Special`: the price list's word, then those that hold where it has none."""
+
+
+def _tiers(prices: list[ModelPrice], rule: HourRule | None, *, embeddings: bool) -> tuple[tuple[Tier, ...], bool]:
     """Price by input length, dearest of `prices`; empty unless every one of them gives a complete price per token."""
-    words = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+    words = {"input_mtok", "output_mtok", "cache_read_mtok", *(word for names in _SPECIAL.values() for word in names)}
     for price in prices:
         if price.input_mtok is None or (price.output_mtok is None and not embeddings):
             return (), False
@@ -147,30 +186,47 @@ def _tiers(prices: list[ModelPrice], *, embeddings: bool) -> tuple[tuple[Tier, .
     tiers = []
     for start in sorted(starts):
         rates = [_rates(price, start) for price in prices]
-        tiers.append(Tier(start, *(max(column) for column in zip(*rates, strict=True))))
+        fresh, output, read, write = (max(column) for column in zip(*rates, strict=True))
+        tiers.append(Tier(start, fresh, output, read, write, _special(prices, start, rule)))
     return tuple(tiers), len({_rates(price, 0) for price in prices}) > 1
 
 
 def _rates(price: ModelPrice, over_tokens: int) -> tuple[int, int, int, int]:
-    """Input, output, cache read and cache write, for requests just over `over_tokens`. Cached tokens without a
-    price of their own are billed as input; an embedding model without an output price has no output."""
-
-    def rate(value: object) -> Decimal | None:
-        from genai_prices.types import TieredPrices
-
-        if not isinstance(value, TieredPrices):
-            return value if isinstance(value, Decimal) else None
-        reached = [tier.price for tier in value.tiers if tier.start <= over_tokens]
-        return reached[-1] if reached else value.base
-
-    fresh = rate(price.input_mtok) or Decimal(0)
-    read, write = rate(price.cache_read_mtok), rate(price.cache_write_mtok)
+    """Input, output, cache read and cache write. Cached tokens without a price of their own are billed as input; an
+    embedding model without an output price has no output."""
     return (
-        nusd(fresh),
-        nusd(rate(price.output_mtok) or Decimal(0)),
-        nusd(fresh if read is None else read),
-        nusd(fresh if write is None else write),
+        _rate(price, over_tokens, "input_mtok") or 0,
+        _rate(price, over_tokens, "output_mtok") or 0,
+        _rate(price, over_tokens, "cache_read_mtok", "input_mtok") or 0,
+        _rate(price, over_tokens, "cache_write_mtok", "input_mtok") or 0,
     )
+
+
+def _special(prices: list[ModelPrice], over_tokens: int, rule: HourRule | None) -> Special:
+    """The dearest of `prices` for each kind of token that has a price of its own in one of them."""
+    dearest = {
+        name: max(_rate(price, over_tokens, *words) or 0 for price in prices)
+        for name, words in _SPECIAL.items()
+        if any(_rate(price, over_tokens, words[0]) is not None for price in prices)
+    }
+    if rule is not None and any(_rate(price, over_tokens, "cache_write_mtok") is not None for price in prices):
+        fresh = max(_rate(price, over_tokens, "input_mtok") or 0 for price in prices)
+        dearest.setdefault("cache_write_1h", _by_rule(fresh, rule))
+    return Special(**dearest)
+
+
+def _rate(price: ModelPrice, over_tokens: int, *words: str) -> int | None:
+    """Nano-dollars per million tokens, for requests just over `over_tokens`: the first of `words` that is listed."""
+    from genai_prices.types import TieredPrices
+
+    for word in words:
+        value: object = getattr(price, word)
+        if isinstance(value, TieredPrices):
+            reached = [tier.price for tier in value.tiers if tier.start <= over_tokens]
+            value = reached[-1] if reached else value.base
+        if isinstance(value, Decimal):
+            return nusd(value)
+    return None
 
 
 def _match(logic: MatchLogic) -> Match:

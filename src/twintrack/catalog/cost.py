@@ -6,6 +6,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
+from twintrack.wire.usage import Usage
+
 
 class TokenPrice(msgspec.Struct, frozen=True):
     """Integer nano-dollars per million tokens."""
@@ -20,6 +22,13 @@ class TokenPrice(msgspec.Struct, frozen=True):
     """None: one price at any length."""
     source: str = ""
     """Where the price comes from, with its date."""
+    cache_write_1h_nusd_per_mtok: int | None = None
+    """Of what is kept for an hour; None: as any cache write."""
+    input_audio_nusd_per_mtok: int | None = None
+    """None here and below: as text."""
+    output_audio_nusd_per_mtok: int | None = None
+    input_image_nusd_per_mtok: int | None = None
+    output_image_nusd_per_mtok: int | None = None
 
 
 def cost_nusd(
@@ -28,14 +37,15 @@ def cost_nusd(
     output_tokens: int,
     cache_read_tokens: int = 0,
     cache_write_tokens: int = 0,
+    surcharge: int = 0,
 ) -> int:
     """Cost in nano-dollars, rounded half up once at the end.
 
     Args:
         input_tokens: all input tokens, those read from and written to the provider's cache included.
         cache_read_tokens: of the input, those billed as cache reads.
-        cache_write_tokens: of the input, those billed as cache writes (the standard lifetime: catalogues list
-            dearer ones, but usage objects of most providers do not tell them apart).
+        cache_write_tokens: of the input, those billed as cache writes.
+        surcharge: what some of them cost beyond these prices, in millionths of a nano-dollar; see `reported_nusd`.
     """
     while price.long is not None and input_tokens > price.long_input_tokens:
         price = price.long
@@ -47,8 +57,66 @@ def cost_nusd(
         + output_tokens * price.output_nusd_per_mtok
         + cache_read_tokens * price.cache_read_nusd_per_mtok
         + cache_write_tokens * price.cache_write_nusd_per_mtok
+        + surcharge
     )
     return (total + 500_000) // 1_000_000
+
+
+def reported_nusd(price: TokenPrice, usage: Usage) -> int | None:
+    """Cost of what a provider reported, in nano-dollars; None where it did not say the tokens in and out."""
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    surcharge = 0
+    if (
+        usage.cache_write_1h_tokens
+        or usage.input_audio_tokens
+        or usage.output_audio_tokens
+        or usage.input_image_tokens
+        or usage.output_image_tokens
+    ):
+        surcharge = _surcharge(price, usage, usage.input_tokens, usage.output_tokens)
+    return cost_nusd(
+        price,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens or 0,
+        usage.cache_write_tokens or 0,
+        surcharge,
+    )
+
+
+def _surcharge(price: TokenPrice, usage: Usage, input_tokens: int, output_tokens: int) -> int:
+    """What tokens with a price of their own cost beyond those without, in millionths of a nano-dollar.
+
+    No token is counted twice: sound and images are taken to be fresh input, as far as that goes, since usage does
+    not say which tokens were cached.
+    """
+    while price.long is not None and input_tokens > price.long_input_tokens:
+        price = price.long
+    total = 0
+    write = usage.cache_write_tokens or 0
+    if price.cache_write_1h_nusd_per_mtok is not None:
+        hour = min(usage.cache_write_1h_tokens or 0, write)
+        total += hour * (price.cache_write_1h_nusd_per_mtok - price.cache_write_nusd_per_mtok)
+    plain = max(input_tokens - (usage.cache_read_tokens or 0) - write, 0)
+    for tokens, special in (
+        (usage.input_audio_tokens, price.input_audio_nusd_per_mtok),
+        (usage.input_image_tokens, price.input_image_nusd_per_mtok),
+    ):
+        if special is not None and tokens:
+            tokens = min(tokens, plain)
+            plain -= tokens
+            total += tokens * (special - price.input_nusd_per_mtok)
+    plain = output_tokens
+    for tokens, special in (
+        (usage.output_audio_tokens, price.output_audio_nusd_per_mtok),
+        (usage.output_image_tokens, price.output_image_nusd_per_mtok),
+    ):
+        if special is not None and tokens:
+            tokens = min(tokens, plain)
+            plain -= tokens
+            total += tokens * (special - price.output_nusd_per_mtok)
+    return total
 
 
 def nusd(usd: Decimal | float) -> int:

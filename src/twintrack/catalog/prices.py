@@ -20,7 +20,7 @@ import msgspec
 from twintrack.catalog.cost import TokenPrice
 from twintrack.catalog.facts import data_path
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the table's layout."""
 
 
@@ -31,6 +31,16 @@ class Match(msgspec.Struct, frozen=True, array_like=True):
     words: tuple[str | Match, ...]
 
 
+class Special(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Prices of tokens that do not cost what the others of their kind do; None: they do."""
+
+    cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+    input_image: int | None = None
+    output_image: int | None = None
+
+
 class Tier(msgspec.Struct, frozen=True, array_like=True):
     """Integer nano-dollars per million tokens, for requests with more input than `over_tokens`."""
 
@@ -39,6 +49,7 @@ class Tier(msgspec.Struct, frozen=True, array_like=True):
     output: int
     cache_read: int
     cache_write: int
+    special: Special = Special()
 
 
 class Listing(msgspec.Struct, frozen=True, array_like=True):
@@ -86,7 +97,8 @@ class Prices:
     def find(self, provider: str, upstream_model: str) -> TokenPrice | None:
         """The standard price of what `provider` (a name of providers.toml) calls `upstream_model`.
 
-        Batch, priority and per-request charges are left out, and tokens of images and sound cost as those of text.
+        Batch, priority and per-request charges are left out, and so is what cached sound and images cost beyond
+        cached text.
         None: no provider, model or complete price per token of that name.
         """
         name = upstream_model.lower()
@@ -110,7 +122,20 @@ class Prices:
         price: TokenPrice | None = None
         threshold = 0
         for tier in reversed(listing.tiers):
-            price = TokenPrice(tier.input, tier.output, tier.cache_read, tier.cache_write, threshold, price, source)
+            price = TokenPrice(
+                tier.input,
+                tier.output,
+                tier.cache_read,
+                tier.cache_write,
+                threshold,
+                price,
+                source,
+                tier.special.cache_write_1h,
+                tier.special.input_audio,
+                tier.special.output_audio,
+                tier.special.input_image,
+                tier.special.output_image,
+            )
             threshold = tier.over_tokens
         return price
 

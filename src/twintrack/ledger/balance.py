@@ -29,6 +29,11 @@ _AGAIN: Final = {
     "cache_read_tokens": "sum(cache_read_tokens)",
     "cache_write_tokens": "sum(cache_write_tokens)",
     "reasoning_tokens": "sum(reasoning_tokens)",
+    "cache_write_1h_tokens": "sum(cache_write_1h_tokens)",
+    "input_audio_tokens": "sum(input_audio_tokens)",
+    "output_audio_tokens": "sum(output_audio_tokens)",
+    "input_image_tokens": "sum(input_image_tokens)",
+    "output_image_tokens": "sum(output_image_tokens)",
     "usage_estimated": "sum(usage_source = 'estimated')",
     "usage_unknown": "sum(usage_source = 'none')",
     "cost_nusd": "sum(cost_nusd)",
@@ -116,7 +121,9 @@ def _sums(db: sqlite3.Connection) -> list[str]:
         f"SELECT at_us / {HOUR_US} AS hour, {_SLICE}, "  # noqa: S608
         f"{', '.join(f'coalesce({sql}, 0)' for sql in _AGAIN.values())} FROM ("
         "SELECT a.at_us, a.attempt, a.predicted_nusd, a.ttft_us, a.total_us, a.input_tokens, a.output_tokens, "
-        "a.cache_read_tokens, a.cache_write_tokens, a.reasoning_tokens, a.cost_nusd, a.energy_mj, "
+        "a.cache_read_tokens, a.cache_write_tokens, a.reasoning_tokens, a.cache_write_1h_tokens, "
+        "a.input_audio_tokens, a.output_audio_tokens, a.input_image_tokens, a.output_image_tokens, "
+        "a.cost_nusd, a.energy_mj, "
         "CASE WHEN coalesce(b.simulated, 0) > d.simulated THEN NULL ELSE a.baseline_nusd END AS baseline_nusd, "
         "c.deployment, c.route, c.tier, c.key, c.endpoint, c.data_class, d.per_hour_nusd, "
         "e.state, e.outcome, e.usage_source, e.energy_source "

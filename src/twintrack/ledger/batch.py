@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +16,14 @@ import msgspec
 from twintrack.ledger import booking
 from twintrack.ledger.hours import HOUR_US, Interval
 from twintrack.ledger.records import Dispatch, Names, Record, Refuse, Settle
-from twintrack.ledger.rollup import MOST, AttemptRow, Sums, beyond_the_hour, sums
+from twintrack.ledger.rollup import KINDS, MOST, AttemptRow, Kinds, Sums, beyond_the_hour, of_kinds, sums
 from twintrack.ledger.words import NAMELESS, Basis, Ending, Vocabulary, Words, data_class
 
 _INSERT_ATTEMPT: Final = (
-    "INSERT OR IGNORE INTO attempts VALUES "
+    "INSERT OR IGNORE INTO attempts (id, request_id, attempt, at_us, context, prompt_tokens_est, predicted_nusd, "
+    "p_good, complexity, propensity, ruled_out, request_bytes, writer, ending, settled_us, detail, ttft_us, total_us, "
+    "input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nusd, baseline_nusd, "
+    "energy_mj, response_bytes) VALUES "
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SETTLE_ATTEMPT: Final = (
@@ -27,11 +31,19 @@ _SETTLE_ATTEMPT: Final = (
     "input_tokens = ?, output_tokens = ?, cache_read_tokens = ?, cache_write_tokens = ?, reasoning_tokens = ?, "
     "cost_nusd = ?, baseline_nusd = ?, energy_mj = ?, response_bytes = ? WHERE id = ?"
 )
+_SET_KINDS: Final = (
+    "UPDATE attempts SET cache_write_1h_tokens = ?, input_audio_tokens = ?, output_audio_tokens = ?, "
+    "input_image_tokens = ?, output_image_tokens = ? WHERE id = ?"
+)
 _INSERT_REFUSAL: Final = "INSERT OR IGNORE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REPLACE_ROLLUP: Final = (
     "INSERT OR REPLACE INTO rollups VALUES "
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?, ?, ?)"
 )
+
+_kinds_of: Final = attrgetter(*KINDS)
+_NO_KINDS: Final = (None,) * len(KINDS)
 
 _to_msgpack = msgspec.msgpack.Encoder().encode
 _to_names = msgspec.msgpack.Decoder(Names).decode
@@ -105,6 +117,8 @@ class Batch:
     _orphans: list[tuple[Settle, str]] = field(default_factory=list)
     _groups: dict[tuple[int, int, int], list[AttemptRow]] = field(default_factory=dict)
     """Closed attempts by hour, basis and ending."""
+    _kinds: dict[tuple[int, int, int], list[Kinds]] = field(default_factory=dict)
+    """By the same, of those that have any: most do not, and a NULL takes SQLite's module 0.3 µs to bind."""
     _totals: dict[tuple[int, int], Sums] = field(default_factory=dict)
     """By hour and slice."""
     _busy: dict[int, list[Interval]] = field(default_factory=dict)
@@ -135,6 +149,7 @@ class Batch:
         inserts: list[AttemptRow] = []
         updates: list[AttemptRow] = []
         refusals: list[tuple[Any, ...]] = []
+        kinds_set: list[tuple[int | None, ...]] = []
         groups = self._groups
         # The hot loop, twice for each request.
         for record in records:
@@ -218,6 +233,10 @@ class Batch:
                     groups[group] = [row]
                 else:
                     members.append(row)
+                kinds = _kinds_of(record)
+                if kinds != _NO_KINDS:
+                    self._kinds.setdefault(group, []).append(kinds)
+                    kinds_set.append((*kinds, row[0]))
             elif type(record) is Refuse:
                 refusals.append(self._refusal(next_id, generations.get(record.generation, nameless), record))
                 next_id += 1
@@ -232,6 +251,8 @@ class Batch:
         self._insert(_INSERT_REFUSAL, refusals)
         if updates:
             self.db.executemany(_SETTLE_ATTEMPT, [(*row[13:], row[0]) for row in updates])
+        if kinds_set:
+            self.db.executemany(_SET_KINDS, kinds_set)
 
     def finish(self, reach_us: int) -> None:
         """Store what is still open, and the sums.
@@ -250,9 +271,9 @@ class Batch:
             memory.open[request_id, attempt] = opened
         try:
             self._insert(_INSERT_ATTEMPT, inserts)
+            self._settle_orphans()
         except OverflowError as error:
             raise NeedsCare from error
-        self._settle_orphans()
         for (hour, basis, ending), rows in self._groups.items():
             self._sum(hour, basis, ending, rows)
         rollups = []
@@ -310,6 +331,8 @@ class Batch:
         about = vocabulary.slice_of(basis, ending)
         hourly = words.deployment in vocabulary.hourly
         group = sums(rows, how, hourly=hourly, baseline_counts=words.baseline_counts)
+        if kinds := self._kinds.get((hour, basis, ending)):
+            group = group.plus(of_kinds(kinds))
         if not self.careful and group.absurd():
             raise NeedsCare
         if hourly:
@@ -341,7 +364,12 @@ class Batch:
             memory.next_id += 1
             row = _closing(running, settle, ending)
             self._insert(_INSERT_ATTEMPT, [row])
-            self._groups.setdefault((began.at_us // HOUR_US, basis, ending), []).append(row)
+            group = (began.at_us // HOUR_US, basis, ending)
+            self._groups.setdefault(group, []).append(row)
+            kinds = _kinds_of(settle)
+            if kinds != _NO_KINDS:
+                self._kinds.setdefault(group, []).append(kinds)
+                self.db.execute(_SET_KINDS, (*kinds, row[0]))
 
     # With care: slowly, for what happens once in a blue moon.
 
@@ -472,6 +500,7 @@ _MAY_BE_UNKNOWN: Final = frozenset(
         "cache_read_tokens",
         "cache_write_tokens",
         "reasoning_tokens",
+        *KINDS,
         "cost_nusd",
         "baseline_nusd",
         "energy_mj",

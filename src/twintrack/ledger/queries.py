@@ -73,6 +73,12 @@ class Line(msgspec.Struct, frozen=True):
     cache_read_tokens: int
     cache_write_tokens: int
     reasoning_tokens: int
+    cache_write_1h_tokens: int
+    """Of the cache writes, those kept for an hour."""
+    input_audio_tokens: int
+    output_audio_tokens: int
+    input_image_tokens: int
+    output_image_tokens: int
     usage_estimated: int
     """Attempts whose tokens the provider did not report, so that tokens and cost are estimates."""
     usage_unknown: int
@@ -186,6 +192,11 @@ class Attempt(msgspec.Struct, frozen=True, tag="attempt"):
     cache_read_tokens: int | None
     cache_write_tokens: int | None
     reasoning_tokens: int | None
+    cache_write_1h_tokens: int | None
+    input_audio_tokens: int | None
+    output_audio_tokens: int | None
+    input_image_tokens: int | None
+    output_image_tokens: int | None
     usage_source: str | None
     cost_nusd: int | None
     baseline_nusd: int | None
@@ -340,7 +351,8 @@ def _with_allocation(db: sqlite3.Connection, attempt: Attempt) -> Attempt:
 
 _SUMS: Final = (
     "requests", "attempts", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
-    "reasoning_tokens", "usage_estimated", "usage_unknown", "cost_nusd", "cost_known", "cost_unknown", "cost_hourly",
+    "reasoning_tokens", "cache_write_1h_tokens", "input_audio_tokens", "output_audio_tokens", "input_image_tokens",
+    "output_image_tokens", "usage_estimated", "usage_unknown", "cost_nusd", "cost_known", "cost_unknown", "cost_hourly",
     "estimated_nusd", "estimated", "baseline_nusd", "baseline_known", "energy_measured_mj", "energy_estimated_mj",
     "energy_unknown",
 )  # fmt: skip
@@ -407,6 +419,11 @@ class _Tally:
             cache_read_tokens=s["cache_read_tokens"],
             cache_write_tokens=s["cache_write_tokens"],
             reasoning_tokens=s["reasoning_tokens"],
+            cache_write_1h_tokens=s["cache_write_1h_tokens"],
+            input_audio_tokens=s["input_audio_tokens"],
+            output_audio_tokens=s["output_audio_tokens"],
+            input_image_tokens=s["input_image_tokens"],
+            output_image_tokens=s["output_image_tokens"],
             usage_estimated=s["usage_estimated"],
             usage_unknown=s["usage_unknown"],
             cost_nusd=cost,

@@ -11,8 +11,12 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 1
-"""Version of these records; stands in every `Names`."""
+SCHEMA = 2
+"""Version of these records; stands in every `Names` and in the head of a segment.
+
+A later version only adds members behind those of an earlier one, each with a default, so old segments can be read.
+1: the first. 2: cache writes by lifetime, sound and images.
+"""
 
 Outcome = Literal[
     "ok",
@@ -104,6 +108,13 @@ class Settle(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
     """Millijoules."""
     energy_source: Literal["measured", "estimated", "unknown"]
     response_bytes: int
+    cache_write_1h_tokens: int | None = None
+    """Of `cache_write_tokens`, those kept for an hour."""
+    input_audio_tokens: int | None = None
+    """Of `input_tokens`, as is the next but one; the others are of `output_tokens`."""
+    output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
 
 
 class Refuse(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):

@@ -1,6 +1,6 @@
 """Sums over attempts that were the same kind of request and ended the same way.
 
-An attempt is the tuple of its columns in `attempts`, in the order of the table.
+An attempt is the tuple of its columns in `attempts`, in the order of the table, up to `response_bytes`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,17 @@ from twintrack.ledger.hours import HOUR_US, by_hour
 from twintrack.ledger.words import Ending
 
 AttemptRow = tuple[Any, ...]
+
+KINDS: Final = (
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+)
+"""Counts that few attempts have. They are no part of an `AttemptRow`."""
+Kinds = tuple[int | None, ...]
+"""Those of one attempt, in the order of `KINDS`."""
 
 MOST: Final = 1 << 44
 """More tokens, nano-dollars, bytes or microseconds than one attempt can have; larger numbers are a provider's error."""
@@ -57,6 +68,11 @@ class Sums(NamedTuple):
     energy_measured_mj: int = 0
     energy_estimated_mj: int = 0
     energy_unknown: int = 0
+    cache_write_1h_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
 
     def plus(self, other: Sums) -> Sums:
         return Sums._make([a + b for a, b in zip(self, other, strict=True)])
@@ -167,6 +183,11 @@ def sums(rows: Sequence[AttemptRow], ending: Ending, *, hourly: bool, baseline_c
         energy_estimated_mj=energy_mj if source == "estimated" else 0,
         energy_unknown=n if source == "unknown" else energy.count(None),
     )
+
+
+def of_kinds(rows: Sequence[Kinds]) -> Sums:
+    """What `KINDS` add to the sums of the same attempts."""
+    return Sums(**{name: total(column) for name, column in zip(KINDS, zip(*rows, strict=True), strict=True)})
 
 
 def beyond_the_hour(

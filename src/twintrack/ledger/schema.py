@@ -229,7 +229,40 @@ LEFT JOIN deployments b ON b.id = c.baseline
 LEFT JOIN endings e ON e.id = a.ending;
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_KINDS_OF_TOKENS: Final = """
+ALTER TABLE attempts ADD COLUMN cache_write_1h_tokens INTEGER;  -- of cache_write_tokens, those kept for an hour
+ALTER TABLE attempts ADD COLUMN input_audio_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN output_audio_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN input_image_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN output_image_tokens INTEGER;
+
+ALTER TABLE rollups ADD COLUMN cache_write_1h_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollups ADD COLUMN input_audio_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollups ADD COLUMN output_audio_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollups ADD COLUMN input_image_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollups ADD COLUMN output_image_tokens INTEGER NOT NULL DEFAULT 0;
+
+DROP VIEW entries;
+CREATE VIEW entries AS
+SELECT
+  a.id, a.request_id, a.attempt, a.at_us, c.policy_version, c.route, c.tier, c.key, c.endpoint, c.stream,
+  c.data_class, c.reason, c.task, c.language,
+  d.name AS deployment, d.model, d.provider, d.zone, d.region, d.simulated, d.per_hour_nusd,
+  ch.name AS chosen, b.name AS baseline,
+  a.prompt_tokens_est, a.predicted_nusd, a.p_good, a.complexity, a.propensity, a.ruled_out, a.request_bytes,
+  coalesce(e.state, 'dispatched') AS state, e.outcome, e.status, a.detail, a.settled_us, a.ttft_us, a.total_us,
+  a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens, a.reasoning_tokens,
+  a.cache_write_1h_tokens, a.input_audio_tokens, a.output_audio_tokens, a.input_image_tokens, a.output_image_tokens,
+  e.usage_source, a.cost_nusd, a.baseline_nusd, a.energy_mj, e.energy_source, a.response_bytes
+FROM attempts a
+CROSS JOIN contexts c ON c.id = a.context   -- CROSS: SQLite keeps this order, and with it that of the ids
+CROSS JOIN deployments d ON d.id = c.deployment
+LEFT JOIN deployments ch ON ch.id = c.chosen
+LEFT JOIN deployments b ON b.id = c.baseline
+LEFT JOIN endings e ON e.id = a.ending;
+"""
+
+MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS)
 """Step n leads from version n to n + 1. A step that has been released is never changed again."""
 
 VERSION: Final = len(MIGRATIONS)

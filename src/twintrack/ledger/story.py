@@ -144,8 +144,26 @@ def _tokens(attempt: Attempt) -> str:
     if attempt.input_tokens is None and attempt.output_tokens is None:
         return "Its tokens are unknown."
     estimated = ", estimated" if attempt.usage_source == "estimated" else ""
-    cached = f" ({attempt.cache_read_tokens:,} from the cache)" if attempt.cache_read_tokens else ""
-    return f"It took {_count(attempt.input_tokens)} tokens{cached} and gave {_count(attempt.output_tokens)}{estimated}."
+    written = f"{attempt.cache_write_1h_tokens:,} of them for an hour" if attempt.cache_write_1h_tokens else ""
+    took = _parts(
+        (attempt.cache_read_tokens, "from the cache"),
+        (attempt.cache_write_tokens, f"written to it{', ' if written else ''}{written}"),
+        (attempt.input_audio_tokens, "of sound"),
+        (attempt.input_image_tokens, "of images"),
+    )
+    gave = _parts(
+        (attempt.reasoning_tokens, "of reasoning"),
+        (attempt.output_audio_tokens, "of sound"),
+        (attempt.output_image_tokens, "of images"),
+    )
+    tokens_in, tokens_out = _count(attempt.input_tokens), _count(attempt.output_tokens)
+    return f"It took {tokens_in} tokens{took} and gave {tokens_out}{gave}{estimated}."
+
+
+def _parts(*parts: tuple[int | None, str]) -> str:
+    """Of a count, those parts that are more than none."""
+    told = [f"{tokens:,} {what}" for tokens, what in parts if tokens]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _cost(attempt: Attempt) -> str:

@@ -9,8 +9,8 @@ from twintrack.wire import sse
 from twintrack.wire.body import member, with_first, with_members, with_model
 from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Tokens, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
-from twintrack.wire.stream import TAIL_BYTES, PassingStream, known
-from twintrack.wire.usage import NO_USAGE, Usage
+from twintrack.wire.stream import TAIL_BYTES, PassingStream
+from twintrack.wire.usage import NO_USAGE, Odd, OpenAIUsage, Timings, Usage, openai_usage, timings_usage
 
 _MODALITY_OF_PART = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
 
@@ -83,25 +83,10 @@ class ChatRequest(Asked, kw_only=True):
         return body
 
 
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
 class _Answer(msgspec.Struct):
     choices: list[msgspec.Raw]
-    usage: _Usage | None = None
+    usage: OpenAIUsage | Odd = None
+    timings: Timings | Odd = None
 
 
 class _Delta(msgspec.Struct):
@@ -121,46 +106,48 @@ class _Choice(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: OpenAIUsage | Odd = None
     error: object = None
+
+
+class _WithUsage(msgspec.Struct):
+    usage: OpenAIUsage | Odd = None
+
+
+class _Last(msgspec.Struct):
+    """Other places for usage in the chunk that has the finish reason: Groq's, Moonshot's, llama.cpp's."""
+
+    choices: list[_WithUsage]
+    x_groq: _WithUsage | Odd = None
+    timings: Timings | Odd = None
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
 _CHUNK = msgspec.json.Decoder(_Chunk)
-_ANYTHING = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def usage_of(usage: _Usage | None) -> Usage:
-    if usage is None:
-        return NO_USAGE
-    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-    return Usage(
-        known(usage.prompt_tokens),
-        known(usage.completion_tokens),
-        known(prompt.cached_tokens) if prompt else None,
-        known(prompt.cache_write_tokens) if prompt else None,
-        known(completion.reasoning_tokens) if completion else None,
-    )
+_LAST = msgspec.json.Decoder(_Last)
 
 
 def read_usage(body: bytes) -> Usage:
     try:
-        return usage_of(_ANSWER.decode(body).usage)
+        answer = _ANSWER.decode(body)
     except msgspec.ValidationError as error:
-        return _odd_usage(body, error)
+        raise UpstreamError("The provider's answer is no chat completion", why=str(error)) from None
     except UNREADABLE as error:
         raise UpstreamError("The provider's answer is not JSON", why=str(error)) from None
+    return timings_usage(answer.timings) if answer.usage is None else openai_usage(answer.usage)
 
 
-def _odd_usage(body: bytes, error: msgspec.ValidationError) -> Usage:
-    """An answer with choices stays one although its usage is of another shape; then the usage is unknown."""
+def _usage_elsewhere(text: bytes) -> Usage:
     try:
-        members = _ANYTHING.decode(body)
+        last = _LAST.decode(text)
     except UNREADABLE:
-        members = {}
-    if "choices" not in members:
-        raise UpstreamError("The provider's answer is no chat completion", why=str(error))
-    return NO_USAGE
+        return NO_USAGE
+    if isinstance(last.x_groq, _WithUsage) and last.x_groq.usage is not None:
+        return openai_usage(last.x_groq.usage)
+    for choice in last.choices:
+        if choice.usage is not None:
+            return openai_usage(choice.usage)
+    return timings_usage(last.timings)
 
 
 class ChatStream(PassingStream):
@@ -181,10 +168,12 @@ class ChatStream(PassingStream):
         if chunk.error is not None:
             self.failure = "error event"
         if chunk.usage is not None:
-            self._usage = usage_of(chunk.usage)
+            self._usage = openai_usage(chunk.usage)
         for choice in chunk.choices or ():
             if choice.finish_reason is not None:
                 self.finished = self.content = True
+                if self._usage is NO_USAGE:
+                    self._usage = _usage_elsewhere(text)
             elif choice.delta is not None and not self.content:
                 delta = choice.delta
                 self.content = bool(

@@ -9,8 +9,7 @@ from twintrack.wire import chat
 from twintrack.wire.body import with_members, with_model
 from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Stream, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
-from twintrack.wire.stream import known
-from twintrack.wire.usage import NO_USAGE, Usage
+from twintrack.wire.usage import Odd, OpenAIUsage, Usage, embeddings_usage
 
 
 class EmbeddingsRequest(Asked, kw_only=True):
@@ -35,13 +34,9 @@ class EmbeddingsRequest(Asked, kw_only=True):
         return body
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-
-
 class _Answer(msgspec.Struct):
     data: list[msgspec.Raw]
-    usage: _Usage | None = None
+    usage: OpenAIUsage | Odd = None
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -54,7 +49,7 @@ def read_usage(body: bytes) -> Usage:
         raise UpstreamError("The provider's answer holds no embeddings", why=str(error)) from None
     except UNREADABLE as error:
         raise UpstreamError("The provider's answer is not JSON", why=str(error)) from None
-    return NO_USAGE if usage is None else Usage(known(usage.prompt_tokens), 0)
+    return embeddings_usage(usage)
 
 
 def _no_stream(strip_usage: bool) -> Stream:

@@ -6,14 +6,18 @@ from typing import Any
 
 import msgspec
 
-from twintrack.errors import TwintrackError, UpstreamError
+from twintrack.errors import PromptTooLong, ProviderRefused, TwintrackError, UpstreamError
 from twintrack.wire.body import with_members, with_model
 from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Tokens, has_labels, without_labels
+from twintrack.wire.foreign import without_foreign_thinking
 from twintrack.wire.prompt import Prompt
-from twintrack.wire.stream import PassingStream, known, total
-from twintrack.wire.usage import NO_USAGE, Usage
+from twintrack.wire.stream import PassingStream
+from twintrack.wire.usage import AnthropicUsage, Odd, Usage, anthropic_usage, begun, merged
 
 _MODALITY_OF_BLOCK = {"image": "image", "document": "file"}
+THREAD = "$.thread"
+"""The conversation is kept at Anthropic, and the client sends only what is new (message threads, a beta since
+2026-11-02, platform.claude.com/docs/en/build-with-claude/message-threads, read 2026-11-20)."""
 
 
 class Block(msgspec.Struct):
@@ -33,6 +37,7 @@ class MessagesRequest(Asked, kw_only=True):
     max_tokens: Tokens
     system: str | list[Block] | None = None
     tools: list[msgspec.Raw] | None = None
+    thread: Any = None
 
     def prompt(self) -> Prompt:
         texts: list[str] = []
@@ -64,11 +69,16 @@ class MessagesRequest(Asked, kw_only=True):
             max(self.max_tokens, 0),
         )
 
+    def pinned(self) -> str:
+        return "" if self.thread is None else THREAD
+
     def body_for(self, body: bytes, model: str) -> bytes:
         if self.model != model:
             body = with_model(body, model)
         if self.metadata and has_labels(self.metadata):
             body = with_members(body, {"metadata": without_labels(self.metadata)})
+        if b'"signature"' in body or b'"redacted_thinking"' in body:
+            body = without_foreign_thinking(body)
         return body
 
 
@@ -88,20 +98,13 @@ def _result_text(content: object) -> str:
     return ""
 
 
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
 class _Answer(msgspec.Struct):
     content: list[msgspec.Raw]
-    usage: _Usage | None = None
+    usage: AnthropicUsage | Odd = None
 
 
 class _Started(msgspec.Struct):
-    usage: _Usage | None = None
+    usage: AnthropicUsage | Odd = None
 
 
 class _BlockStart(msgspec.Struct):
@@ -117,24 +120,16 @@ class _Event(msgspec.Struct):
     message: _Started | None = None
     content_block: _BlockStart | None = None
     delta: _Delta | None = None
-    usage: _Usage | None = None
+    usage: AnthropicUsage | Odd = None
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
 _EVENT = msgspec.json.Decoder(_Event)
 
 
-def usage_of(usage: _Usage | None) -> Usage:
-    """Anthropic counts cached tokens beside `input_tokens`; we count them in."""
-    if usage is None:
-        return NO_USAGE
-    read, write = known(usage.cache_read_input_tokens), known(usage.cache_creation_input_tokens)
-    return Usage(total(known(usage.input_tokens), read, write), known(usage.output_tokens), read, write, None)
-
-
 def read_usage(body: bytes) -> Usage:
     try:
-        return usage_of(_ANSWER.decode(body).usage)
+        return anthropic_usage(_ANSWER.decode(body).usage)
     except msgspec.ValidationError as error:
         raise UpstreamError("The provider's answer is no message", why=str(error)) from None
     except UNREADABLE as error:
@@ -142,10 +137,12 @@ def read_usage(body: bytes) -> Usage:
 
 
 class MessagesStream(PassingStream):
-    __slots__ = ()
+    __slots__ = ("_said",)
 
     def __init__(self, strip_usage: bool) -> None:
         super().__init__()
+        self._said: AnthropicUsage | Odd = None
+        """The usage of what was seen so far."""
 
     def see(self, text: bytes) -> None:
         try:
@@ -159,32 +156,30 @@ class MessagesStream(PassingStream):
             self.content = self.content or (event.content_block is not None and event.content_block.type == "tool_use")
         elif kind == "message_start":
             if event.message is not None:
-                # Its output tokens are where the count begins; only `message_delta` says where it ends.
-                self._usage = msgspec.structs.replace(usage_of(event.message.usage), output_tokens=None)
+                self._say(begun(event.message.usage))
         elif kind == "message_delta":
             self.content = True
             if event.usage is not None:
-                self._usage = _merged(self._usage, usage_of(event.usage))
+                self._say(merged(self._said, event.usage))
         elif kind == "message_stop":
             self.finished = self.content = True
         elif kind == "error":
             self.failure = "error event"
 
-
-def _merged(start: Usage, end: Usage) -> Usage:
-    """The last event repeats what it knows and leaves out the rest; its counts are cumulative."""
-    return Usage(
-        end.input_tokens if end.input_tokens else start.input_tokens,
-        end.output_tokens if end.output_tokens is not None else start.output_tokens,
-        end.cache_read_tokens if end.cache_read_tokens is not None else start.cache_read_tokens,
-        end.cache_write_tokens if end.cache_write_tokens is not None else start.cache_write_tokens,
-        None,
-    )
+    def _say(self, said: AnthropicUsage | Odd) -> None:
+        self._said = said
+        self._usage = anthropic_usage(said)
 
 
-class _Error(msgspec.Struct):
+class _Details(msgspec.Struct):
+    error_code: str
+    unsupported: tuple[str, ...]
+
+
+class _Error(msgspec.Struct, omit_defaults=True):
     type: str
     message: str
+    details: _Details | None = None
 
 
 class _ErrorBody(msgspec.Struct):
@@ -204,9 +199,36 @@ _TYPES = {
 }
 
 
+_NO_THREAD = _Details("thread_unsupported_request", ("thread",))
+"""By this clients know that they must send the whole conversation, and do so by themselves: Anthropic's SDK (2.11.0,
+lib/threads/_thread_state.py) as well as Claude Code."""
+
+
 def error_body(error: TwintrackError, request_id: str) -> bytes:
     kind = _TYPES.get(error.status) or ("invalid_request_error" if error.status < 500 else "api_error")
-    return msgspec.json.encode(_ErrorBody(_Error(kind, str(error)), request_id))
+    details = _NO_THREAD if getattr(error, "param", None) == THREAD else None
+    return msgspec.json.encode(_ErrorBody(_Error(kind, _words(error), details), request_id))
+
+
+def _words(error: TwintrackError) -> str:
+    """Anthropic's own where clients look for them to shorten a conversation (earendil-works/pi#102, December 2025) or
+    to allow a shorter answer (anthropics/claude-code#228, February 2025)."""
+    if isinstance(error, ProviderRefused) and error.too_long is not None:
+        return f"{_TOO_LONG % error.too_long if error.too_long[0] else 'prompt is too long'}. {error}"
+    if not isinstance(error, PromptTooLong):
+        return str(error)
+    tokens, window = error.prompt_tokens, error.window_tokens
+    if tokens > window:
+        what = _TOO_LONG % (tokens, window)
+    else:
+        what = (
+            f"input length and `max_tokens` exceed context limit: {tokens} + {error.output_tokens} > {window}, "
+            "decrease input length or `max_tokens` and try again"
+        )
+    return str(TwintrackError(what, why=error.why, fix=error.fix))
+
+
+_TOO_LONG = "prompt is too long: %d tokens > %d maximum"
 
 
 def error_event(error: TwintrackError, request_id: str) -> bytes:
@@ -224,4 +246,5 @@ ENDPOINT = Endpoint(
     error_body=error_body,
     error_event=error_event,
     forwarded=(b"anthropic-beta", b"anthropic-version"),
+    id_lines=b"x-twintrack-id: %b\r\nrequest-id: %b\r\n",
 )

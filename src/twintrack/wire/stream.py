@@ -132,15 +132,3 @@ class PassingStream:
 
     def usage(self) -> Usage:
         return self._usage
-
-
-def known(tokens: int | None) -> int | None:
-    """A count as a provider means it: a negative or absurd one is none."""
-    return tokens if tokens is not None and 0 <= tokens < 1_000_000_000 else None
-
-
-def total(*parts: int | None) -> int | None:
-    """Sum of the parts that are known; None if the first is not."""
-    if parts[0] is None:
-        return None
-    return sum(part for part in parts if part is not None)
