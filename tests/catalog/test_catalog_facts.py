@@ -2,8 +2,6 @@
 
 from datetime import date
 
-import pytest
-
 from twintrack.catalog import models, prices, providers
 
 PRICES = prices.load(None, on=date(2026, 11, 20))
@@ -14,33 +12,6 @@ def test_every_row_says_where_it_comes_from_and_when():
     for row in [*models.models().values(), *providers.providers().values()]:
         assert row.source
         assert date(2026, 1, 1) <= date.fromisoformat(row.as_of)
-
-
-def test_a_managed_provider_is_a_third_party_and_promises_no_region():
-    managed = [row for row in providers.providers().values() if row.kind == "managed"]
-    assert {row.zone for row in managed} == {"third_party"}
-    assert {row.region for row in managed} == {""}
-    assert all(row.url.startswith("https://") and row.key_env for row in managed)
-
-
-def test_a_local_server_listens_on_this_machine():
-    local = [row for row in providers.providers().values() if row.kind == "local"]
-    assert {row.zone for row in local} == {"own"}
-    assert all(row.url.startswith("http://127.0.0.1:") and not row.key_env for row in local)
-
-
-@pytest.mark.parametrize(
-    ("name", "dialects"),
-    [
-        ("anthropic", ("anthropic",)),
-        ("openai", ("openai",)),
-        ("gemini", ("openai",)),
-        ("vllm", ("openai", "anthropic")),
-        ("llama.cpp", ("openai", "anthropic")),
-    ],
-)
-def test_a_provider_brings_its_dialects(name, dialects):
-    assert providers.find(name).dialects == dialects
 
 
 def test_upstream_names_belong_to_known_providers():

@@ -35,7 +35,7 @@ def test_a_known_provider_brings_address_dialect_key_and_list_price():
     premium = compiled().deployments[1]
     assert (premium.name, premium.upstream_model) == ("gpt-5.4@openai", "gpt-5.4")
     assert (premium.tls, premium.host, premium.port, premium.base_path) == (True, "api.openai.com", 443, "/v1")
-    assert (premium.dialects, premium.zone, premium.region) == (("openai",), "third_party", "")
+    assert (premium.dialects, premium.zone, premium.region) == (("openai", "responses"), "third_party", "")
     assert premium.key == "env:OPENAI_API_KEY"
     assert premium.price == PRICES.find("openai", "gpt-5.4")
     assert premium.context_tokens == 1_050_000
@@ -58,6 +58,18 @@ def test_what_the_configuration_says_of_a_model_holds():
     assert mine.price.input_nusd_per_mtok == mine.price.cache_read_nusd_per_mtok == 200_000_000
     assert mine.price.output_nusd_per_mtok == 400_000_000
     assert mine.price.source == "/etc/twintrack/twintrack.toml:33"
+
+
+def test_tokens_of_other_kinds_may_have_a_price_of_their_own():
+    said = "cache_write_1h_usd_per_mtok = 1, input_audio_usd_per_mtok = 2, output_audio_usd_per_mtok = 3, "
+    said += "input_image_usd_per_mtok = 4, output_image_usd_per_mtok = 0"
+    text = replaced("price = { input_usd_per_mtok = 0.2,", f"price = {{ {said}, input_usd_per_mtok = 0.2,")
+    price = compiled(text).deployments[2].price
+    assert (price.cache_write_1h_nusd_per_mtok, price.output_image_nusd_per_mtok) == (1_000_000_000, 0)
+    assert (price.input_audio_nusd_per_mtok, price.output_audio_nusd_per_mtok) == (2_000_000_000, 3_000_000_000)
+    assert price.input_image_nusd_per_mtok == 4_000_000_000
+    plain = compiled().deployments[2].price
+    assert (plain.cache_write_1h_nusd_per_mtok, plain.input_audio_nusd_per_mtok) == (None, None)
 
 
 def test_facts_win_over_the_catalogue_one_by_one():

@@ -230,9 +230,8 @@ MINE = '[[deployments]]\nmodel = "mine"\nprovider = "ollama"\nfacts = { tools = 
         ),
         (
             '[[providers]]\nname = "g"\napi = "vlm"\n',
-            "twintrack.toml:3: $.providers[0].api is 'vlm', which is no server we know. Did you mean vllm? Known are "
-            "openai, anthropic, gemini, mistral, groq, together, fireworks, deepseek, openrouter, cohere, xai, ollama, "
-            "lmstudio, vllm, llama.cpp, tgi or sglang. A server that speaks the OpenAI dialect can say openai.",
+            "twintrack.toml:3: $.providers[0].api is 'vlm', which is no server we know. Did you mean vllm? A server "
+            "that speaks the OpenAI dialect can say openai.",
         ),
         (
             '[[providers]]\nname = "g"\napi = "vllm"\nurl = "http://10.0.0.5:8000/v1"\n',
@@ -324,6 +323,11 @@ MINE = '[[deployments]]\nmodel = "mine"\nprovider = "ollama"\nfacts = { tools = 
             OLLAMA + QWEN + "price = { cache_read_usd_per_mtok = 2 }\n",
             "twintrack.toml:6: $.deployments[0].price.input_usd_per_mtok is missing. A price by token needs both input "
             "and output.",
+        ),
+        (
+            OLLAMA + QWEN + "price = { per_hour_usd = 1, output_audio_usd_per_mtok = 2 }\n",
+            "twintrack.toml:6: $.deployments[0].price is said by token and by hour at once. Keep per_hour_usd for an "
+            "engine of your own, else the prices per million tokens.",
         ),
         (
             OLLAMA + QWEN + "price = {}\n",

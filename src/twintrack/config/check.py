@@ -193,13 +193,13 @@ class _Check:
             self._report((*base, "model"), what, f'Write model = "{at.engine}".')
 
     def _price(self, path: Path, price: Price, *, embeddings: bool) -> None:
-        hourly = price.per_hour_usd is not None
-        cached = price.cache_read_usd_per_mtok is not None or price.cache_write_usd_per_mtok is not None
+        said = {name for name in Price.__struct_fields__ if getattr(price, name) is not None}
+        hourly = "per_hour_usd" in said
         by_token = [price.input_usd_per_mtok is not None, price.output_usd_per_mtok is not None]
-        if hourly and (any(by_token) or cached):
+        if hourly and len(said) > 1:
             what = "is said by token and by hour at once"
             self._report(path, what, "Keep per_hour_usd for an engine of your own, else the prices per million tokens.")
-        elif not hourly and not any(by_token) and not cached:
+        elif not said:
             self._report(path, "says nothing", "Add input_usd_per_mtok and output_usd_per_mtok, or per_hour_usd.")
         elif not hourly and not all(by_token) and not (by_token[0] and embeddings):
             missing = "output_usd_per_mtok" if by_token[0] else "input_usd_per_mtok"

@@ -13,6 +13,7 @@ from twintrack.config import effective, settings
 from twintrack.config.settings import DataClass, Settings
 from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tier
 from twintrack.config.source import Problem, Source, invalid
+from twintrack.wire.deviations import of_model
 
 
 def compile_snapshot(
@@ -84,9 +85,15 @@ def policy_version(
     return hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
 
 
+_ADDRESS = (
+    "tls", "host", "port", "base_path", "base_paths", "key", "key_headers", "auth", "deviations",
+)  # fmt: skip
+"""How a deployment is asked once it was chosen."""
+
+
 def _deciding(deployment: Deployment) -> dict[str, object]:
     fields = msgspec.structs.asdict(deployment)
-    for word in ("tls", "host", "port", "base_path", "key"):
+    for word in _ADDRESS:
         del fields[word]
     fields["price"] = _without_source(deployment.price)
     return fields
@@ -141,6 +148,11 @@ def _deployments(
                 per_hour_nusd=nusd(said.per_hour_usd) if said is not None and said.per_hour_usd is not None else 0,
                 energy_j_per_output_token=model.energy_j_per_output_token,
                 max_in_flight=deployment.max_in_flight,
+                base_paths=endpoint.base_paths,
+                key_headers=endpoint.key_headers,
+                auth=endpoint.auth,
+                count_tokens=endpoint.count_tokens,
+                deviations=of_model(endpoint.name, endpoint.deviations, model.upstream_model, deployment.model),
             )
         )
     if wrong:
@@ -159,7 +171,11 @@ def _price(
     """What the configuration says, else the list price of a known provider at its own address, else None."""
     said = deployment.price
     if said is None:
-        return prices.find(endpoint.api, model.upstream_model) if endpoint.at_home and not endpoint.simulated else None
+        return (
+            prices.find(endpoint.prices_of, model.upstream_model)
+            if endpoint.at_home and not endpoint.simulated
+            else None
+        )
     if said.input_usd_per_mtok is None:
         return None  # by the hour
     fresh = nusd(said.input_usd_per_mtok)
@@ -170,7 +186,16 @@ def _price(
         cache_read_nusd_per_mtok=fresh if read is None else nusd(read),
         cache_write_nusd_per_mtok=fresh if write is None else nusd(write),
         source=f"{source.name}:{source.line(('deployments', number, 'price'))}",
+        cache_write_1h_nusd_per_mtok=_nusd(said.cache_write_1h_usd_per_mtok),
+        input_audio_nusd_per_mtok=_nusd(said.input_audio_usd_per_mtok),
+        output_audio_nusd_per_mtok=_nusd(said.output_audio_usd_per_mtok),
+        input_image_nusd_per_mtok=_nusd(said.input_image_usd_per_mtok),
+        output_image_nusd_per_mtok=_nusd(said.output_image_usd_per_mtok),
     )
+
+
+def _nusd(usd: float | None) -> int | None:
+    return None if usd is None else nusd(usd)
 
 
 def _route(number: int, name: str, route: settings.Route, names: Mapping[str, int]) -> Route:
@@ -185,6 +210,7 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         max_nusd_per_request=-1 if route.max_usd_per_request is None else nusd(route.max_usd_per_request),
         max_ttft_ms=-1 if route.max_ttft_ms is None else route.max_ttft_ms,
         default_class=route.default_class,
+        drop_unsupported=route.drop_unsupported,
         observe=observe if route.mode == "observe" else -1,
         baseline=baseline,
     )

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from twintrack.catalog import models, providers
-from twintrack.catalog.providers import DialectName
+from twintrack.catalog.providers import Auth, DialectName, KeyHeader
 from twintrack.config import settings
 from twintrack.config.locate import Path
 from twintrack.config.settings import DATA_CLASSES, DataClass, PrivacyRule, Zone
 from twintrack.config.source import alternatives
 from twintrack.errors import nearest
+from twintrack.wire.deviations import Deviation
 
 Report = Callable[[Path, str, str], None]
 """Takes a problem: path below the provider or deployment, what was found, what to do."""
@@ -29,6 +30,8 @@ UNKNOWN_QUALITY = 0.5
 _ZONES: dict[DataClass, tuple[Zone, ...]] = {"confidential": ("own", "contracted"), "restricted": ("own",)}
 
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_PLACE = re.compile(r"[a-z0-9]+([.:-][a-z0-9]+)*")
+"""A region or project as it may stand in an address."""
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
@@ -45,8 +48,21 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     name: str
     api: str
+    models_of: str
+    """The known provider whose names for models hold."""
+    prices_of: str
+    """The known provider whose list prices hold at its own address."""
     dialects: tuple[DialectName, ...]
+    url: str
+    """Its base address in full."""
     address: Address
+    base_paths: dict[DialectName, str]
+    """Of dialects that are not below the base address."""
+    key_headers: dict[DialectName, KeyHeader]
+    """Of those that do not take a bearer token."""
+    auth: Auth
+    count_tokens: bool
+    deviations: tuple[Deviation, ...]
     key: str
     """Reference as written, or to the known one's variable; empty: none is sent."""
     zone: Zone
@@ -142,7 +158,10 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
     if provider.engine and provider.url:
         report(("url",), "stands beside engine", "An engine started here gets its address from us: drop one.")
         return None
-    where = address(provider.url or row.url)
+    url = provider.url or _home(provider, row, report)
+    if url is None:
+        return None
+    where = address(url)
     if where is None:
         report(
             ("url",),
@@ -153,7 +172,7 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
         return None
     if provider.engine:
         where = Address(False, "127.0.0.1", 0, "/v1")
-    at_home = row.kind == "managed" and _same_server(where, address(row.url))
+    at_home = row.kind == "managed" and _at_home(where, provider, row)
     zone = provider.zone or _known_zone(provider, row, where, at_home)
     if zone is None:
         report(
@@ -162,11 +181,21 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
             "Say who sees the data there: own, contracted or third_party.",
         )
         return None
+    dialects = _dialects(provider, row, at_home)
+    headers = {dialect: row.key_header_of(dialect) for dialect in dialects}
     return Endpoint(
         name=provider.name,
         api=api,
-        dialects=row.dialects,
+        models_of=row.models_of or api,
+        prices_of=row.prices_of or api,
+        dialects=dialects,
+        url=url,
         address=where,
+        base_paths={dialect: path for dialect, path in row.paths.items() if dialect in dialects and at_home},
+        key_headers={dialect: header for dialect, header in headers.items() if header != "authorization"},
+        auth=provider.auth or row.auth,
+        count_tokens=row.count_tokens and "anthropic" in dialects,
+        deviations=row.deviations,
         key=provider.key or (f"env:{row.key_env}" if at_home and row.key_env else ""),
         zone=zone,
         region=provider.region or (row.region if at_home else ""),
@@ -176,6 +205,45 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
         simulated=provider.simulated,
         engine=provider.engine,
     )
+
+
+def _home(provider: settings.Provider, row: providers.Provider, report: Report) -> str | None:
+    """The known provider's own address, with region and project filled in; None after reporting what is missing."""
+    if not row.url:
+        report(
+            ("url",),
+            f"is missing, and every customer of {row.name} has an address of their own",
+            f'Add it, like url = "{row.url_hint}".',
+        )
+        return None
+    url = row.region_urls.get(provider.region, row.url)
+    for word, value, example in (("region", provider.region, "us-east-1"), ("project", provider.project, "my-project")):
+        if "{" + word + "}" not in url:
+            continue
+        if not _PLACE.fullmatch(value):
+            what = f"is {value[:100]!r}, which cannot stand in" if value else "is missing, and stands in"
+            if word == "region" and row.region_urls:
+                example = "europe-west4"
+            report((word,), f"{what} the address of {row.name}: {row.url}", f'Add it, like {word} = "{example}".')
+            return None
+        url = url.replace("{" + word + "}", value)
+    return url
+
+
+def _at_home(where: Address, provider: settings.Provider, row: providers.Provider) -> bool:
+    """Whether it is an address of the known provider itself."""
+    home = _home(provider, row, ignore)
+    if _same_server(where, address(home) if home else None):
+        return True
+    patterns = (re.escape(host).replace(r"\*", "[a-z0-9-]+") for host in row.hosts)
+    return where.tls and where.port == 443 and any(re.fullmatch(each, where.host) for each in patterns)
+
+
+def _dialects(provider: settings.Provider, row: providers.Provider, at_home: bool) -> tuple[DialectName, ...]:
+    """What it speaks there. A copy of a managed provider's API elsewhere is not known to have all of it."""
+    if provider.dialects:
+        return tuple(dict.fromkeys(provider.dialects))
+    return row.dialects if at_home or row.kind == "local" else row.dialects[:1]
 
 
 def _same_server(one: Address, other: Address | None) -> bool:
@@ -197,7 +265,8 @@ def _report_unknown_api(provider: settings.Provider, report: Report) -> None:
     near = nearest(what, known, most=1)
     guess = f"Did you mean {near[0]}? " if near else ""
     if provider.api:
-        fix = f"{guess}Known are {alternatives(known)}. A server that speaks the OpenAI dialect can say openai."
+        listed = "" if near else f"Known are {alternatives(known)}. "
+        fix = f"{guess}{listed}A server that speaks the OpenAI dialect can say openai."
         report((word,), f"is {what!r}, which is no server we know", fix)
     else:
         fix = f'{guess}Or add what it speaks and where it is: api = "openai", url = "https://…/v1", zone = "…".'
@@ -249,8 +318,8 @@ def _upstream(name: str, known: models.Model | None, at: Endpoint) -> str:
     """What the provider calls the model, empty if a provider with a fixed list is not known to have it."""
     if known is None:
         return name
-    if at.api in known.upstream:
-        return known.upstream[at.api]
+    if at.models_of in known.upstream:
+        return known.upstream[at.models_of]
     if at.at_home and not at.simulated:
         return ""
     return known.weights if at.serves_weights and known.weights else name

@@ -75,7 +75,8 @@ def _filled_in(settings: Settings, prices: Prices | None) -> dict[Path, tuple[ob
         filled[(*base, "api")] = (endpoint.api, "default")
         filled[(*base, "zone")] = (endpoint.zone, origin)
         if not provider.engine:
-            filled[(*base, "url")] = (row.url, origin)
+            filled[(*base, "url")] = (endpoint.url, origin)
+        filled[(*base, "dialects")] = (list(endpoint.dialects), origin)
         if endpoint.key:
             filled[(*base, "key")] = (endpoint.key, origin)
         if endpoint.region:
@@ -95,7 +96,7 @@ def _filled_in(settings: Settings, prices: Prices | None) -> dict[Path, tuple[ob
             if fact or isinstance(fact, bool):  # 0 and "" mean that nobody knows
                 filled[(*base, "facts", word)] = (list(fact) if isinstance(fact, tuple) else fact, origin)
         by_list = prices is not None and endpoint.at_home and not endpoint.simulated
-        listed = prices.find(endpoint.api, model.upstream_model) if prices is not None and by_list else None
+        listed = prices.find(endpoint.prices_of, model.upstream_model) if prices is not None and by_list else None
         if listed is not None:
             filled[(*base, "price")] = (
                 _spell_price(listed.input_nusd_per_mtok, listed.output_nusd_per_mtok),

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from twintrack.catalog.models import Modality as Modality
+from twintrack.catalog.providers import Auth as Auth
+from twintrack.catalog.providers import DialectName as DialectName
 from twintrack.catalog.providers import Zone as Zone
 
 DataClass = Literal["public", "internal", "confidential", "restricted"]
@@ -119,7 +121,15 @@ class Provider(_Table, frozen=True, kw_only=True):
     zone: Zone | None = None
     """Who sees the data. Default: the known one's; an address of your own must say."""
     region: str = ""
-    """Where the data is processed, as eu-west or us; empty: unknown."""
+    """Where the data is processed, as eu-west or us; empty: unknown. Part of the address of bedrock and vertex."""
+    project: str = ""
+    """The Google Cloud project, part of the address of vertex."""
+    auth: Auth | None = None
+    """How it knows who asks: key; aws-sigv4 (credentials of the AWS chain; needs the extra `bedrock`); google-oauth
+    (`key` names a service account's file, else the application default; needs the extra `vertex`). Default: as the
+    known one."""
+    dialects: tuple[DialectName, ...] | None = None
+    """What it speaks, best first. Default: as the known one, but at another address of a managed one only its first."""
     engine: str = ""
     """Start this bundled model (demo-nano, demo-small) or GGUF file on a local engine; needs the extra `local`."""
     simulated: bool = False
@@ -137,6 +147,16 @@ class Price(_Table, frozen=True, kw_only=True):
     """Default: the input price."""
     cache_write_usd_per_mtok: Usd | None = None
     """Default: the input price."""
+    cache_write_1h_usd_per_mtok: Usd | None = None
+    """What is kept for an hour. Default: the price of other cache writes."""
+    input_audio_usd_per_mtok: Usd | None = None
+    """Default: the input price."""
+    output_audio_usd_per_mtok: Usd | None = None
+    """Default: the output price."""
+    input_image_usd_per_mtok: Usd | None = None
+    """Default: the input price."""
+    output_image_usd_per_mtok: Usd | None = None
+    """Default: the output price."""
     per_hour_usd: Usd | None = None
     """Own engines: every hour is booked, idle included."""
 
@@ -203,6 +223,9 @@ class Route(_Table, frozen=True, kw_only=True):
     """Hard limit on the time to first token, against what was measured lately."""
     default_class: DataClass = "internal"
     """Class of a request that carries no label."""
+    drop_unsupported: bool = False
+    """Leave out what the chosen provider's dialect has no word for, instead of refusing the request. A client asks
+    the same for one request with `x-twintrack-drop-unsupported: true`."""
     mode: Literal["route", "observe"] = "route"
     """observe: record the choice, answer with the deployment named in `observe`."""
     observe: str = ""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from twintrack.catalog.cost import TokenPrice as TokenPrice
+from twintrack.catalog.providers import Auth, KeyHeader
 from twintrack.catalog.providers import DialectName as DialectName
 from twintrack.config.settings import DataClass, Deadlines, Limits, Zone
+from twintrack.wire.deviations import Deviations
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -45,6 +47,15 @@ class Deployment(msgspec.Struct, frozen=True):
     per_hour_nusd: int
     energy_j_per_output_token: float | None
     max_in_flight: int
+    base_paths: dict[DialectName, str] = {}
+    """By dialect, without a trailing slash; one that is not here is below `base_path`."""
+    key_headers: dict[DialectName, KeyHeader] = {}
+    """By dialect: the header its key travels in; one that is not here takes a bearer token in `authorization`."""
+    auth: Auth = "key"
+    count_tokens: bool = False
+    """Answers POST /messages/count_tokens."""
+    deviations: Deviations | None = None
+    """Of this model there; None: none is known."""
 
 
 class Tier(msgspec.Struct, frozen=True):
@@ -62,6 +73,7 @@ class Route(msgspec.Struct, frozen=True):
     max_ttft_ms: int
     """-1: no limit."""
     default_class: DataClass
+    drop_unsupported: bool
     observe: int
     """Deployment that answers in observe mode, -1 in route mode."""
     baseline: int
