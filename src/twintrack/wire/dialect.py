@@ -40,6 +40,10 @@ class Asked(msgspec.Struct):
         """What routing may read."""
         raise NotImplementedError
 
+    def pinned(self) -> str:
+        """JSON path of a member that refers to what one provider keeps, so that only one may be asked; or ""."""
+        return ""
+
     def wants_usage(self) -> bool:
         """Whether the client itself asked for usage in the stream; else it is taken out again."""
         return True
@@ -98,6 +102,8 @@ class Endpoint:
     """The same inside a stream."""
     forwarded: tuple[bytes, ...] = ()
     """Client headers that travel on, beyond what the gateway sets."""
+    id_lines: bytes = b"x-twintrack-id: %b\r\nx-request-id: %b\r\n"
+    """Header lines that name the request: for us, and where the dialect's own SDK looks."""
 
 
 def decode(endpoint: Endpoint, body: bytes) -> Asked:
@@ -157,7 +163,7 @@ def labels_in(metadata: dict[str, msgspec.Raw]) -> dict[str, str]:
             fix = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(_LABEL_OF)}."
             raise BadRequest(f"{path} is no label", why="names that begin so are ours", fix=fix, param=path)
         try:
-            words[label] = str(msgspec.json.decode(raw, type=str | int | float))
+            words[label] = str(msgspec.json.decode(raw, type=str | int | float | bool))
         except UNREADABLE:
             raise BadRequest(f"{path} is neither text nor a number", param=path) from None
     return words

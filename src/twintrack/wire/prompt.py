@@ -6,7 +6,7 @@ import msgspec
 
 from twintrack.errors import BadRequest
 
-LABELS = ("class", "deadline-ms", "max-cost-usd", "stakes")
+LABELS = ("class", "deadline-ms", "max-cost-usd", "stakes", "drop-unsupported")
 """A caller sets these as headers `x-twintrack-class: restricted`, or in `metadata` as `twintrack_class`."""
 
 
@@ -34,6 +34,8 @@ class Labels(msgspec.Struct, frozen=True):
     max_cost_nusd: int | None = None
     stakes_high: bool = False
     """Take the best allowed model, whatever it costs within the limits."""
+    drop_unsupported: bool = False
+    """Leave out what the provider's dialect has no word for, instead of refusing the request."""
 
 
 NO_LABELS = Labels()
@@ -53,6 +55,9 @@ def read_labels(words: dict[str, str], classes: tuple[str, ...]) -> Labels:
     stakes = words.get("stakes")
     if stakes not in (None, "high", "normal"):
         raise BadRequest(f"Stakes {stakes[:40]!r} are unknown", fix="Use high or normal.", param="x-twintrack-stakes")
+    drop = words.get("drop-unsupported")
+    if drop is not None and drop.lower() not in ("true", "false"):
+        raise BadRequest(f"{drop[:40]!r} is neither true nor false", param="x-twintrack-drop-unsupported")
     deadline_ms = _number(words, "deadline-ms")
     max_cost_usd = _number(words, "max-cost-usd")
     return Labels(
@@ -60,6 +65,7 @@ def read_labels(words: dict[str, str], classes: tuple[str, ...]) -> Labels:
         None if deadline_ms is None else int(deadline_ms),
         None if max_cost_usd is None else round(max_cost_usd * 1e9),
         stakes == "high",
+        drop is not None and drop.lower() == "true",
     )
 
 

@@ -23,6 +23,10 @@ def payload(event: bytes) -> bytes:
     """The event's data, its lines joined; empty for a comment."""
     if event.startswith(b"data: ") and event.count(b"\n") == 2 and event.endswith(b"\n\n") and b"\r" not in event:
         return event[6:-2]
+    if event.startswith(b"event: ") and event.count(b"\n") == 3 and event.endswith(b"\n\n") and b"\r" not in event:
+        at = event.find(b"\ndata: ")
+        if at > 0:
+            return event[at + 7 : -2]
     lines = [line[5:] for line in event.splitlines() if line.startswith(b"data:")]
     return b"\n".join([line.removeprefix(b" ") for line in lines])
 

@@ -1,0 +1,199 @@
+"""The way of a request to a provider and of the answer back: straight where both speak one dialect, else translated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from twintrack.errors import BadRequest, UpstreamError
+from twintrack.wire import sse
+from twintrack.wire.canonical.answer import Reader, Reply, Sink
+from twintrack.wire.canonical.losses import Loss, Losses
+from twintrack.wire.canonical.request import Request, Target
+from twintrack.wire.canonical.sides import ClientSide, ProviderSide
+from twintrack.wire.dialect import Asked, Endpoint, Stream
+from twintrack.wire.usage import Usage
+
+_LONGEST_EVENT = 16_777_216
+"""Some dialects repeat the whole answer in their last event."""
+_HELD_BYTES = 8_388_608
+"""What a provider may send before its first content; some repeat the whole request."""
+_MOST_NAMED = 8
+
+
+class Passage(Protocol):
+    """What one attempt does with bytes."""
+
+    endpoint: str
+    """The provider's: names the path and the head of the call."""
+    dialect: str
+    """The provider's."""
+    dropped: tuple[str, ...]
+    """Paths of what the client allowed to be left out, and was."""
+
+    def body(self, asked: Asked, body: bytes, target: Target) -> bytes:
+        """The provider's request from the client's. Raises BadRequest."""
+        ...
+
+    def open_stream(self, asked: Asked) -> Stream: ...
+
+    def answer(self, body: bytes) -> tuple[bytes, Usage]:
+        """The client's answer from the provider's. Raises UpstreamError."""
+        ...
+
+
+class Straight:
+    """The body travels on as it came. One serves all requests of an endpoint."""
+
+    __slots__ = ("_from", "dialect", "endpoint")
+    dropped: tuple[str, ...] = ()
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._from = endpoint
+        self.endpoint = endpoint.name
+        self.dialect = endpoint.dialect
+
+    def body(self, asked: Asked, body: bytes, target: Target) -> bytes:
+        return asked.body_for(body, target.model)
+
+    def open_stream(self, asked: Asked) -> Stream:
+        return self._from.open_stream(not asked.wants_usage())
+
+    def answer(self, body: bytes) -> tuple[bytes, Usage]:
+        return body, self._from.read_usage(body)
+
+
+class Conversation:
+    """A client's request in the canonical form, read once however many providers are asked."""
+
+    __slots__ = ("client", "drop", "dropped", "request", "request_id")
+
+    def __init__(self, client: ClientSide, body: bytes, drop: bool, request_id: str) -> None:
+        """`drop`: leave out what cannot be carried. Raises BadRequest."""
+        self.client = client
+        self.drop = drop
+        self.request_id = request_id
+        self.request, self.dropped = client.read_request(body, drop)
+
+
+class Translated:
+    """One attempt at a provider of another dialect."""
+
+    __slots__ = ("_conversation", "_provider", "dialect", "dropped", "endpoint")
+
+    def __init__(self, conversation: Conversation, provider: ProviderSide, dialect: str, endpoint: str) -> None:
+        self._conversation = conversation
+        self._provider = provider
+        self.dialect = dialect
+        self.endpoint = endpoint
+        self.dropped: tuple[str, ...] = ()
+
+    def body(self, asked: Asked, body: bytes, target: Target) -> bytes:
+        conversation = self._conversation
+        losses = Losses()
+        written = self._provider.write_request(conversation.request, target, losses)
+        found = _named(conversation.request, losses, conversation.client)
+        if found and not conversation.drop:
+            raise _uncarried(found, target.model)
+        self.dropped = conversation.dropped + found
+        return written
+
+    def open_stream(self, asked: Asked) -> Stream:
+        sink = self._conversation.client.write_stream(self._reply())
+        return TranslatedStream(sink, self._provider.read_stream)
+
+    def answer(self, body: bytes) -> tuple[bytes, Usage]:
+        answer = self._provider.read_answer(body)
+        return self._conversation.client.write_answer(answer, self._reply()), answer.usage
+
+    def _reply(self) -> Reply:
+        return Reply(self._conversation.request, self._conversation.request_id, int(time.time()))
+
+
+def _named(request: Request, losses: Losses, client: ClientSide) -> tuple[str, ...]:
+    """What is lost, by the client's own paths."""
+    if not losses.found and not request.unsaid:
+        return ()
+    paths = [*request.unsaid, *(_path(loss, client) for loss in losses.found)]
+    return tuple(dict.fromkeys(paths))
+
+
+def _path(loss: Loss, client: ClientSide) -> str:
+    if loss.member.startswith("$"):
+        return loss.member
+    path = f"$.{client.names.get(loss.member, loss.member)}"
+    if loss.at >= 0:
+        path += f"[{loss.at}]"
+    return f"{path} ({loss.what})" if loss.what else path
+
+
+def _uncarried(found: tuple[str, ...], model: str) -> BadRequest:
+    shown = ", ".join(found[:_MOST_NAMED]) + (" and more" if len(found) > _MOST_NAMED else "")
+    return BadRequest(
+        f"{shown} cannot be carried to {model}",
+        why="its provider speaks another dialect, which has no word for it",
+        fix="Leave it out, send x-twintrack-drop-unsupported: true to have it left out, or name a model whose "
+        "provider speaks your dialect.",
+        param=found[0].partition(" ")[0],
+    )
+
+
+class TranslatedStream:
+    """A provider's events in, a client's events out. Holds back everything until the first content."""
+
+    __slots__ = ("_held_bytes", "_reader", "_rest", "_sink", "content", "failure", "finished", "inside", "pieces")
+
+    def __init__(self, sink: Sink, reader: Callable[[Sink], Reader]) -> None:
+        self._sink = sink
+        self._reader = reader(sink)
+        self._rest = b""
+        self._held_bytes = 0
+        self.content = False
+        self.finished = False
+        self.failure = ""
+        self.inside = False
+        """Never: only whole events are written."""
+        self.pieces = 0
+
+    def feed(self, data: bytes) -> bytes:
+        reader = self._reader
+        if not self._rest and data.endswith(b"\n\n") and data.count(b"\n\n") == 1 and b"\r" not in data:
+            payload = sse.payload(data)  # most chunks are one event
+            if payload:
+                self.pieces += 1
+                reader.see(payload)
+        else:
+            self._feed(data)
+        if reader.content:
+            self.content = True
+            self.finished, self.failure = reader.finished, reader.failure
+            return self._sink.take()
+        if reader.failure:
+            raise UpstreamError("The provider failed before any content", why=reader.failure)
+        self._held_bytes += len(data)
+        if self._held_bytes > _HELD_BYTES:
+            raise UpstreamError(f"The provider sent no content in its first {_HELD_BYTES} bytes")
+        return b""
+
+    def _feed(self, data: bytes) -> None:
+        reader = self._reader
+        events, self._rest = sse.split(self._rest + data)
+        for event in events:
+            payload = sse.payload(event)
+            if payload:
+                self.pieces += 1
+                reader.see(payload)
+                if reader.failure:
+                    break
+        if len(self._rest) > _LONGEST_EVENT:
+            raise UpstreamError(f"The provider sent an event of more than {_LONGEST_EVENT} bytes")
+
+    def close(self) -> bytes:
+        reader = self._reader
+        reader.close()
+        self.content, self.finished, self.failure = reader.content, reader.finished, reader.failure
+        return self._sink.take()
+
+    def usage(self) -> Usage:
+        return self._reader.usage
