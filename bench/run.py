@@ -49,12 +49,14 @@ class Phase:
     prompt_bytes: int
     routed: bool = False
     stream: bool = False
+    path: str = "/v1/chat/completions"
+    """Of another dialect than the upstream's it is translated, which only a gateway of several dialects can do."""
 
     def body(self, launch: Launch) -> bytes:
         sentence = "Explain in plain words how a queue of requests behaves when work arrives faster than it is done. "
         question = (sentence * (self.prompt_bytes // len(sentence) + 1))[: self.prompt_bytes]
         request: dict[str, Any] = {
-            "model": launch.routed_model if self.routed else "mock",
+            "model": launch.routed_model if self.routed else launch.translated_model if self.translated else "mock",
             "messages": [{"role": "user", "content": question}],
             "max_tokens": 256,
         }
@@ -63,8 +65,14 @@ class Phase:
         return json.dumps(request).encode()
 
     @property
+    def translated(self) -> bool:
+        return self.path == "/v1/messages"
+
+    @property
     def expected(self) -> str:
-        return "[DONE]" if self.stream else "mock's answer"
+        if not self.stream:
+            return "mock's answer"
+        return "message_stop" if self.translated else "[DONE]"
 
 
 PHASES = {
@@ -73,6 +81,8 @@ PHASES = {
     "sse": Phase(
         f"SSE, 32 streams of {STREAM_CHUNKS} chunks, one each {STREAM_GAP_US // 1000} ms", 32, 200, stream=True
     ),
+    "translated": Phase("Messages to chat, 32 connections", 32, 200, path="/v1/messages"),
+    "translated-sse": Phase("Messages to chat, the same SSE", 32, 200, stream=True, path="/v1/messages"),
 }
 
 
@@ -113,7 +123,10 @@ def main() -> int:
                     failures.append(target.name)
                     continue
                 runs[target.name].append(result)
-                print(", ".join(f"{name} {result[name]['all_us']:.1f} µs" for name in phases), file=sys.stderr)
+                print(
+                    ", ".join(f"{name} {result[name]['all_us']:.1f} µs" for name in phases if name in result),
+                    file=sys.stderr,
+                )
     finally:
         processes.stop(mock)
     summary = {target.name: medians(runs[target.name], phases) for target in chosen if runs[target.name]}
@@ -190,6 +203,8 @@ def measure(target: Target, phases: list[str], seconds: float, tools: Path, upst
         booked = run_phase(PHASES["json"], launch, port, min(seconds, 1.0), tools, gateway.pid, 0, booked)["booked"]
         worker = processes.worker(gateway.pid)
         for name in phases:
+            if PHASES[name].translated and not launch.translated_model:
+                continue
             result[name] = run_phase(PHASES[name], launch, port, seconds, tools, gateway.pid, worker, booked)
             booked = result[name].pop("booked")
         return result
@@ -207,7 +222,8 @@ def run_phase(
     """
     body = CACHE / "body.json"
     body.write_bytes(phase.body(launch))
-    command = [str(tools / "load"), str(port), str(phase.connections), str(seconds), str(body), phase.expected]
+    command = [str(tools / "load"), str(port), str(phase.connections), str(seconds)]
+    command += [phase.path, str(body), phase.expected]
     command.append(f"Authorization: Bearer {targets.KEY}")
     tree_before, worker_before = processes.cpu(processes.tree(root)), processes.cpu([worker])
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -284,6 +300,8 @@ def medians(runs: list[Result], phases: list[str]) -> Result:
     fields = ("worker_us", "all_us", "per_s", "p50_us", "p99_us")
     figures: Result = {"start_s": statistics.median(run["start_s"] for run in runs)}
     for phase in phases:
+        if any(phase not in run for run in runs):
+            continue
         figures[phase] = {name: statistics.median(run[phase][name] for run in runs) for name in fields}
     return figures
 
@@ -296,7 +314,10 @@ def report(summary: dict[str, Result], phases: list[str], rounds: int) -> str:
     for phase in phases:
         lines += [PHASES[phase].title, head]
         for name, figures in summary.items():
-            here, base = figures[phase], summary[yardstick][phase]
+            if phase not in figures:
+                continue
+            here = figures[phase]
+            base = summary[yardstick][phase] if phase in summary[yardstick] else here
             worker, everything = here["worker_us"], here["all_us"]
             cells = [
                 f"{worker:.1f}",

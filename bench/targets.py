@@ -71,6 +71,19 @@ provider = "upstream"
 price = {{ input_usd_per_mtok = 2.0, output_usd_per_mtok = 8.0 }}
 facts = {{ context_tokens = 131072, modalities = ["text"], tools = true, quality = 0.9 }}
 
+[[providers]]
+name = "chat-only"
+api = "tgi"
+url = "http://127.0.0.1:{upstream}/v1"
+zone = "own"
+
+[[deployments]]
+name = "mock-translated"
+model = "mock"
+provider = "chat-only"
+price = {{ input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.4 }}
+facts = {{ context_tokens = 131072, modalities = ["text"], tools = true, quality = 0.7 }}
+
 [routes.auto]
 tiers = [
   {{ name = "small", deployments = ["mock"] }},
@@ -91,6 +104,8 @@ class Launch:
     environment: dict[str, str] = field(default_factory=dict)
     routed_model: str = "mock"
     """What to ask for where the gateway is to choose."""
+    translated_model: str = ""
+    """What to ask for in another dialect than the upstream's; empty: this one cannot."""
     entries: Callable[[], int] | None = None
     """Attempts its ledger holds by now; None: it keeps none."""
 
@@ -126,6 +141,7 @@ def twintrack(program: Path) -> Target:
             [str(program), "serve", "--config", str(config), "--listen", f"127.0.0.1:{port}"],
             environment={"BENCH_KEY": KEY, "TWINTRACK_HOME": str(folder / "home")},
             routed_model="auto",
+            translated_model="mock-translated",
             entries=lambda: _entries(folder / "data" / "ledger.db"),
         )
 

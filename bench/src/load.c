@@ -1,6 +1,6 @@
-/* A load generator for chat completions: a closed loop over kept-alive connections.
+/* A load generator for models' APIs: a closed loop over kept-alive connections.
  *
- *     load PORT CONNECTIONS SECONDS BODY_FILE EXPECTED [HEADER]...
+ *     load PORT CONNECTIONS SECONDS PATH BODY_FILE EXPECTED [HEADER]...
  *
  * An answer counts if its status is 200 and its body contains EXPECTED. Requests sent before time is up are waited
  * for, so that CPU time taken around a run belongs to exactly the requests it reports. Prints one JSON object.
@@ -186,7 +186,7 @@ static int read_answer(struct conn *c, const char *data, size_t size) {
     return 0;
 }
 
-static void read_file(const char *name, const char *port, char **headers, int n_headers) {
+static void read_file(const char *name, const char *port, const char *path, char **headers, int n_headers) {
     FILE *file = fopen(name, "rb");
     if (!file) {
         perror(name);
@@ -197,12 +197,12 @@ static void read_file(const char *name, const char *port, char **headers, int n_
     fclose(file);
     for (int i = 0; i < n_headers; i++)
         used += (size_t)snprintf(lines + used, sizeof lines - used, "%s\r\n", headers[i]);
-    request = malloc(size + sizeof lines + 256);
+    request = malloc(size + sizeof lines + strlen(path) + 256);
     request_size = (size_t)sprintf(
         request,
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Type: application/json\r\n"
+        "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nContent-Type: application/json\r\n"
         "%sContent-Length: %zu\r\n\r\n",
-        port, lines, size);
+        path, port, lines, size);
     memcpy(request + request_size, body, size);
     request_size += size;
 }
@@ -213,14 +213,14 @@ static int by_value(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 6 || atoi(argv[2]) > MAX_CONNS || strlen(argv[5]) > MAX_EXPECTED) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS BODY_FILE EXPECTED [HEADER]...\n");
+    if (argc < 7 || atoi(argv[2]) > MAX_CONNS || strlen(argv[6]) > MAX_EXPECTED) {
+        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS PATH BODY_FILE EXPECTED [HEADER]...\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
     int n_conns = atoi(argv[2]);
-    read_file(argv[4], argv[1], argv + 6, argc - 6);
-    expected = argv[5];
+    read_file(argv[5], argv[1], argv[4], argv + 7, argc - 7);
+    expected = argv[6];
     expected_size = strlen(expected);
     took_us = malloc(sizeof *took_us * MAX_SAMPLES);
     there = (struct sockaddr_in){

@@ -19,10 +19,12 @@
     │   ├── ExpectationFailed  an Expect we do not know                          417
     │   ├── Misdirected        the Host header names somebody else               421
     │   ├── NoEligibleModel    every deployment was ruled out for good           422
+    │   ├── PromptTooLong      it would have to be shorter for any of them       400
     │   └── HeadTooLarge                                                         431
     ├── Unavailable            we cannot serve right now: draining, or all busy  503
     └── UpstreamError          the provider failed                               502
-        └── UpstreamTimeout    the provider was too slow                         504
+        ├── UpstreamTimeout    the provider was too slow                         504
+        └── ProviderRefused    it answered with an error of its own              its status
 
 The `error_body` of each endpoint in `wire/` writes these in that API's form; `cli/` says them and leaves with
 their exit code.
@@ -158,6 +160,28 @@ class NoEligibleModel(RequestError):
     code = "no_eligible_model"
 
 
+class PromptTooLong(RequestError):
+    """The status is the vendors' own, and so are the words: by these, and no others, clients know that they should
+    shorten the conversation and ask again. Here they are OpenAI's, as crewAIInc/crewAI-examples#121 (June 2024) and
+    mckaywrigley/chatbot-ui#102 (March 2023) quote them; the other dialect's stand in `wire/messages.py`.
+    """
+
+    code = "context_length_exceeded"
+
+    def __init__(self, prompt_tokens: int, output_tokens: int, window_tokens: int, *, why: str, fix: str) -> None:
+        """`prompt_tokens` is our estimate, `output_tokens` what the client allows, and their sum passes the window."""
+        if prompt_tokens > window_tokens:
+            asked = f"your messages resulted in {prompt_tokens} tokens"
+        else:
+            asked = f"you requested {prompt_tokens + output_tokens} tokens ({prompt_tokens} in the messages, "
+            asked += f"{output_tokens} in the completion)"
+        what = f"This model's maximum context length is {window_tokens} tokens. However, {asked}"
+        super().__init__(what, why=why, fix=fix)
+        self.prompt_tokens = prompt_tokens
+        self.output_tokens = output_tokens
+        self.window_tokens = window_tokens
+
+
 class HeadTooLarge(RequestError):
     status = 431
     code = "header_fields_too_large"
@@ -171,6 +195,31 @@ class Unavailable(TwintrackError):
 class UpstreamError(TwintrackError):
     status = 502
     code = "upstream_error"
+
+
+class ProviderRefused(UpstreamError):
+    """A provider's refusal that has to be said in another dialect than its own."""
+
+    code = "provider_refused"
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str = "",
+        param: str | None = None,
+        too_long: tuple[int, int] | None = None,
+    ) -> None:
+        """`too_long`: the prompt's tokens and the window's where that is what it refuses, 0 where it does not say."""
+        super().__init__(message)
+        self.status = status
+        self.param = param
+        self.too_long = too_long
+        if too_long is not None:
+            self.code = PromptTooLong.code
+        elif code:
+            self.code = code
 
 
 class UpstreamTimeout(UpstreamError):

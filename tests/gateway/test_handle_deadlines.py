@@ -218,7 +218,7 @@ def test_a_slow_first_token_is_preceded_by_comments(gateway: Served, mine: Provi
     assert answer.body.startswith(b": still waiting\n\n")
     assert words(answer.body) == "at last"
     # Who answers was not known when the headers went out.
-    assert answer.headers.keys() == {"content-type", "x-twintrack-id", "transfer-encoding"}
+    assert answer.headers.keys() == {"content-type", "x-twintrack-id", "x-request-id", "transfer-encoding"}
 
 
 def test_a_fast_one_is_not(gateway: Served, mine: Provider) -> None:

@@ -196,6 +196,6 @@ class TestWhatMayLeave:
         assert outside.requests == asked + 2
         assert gateway.ask(question("sonnet", max_tokens=5), "/v1/messages", OPEN).status == 200
 
-    def test_an_observed_deployment_of_another_dialect_is_passed_over(self, gateway: Served) -> None:
+    def test_an_observed_deployment_of_another_dialect_answers_as_well(self, gateway: Served) -> None:
         answer = gateway.ask(question("watched", max_tokens=5), "/v1/messages", OPEN)
-        assert answer.status == 422
+        assert (answer.status, answer.json()["type"]) == (200, "message")

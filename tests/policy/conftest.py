@@ -101,15 +101,11 @@ class House:
     def route(self) -> Route:
         return self.policy.snapshot.routes[0]
 
-    def decide(
-        self, *, key: int = -1, affinity: bytes = b"0 hello", dialect: str = "openai", **change: Any
-    ) -> Decision:
-        return decide(
-            self.policy, self.route, signals(**change), self.load, key=key, affinity=affinity, dialect=dialect
-        )
+    def decide(self, *, key: int = -1, affinity: bytes = b"0 hello", **change: Any) -> Decision:
+        return decide(self.policy, self.route, signals(**change), self.load, key=key, affinity=affinity)
 
-    def named(self, index: int, *, key: int = -1, dialect: str = "openai", **change: Any) -> Decision:
-        return decide_named(self.policy, index, signals(**change), self.load, key=key, dialect=dialect)
+    def named(self, index: int, *, key: int = -1, **change: Any) -> Decision:
+        return decide_named(self.policy, index, signals(**change), self.load, key=key)
 
 
 def house(
@@ -130,6 +126,7 @@ def house(
         "keep_quality": 0.9,
         "max_nusd_per_request": -1,
         "max_ttft_ms": -1,
+        "drop_unsupported": False,
         "default_class": "internal",
         "observe": -1,
         "baseline": tiers[-1][0].index,

@@ -132,9 +132,9 @@ def test_a_deployment_in_two_tiers_is_a_candidate_once_in_the_cheaper(make):
     assert decision.tier == 0
 
 
-def test_a_client_that_takes_any_dialect_may_use_all(make):
+def test_a_conversation_may_go_to_a_provider_of_any_dialect(make):
     home = make.house([make.deployment(0, dialects=("anthropic",))])
-    assert home.decide(dialect="").deployment == 0
+    assert home.decide().deployment == 0
 
 
 def test_embeddings_are_routed_like_anything_else(make):
@@ -192,7 +192,5 @@ def test_choosing_is_quick(make):
 
     asked = make.signals(complexity=0.3)
     arguments = (home.policy, home.route, asked, home.load)
-    best_s = min(
-        timeit.repeat(lambda: decide(*arguments, key=-1, affinity=b"0 hello", dialect="openai"), number=500, repeat=7)
-    )
+    best_s = min(timeit.repeat(lambda: decide(*arguments, key=-1, affinity=b"0 hello"), number=500, repeat=7))
     assert best_s / 500 * 1e6 < 40

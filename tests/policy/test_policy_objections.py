@@ -70,7 +70,7 @@ def test_an_unknown_region_matches_only_the_star(region, pattern, matches):
 LASTING = [
     ("endpoint", {"embeddings": True}, {}),
     ("endpoint", {}, {"endpoint": "embeddings"}),
-    ("dialect", {"dialects": ("anthropic",)}, {}),
+    ("dialect", {"dialects": ("anthropic",), "embeddings": True}, {"endpoint": "embeddings"}),
     ("modality", {"modalities": ("text",)}, {"modalities": ("text", "image")}),
     ("modality", {}, {"modalities": ("text", "smell")}),
     ("tools", {"tools": False}, {"tools": True}),

@@ -111,7 +111,7 @@ def test_whoever_is_asked_may_see_it_and_can_answer(make, tiers, loads, rules, r
     assert (decision.deployment, decision.order[0].deployment.index) == (indexes[0], indexes[0])
     assert all(each.data_class == request_["data_class"] for each in decision.order)
     for index in indexes:
-        candidate = home.policy.candidate(index, signals.data_class, signals.endpoint, "openai")
+        candidate = home.policy.candidate(index, signals.data_class, signals.endpoint)
         assert not isinstance(candidate, tuple)
         bits = modality_bits(signals.modalities)
         assert lasting_objection(candidate, signals, bits, min(limits, default=-1)) is None

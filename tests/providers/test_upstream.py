@@ -6,9 +6,10 @@ import pytest
 
 from twintrack.catalog.providers import DialectName
 from twintrack.config.snapshot import Deployment
-from twintrack.providers.upstream import Address, Upstream, upstream
+from twintrack.providers.upstream import Address, Upstream, UpstreamCall, upstream
 from twintrack.wire import chat, embeddings, messages
-from twintrack.wire.endpoints import ENDPOINTS
+from twintrack.wire.dialect import Endpoint
+from twintrack.wire.http1 import Headers
 
 
 def ready(
@@ -41,12 +42,20 @@ def ready(
         per_hour_nusd=0,
         energy_j_per_output_token=None,
         max_in_flight=8,
+        key_headers={} if "openai" in dialects else {"anthropic": "x-api-key", "gemini": "x-goog-api-key"},
+        count_tokens="anthropic" in dialects,
     )
-    return upstream(deployment, key, ENDPOINTS, "9.9")
+    return upstream(deployment, key, "9.9")
+
+
+def prepared(
+    upstream: Upstream, endpoint: Endpoint, headers: Headers, body: bytes, *, stream: bool = False
+) -> UpstreamCall:
+    return upstream.prepare(upstream.straight[endpoint.name], endpoint, headers, body, stream)
 
 
 def test_a_chat_request_in_full() -> None:
-    call = ready().prepare(chat.ENDPOINT, {}, b'{"model":"m"}')
+    call = prepared(ready(), chat.ENDPOINT, {}, b'{"model":"m"}')
 
     assert call.address == Address("llm.example", 8000, tls=False)
     assert call.body_bytes == 13
@@ -64,7 +73,7 @@ def test_a_chat_request_in_full() -> None:
 
 
 def test_a_message_in_full() -> None:
-    call = ready("anthropic", tls=True, port=443).prepare(messages.ENDPOINT, {}, b"{}")
+    call = prepared(ready("anthropic", tls=True, port=443), messages.ENDPOINT, {}, b"{}")
 
     assert call.data == (
         b"POST /api/v1/messages HTTP/1.1\r\n"
@@ -82,14 +91,14 @@ def test_a_message_in_full() -> None:
 
 def test_a_server_that_speaks_both_dialects_is_asked_for_its_key_in_its_own_way() -> None:
     both = ready("openai", "anthropic")
-    assert b"authorization: Bearer sk-1\r\n" in both.prepare(chat.ENDPOINT, {}, b"{}").data
-    data = both.prepare(messages.ENDPOINT, {}, b"{}").data
+    assert b"authorization: Bearer sk-1\r\n" in prepared(both, chat.ENDPOINT, {}, b"{}").data
+    data = prepared(both, messages.ENDPOINT, {}, b"{}").data
     assert b"authorization: Bearer sk-1\r\n" in data
     assert b"x-api-key" not in data
 
 
 def test_embeddings_go_to_their_own_path() -> None:
-    assert ready().prepare(embeddings.ENDPOINT, {}, b"{}").data.startswith(b"POST /api/v1/embeddings HTTP/1.1\r\n")
+    assert prepared(ready(), embeddings.ENDPOINT, {}, b"{}").data.startswith(b"POST /api/v1/embeddings HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize(
@@ -103,18 +112,18 @@ def test_embeddings_go_to_their_own_path() -> None:
     ],
 )
 def test_the_host_is_said_as_http_wants_it(host: str, port: int, tls: bool, says: str) -> None:
-    data = ready(host=host, port=port, tls=tls).prepare(chat.ENDPOINT, {}, b"{}").data
+    data = prepared(ready(host=host, port=port, tls=tls), chat.ENDPOINT, {}, b"{}").data
     assert f"\r\nhost: {says}\r\n".encode() in data
 
 
 def test_without_a_key_none_is_sent() -> None:
-    assert b"authorization" not in ready(key=None).prepare(chat.ENDPOINT, {}, b"{}").data
-    assert b"x-api-key" not in ready("anthropic", key=None).prepare(messages.ENDPOINT, {}, b"{}").data
+    assert b"authorization" not in prepared(ready(key=None), chat.ENDPOINT, {}, b"{}").data
+    assert b"x-api-key" not in prepared(ready("anthropic", key=None), messages.ENDPOINT, {}, b"{}").data
 
 
 def test_a_version_the_client_names_replaces_ours_and_travels_byte_for_byte() -> None:
     headers = {b"anthropic-version": b"2027-01-01", b"anthropic-beta": b"a-2025,  b-2026;x=1"}
-    data = ready("anthropic").prepare(messages.ENDPOINT, headers, b"{}").data
+    data = prepared(ready("anthropic"), messages.ENDPOINT, headers, b"{}").data
     assert data.count(b"anthropic-version") == 1
     assert b"anthropic-version: 2027-01-01\r\n" in data
     assert b"anthropic-beta: a-2025,  b-2026;x=1\r\n" in data
@@ -131,4 +140,4 @@ def test_a_version_the_client_names_replaces_ours_and_travels_byte_for_byte() ->
 @pytest.mark.parametrize("dialect", ["openai", "anthropic"])
 def test_no_other_header_of_a_client_travels_on(name: bytes, dialect: DialectName) -> None:
     endpoint = chat.ENDPOINT if dialect == "openai" else messages.ENDPOINT
-    assert b"secret" not in ready(dialect).prepare(endpoint, {name: b"secret"}, b"{}").data
+    assert b"secret" not in prepared(ready(dialect), endpoint, {name: b"secret"}, b"{}").data

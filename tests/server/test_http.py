@@ -137,7 +137,7 @@ def test_the_path_of_what_is_wrong_stands_in_param(gateway: Served) -> None:
         ),
         (b'{"model":"sonet","messages":[],"max_tokens":1}', "not_found_error", "There is no model 'sonet'."),
         (b'{"model":"sonnet","messages":[],"max_tokens":1,"api_key":1}', "invalid_request_error", "$.api_key is not"),
-        (b'{"model":"m","messages":[],"max_tokens":1}', "invalid_request_error", "No model can serve this request."),
+        (b'{"model":"m","messages":[],"max_tokens":1}', "invalid_request_error", "$.messages: at least one message"),
     ],
 )
 def test_a_wrong_message_is_refused_in_anthropics_shape(gateway: Served, body: bytes, kind: str, says: str) -> None:
@@ -320,7 +320,7 @@ def test_a_wrong_method(gateway: Served, method: str, path: str, status: int, al
         ("/v1/chat/completion", "There is nothing at /v1/chat/completion. Did you mean /v1/chat/completions?"),
         ("/chat/completions", "There is nothing at /chat/completions. Did you mean /v1/chat/completions?"),
         ("/v1/message", "There is nothing at /v1/message. Did you mean /v1/messages?"),
-        ("/v1/messages/count_tokens", "There is nothing at /v1/messages/count_tokens."),
+        ("/v1/messages/count_token", "There is nothing at /v1/messages/count_token. Did you mean"),
         ("/v1/Chat/Completions", "There is nothing at /v1/Chat/Completions."),
         ("/v1/chat/completions/", "There is nothing at /v1/chat/completions/. Did you mean"),
         ("/..%2f..%2fetc/passwd", "There is nothing at /..%2f..%2fetc/passwd."),

@@ -16,23 +16,27 @@ from typing import Protocol
 
 import msgspec
 
-from twintrack.catalog.cost import cost_nusd
+from twintrack.catalog.cost import cost_nusd, reported_nusd
 from twintrack.catalog.energy import energy_mj
-from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.config.snapshot import Deployment, Route
-from twintrack.errors import TwintrackError, UnknownModel, UpstreamError, UpstreamTimeout, nearest
+from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamError, UpstreamTimeout
+from twintrack.gateway.choosing import NAMED_OUTPUT_TOKENS, RUNG, Refused, choose, counted_tokens, labels_of
 from twintrack.gateway.state import GatewayState, Serving
 from twintrack.ledger.records import Dispatch, Outcome, Refuse, Settle, State
-from twintrack.policy.choose import Decision, decide, decide_named
 from twintrack.policy.explain import header_reason
 from twintrack.providers.connection import Connection
-from twintrack.signals.read import data_class, read
-from twintrack.signals.signals import Signals
-from twintrack.wire.dialect import Asked, Endpoint, Stream, decode, labels_in
+from twintrack.providers.upstream import Upstream
+from twintrack.wire import hybrid
+from twintrack.wire.count_tokens import counted
+from twintrack.wire.dialect import Asked, Endpoint, Stream, decode
 from twintrack.wire.http1 import Headers, ResponseHead
+from twintrack.wire.limits import MARKS, carried
+from twintrack.wire.passage import Conversation, Passage, Straight
 from twintrack.wire.pipe import Pipe
-from twintrack.wire.prompt import LABELS, NO_LABELS, Labels, read_labels
+from twintrack.wire.prompt import NO_LABELS, Labels
+from twintrack.wire.refusal import fits, reworded
 from twintrack.wire.stream import PassingStream
+from twintrack.wire.translators import client_side
 from twintrack.wire.usage import NO_USAGE, Usage
 
 MOST_DEPLOYMENTS = 2
@@ -45,14 +49,11 @@ _TRY_ANOTHER = frozenset((401, 402, 403, 404, 408, 409, 425, 429))
 _WHY_NOT_OK = {2: "only 200 is an answer", 3: "redirects are not followed"}
 _MAX_REFUSAL_BYTES = 1_048_576
 _BYTES_PER_TOKEN = 4
-_AFFINITY_CHARS = 1024
-_NAMED_OUTPUT_TOKENS = 256
-"""What a request that is not read is taken to give, for its predicted cost."""
-_LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
-_RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
-_TEXT_ONLY = ("text",)
-_NAMED_CLASS: DataClass = "internal"
-"""Of a request that names a deployment and carries no label; a route says its own."""
+
+
+_MOST_HEADER_CHARS = 1_000
+_THEIR_ID = (b"x-request-id", b"request-id")
+_TOLD = MARKS.union(_THEIR_ID)
 
 
 class Client(Protocol):
@@ -84,8 +85,10 @@ class Exchange:
         "_client",
         "_comment_at",
         "_connection",
+        "_conversation",
         "_decision",
         "_endpoint",
+        "_failure",
         "_first_byte",
         "_gateway",
         "_headers",
@@ -93,6 +96,7 @@ class Exchange:
         "_labels",
         "_opened",
         "_over",
+        "_passage",
         "_pipe",
         "_position",
         "_prompt_tokens_est",
@@ -123,6 +127,10 @@ class Exchange:
         self._key = key
         self.request_id = gateway.next_id()
         self._labels: Labels = NO_LABELS
+        self._conversation: Conversation | None = None
+        """The request as other dialects need it, once one was needed."""
+        self._failure: TwintrackError | None = None
+        """Why the last attempt did not do."""
         self._attempt = -1
         self._position = 0
         self._redialled = False
@@ -152,11 +160,18 @@ class Exchange:
         self.deadline = self._total_deadline = gateway.now + self._serving.snapshot.deadlines.total_s
         self._comment_at = 0.0
         try:
-            self._asked: Asked = decode(self._endpoint, body)
-            self._labels = self._read_labels()
-            self._decision = self._decide(len(body))
+            self._asked: Asked = self._read(body)
+            self._labels = labels_of(self._headers, self._asked)
+            self._route, self._signals, self._prompt_tokens_est, self._decision = choose(
+                self._serving, self._endpoint, self._asked, self._labels, self._key, len(body)
+            )
+        except Refused as refused:
+            self._refuse(refused)
+            return
         except TwintrackError as error:
-            self._refuse(error)
+            self._reject(error)
+            return
+        if self._endpoint.name == "count_tokens" and self._counted():
             return
         self._body = body
         if self._labels.deadline_ms is not None:
@@ -169,104 +184,49 @@ class Exchange:
         gateway.exchanges.add(self)
         self._send()
 
-    def _read_labels(self) -> Labels:
-        words = {}
-        headers = self._headers
-        for label, name in _LABEL_HEADERS:
-            text = headers.get(name)
-            if text is not None:
-                words[label] = text.decode("latin-1")
-        metadata = self._asked.metadata
-        if metadata:
-            said = labels_in(metadata)
-            if "class" in words and "class" in said:
-                # Of two labels the higher, and an unknown one above all: neither can lower the other.
-                words["class"] = max(words["class"], said["class"], key=lambda name: _RUNG.get(name, len(_RUNG)))
-            words = said | words
-        return read_labels(words, DATA_CLASSES) if words else NO_LABELS
+    def _read(self, body: bytes) -> Asked:
+        try:
+            return decode(self._endpoint, body)
+        except BadRequest:
+            other = hybrid.meant(self._endpoint, body)
+            if other is None:
+                raise
+        self._endpoint = other
+        return decode(other, body)
 
-    def _decide(self, body_bytes: int) -> Decision:
-        serving, asked, endpoint = self._serving, self._asked, self._endpoint
-        name = asked.model
-        route = self._route = serving.routes.get(name)
-        if route is None:
-            deployment = serving.names.get(name)
-            if deployment is None:
-                close = nearest(name, serving.allowed_names(self._key))
-                raise UnknownModel(
-                    f"There is no model {name[:80]!r}",
-                    fix=f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists all.",
-                    param="$.model",
-                )
-            return self._decide_named(deployment, body_bytes)
-        prompt = asked.prompt()
-        self._signals = read(
-            prompt,
-            self._labels,
-            endpoint=endpoint.name,
-            stream=bool(asked.stream),
-            floor=serving.floor(self._key),
-            default_class=route.default_class,
-        )
-        self._prompt_tokens_est = self._signals.prompt_tokens_est
-        decision = decide(
-            serving.policy,
-            route,
-            self._signals,
-            serving.load,
-            key=self._key,
-            affinity=b"%d %b" % (self._key, prompt.first_user[:_AFFINITY_CHARS].encode("utf-8", "replace")),
-            dialect=endpoint.dialect,
-        )
-        if route.observe >= 0 and route.observe != decision.deployment:
-            # The choice goes on record; the answer comes from where it always came from, if that may see the request.
-            observed = serving.policy.candidate(
-                route.observe, self._signals.data_class, endpoint.name, endpoint.dialect
-            )
-            if not isinstance(observed, tuple):
-                rest = [each for each in decision.order if each.deployment.index != route.observe]
-                return msgspec.structs.replace(decision, order=(observed.admitted, *rest))
-        return decision
-
-    def _decide_named(self, deployment: int, body_bytes: int) -> Decision:
-        """For a client that chose for itself. Without labels nothing in the request can change the answer."""
-        serving, endpoint = self._serving, self._endpoint
-        self._prompt_tokens_est = body_bytes // _BYTES_PER_TOKEN
-        same = (deployment, self._key, endpoint.name, self._asked.stream)
-        known = serving.named.get(same) if self._labels is NO_LABELS else None
-        if known is None:
-            signals = self._signals = _named_signals(
-                endpoint, self._asked, self._labels, serving.floor(self._key), self._prompt_tokens_est
-            )
-            decision = decide_named(
-                serving.policy, deployment, signals, serving.load, key=self._key, dialect=endpoint.dialect
-            )
-            if self._labels is NO_LABELS:
-                serving.named[same] = signals, decision
-            return decision
-        self._signals, decision = known
-        return decision
-
-    def _refuse(self, error: TwintrackError) -> None:
-        """Nobody was asked. What was understood of the request stays on record."""
+    def _counted(self) -> bool:
+        """Count tokens ourselves where the chosen provider cannot: a client that asks gets a number either way."""
+        target = self._decision.order[0].deployment
+        if self._endpoint.name in self._serving.upstreams[target.index].straight:
+            return False
         self._over = True
-        ruled_out = getattr(error, "ruled_out", ())
-        if ruled_out:
-            self._gateway.note(
-                Refuse(
-                    self.request_id,
-                    time.time_ns() // 1000,
-                    self._serving.snapshot.generation,
-                    self._route.index if self._route else -1,
-                    self._key,
-                    self._endpoint.name,
-                    error.status,
-                    error.code,
-                    _RUNG[self._signals.data_class],
-                    self._prompt_tokens_est,
-                    ruled_out,
-                )
+        headers = b"content-type: application/json\r\nx-twintrack-estimated: true\r\n" + self._id_headers()
+        self._client.answer(200, headers, counted(counted_tokens(self._asked)))
+        return True
+
+    def _refuse(self, refused: Refused) -> None:
+        """Nobody may answer. What was understood of the request stays on record."""
+        error, route, signals = refused.error, refused.route, refused.signals
+        self._gateway.note(
+            Refuse(
+                self.request_id,
+                time.time_ns() // 1000,
+                self._serving.snapshot.generation,
+                route.index if route else -1,
+                self._key,
+                self._endpoint.name,
+                error.status,
+                error.code,
+                RUNG[signals.data_class],
+                signals.prompt_tokens_est,
+                getattr(error, "ruled_out", ()),
             )
+        )
+        self._reject(error)
+
+    def _reject(self, error: TwintrackError) -> None:
+        """Nobody was asked."""
+        self._over = True
         self._gateway.count_refusal(error)
         self._fail_client(error)
 
@@ -279,10 +239,13 @@ class Exchange:
         target = self._target = admitted.deployment
         self._attempt += 1
         signals = self._signals
+        upstream = serving.upstreams[target.index]
         try:
-            call = serving.upstreams[target.index].prepare(
-                self._endpoint, self._headers, self._asked.body_for(self._body, target.upstream_model)
-            )
+            passage: Passage = upstream.straight.get(self._endpoint.name) or self._translated(upstream)
+            body = passage.body(self._asked, self._body, upstream.target)
+            if upstream.adapters:
+                body = upstream.adapted(passage, body, self._drops)
+            call = upstream.prepare(passage, self._endpoint, self._headers, body, signals.stream)
             gateway.journal.append(
                 Dispatch(
                     self.request_id,
@@ -295,7 +258,7 @@ class Exchange:
                     self._key,
                     self._endpoint.name,
                     signals.stream,
-                    _RUNG[signals.data_class],
+                    RUNG[signals.data_class],
                     decision.reason,
                     decision.deployment,
                     decision.baseline,
@@ -310,11 +273,23 @@ class Exchange:
                     call.body_bytes,
                 )
             )
+        except (BadRequest, Unavailable) as error:
+            # This provider cannot be told what the client said, or not be asked at all; the next one perhaps can.
+            self._attempt -= 1
+            if self._position + 1 < len(decision.order):
+                self._position += 1
+                self._send()
+                return
+            gateway.count_refusal(error)
+            self._finish()
+            self._fail_client(self._failure or error)
+            return
         except TwintrackError as error:
             gateway.count_refusal(error)
             self._finish()
             self._fail_client(error)
             return
+        self._passage = passage
         self._pulse = serving.load[target.index]
         self._pulse.in_flight += 1
         self._sent = time.monotonic_ns()
@@ -325,9 +300,21 @@ class Exchange:
         self.deadline = gateway.now + serving.snapshot.deadlines.first_byte_s
         gateway.pool.send(admitted, call, self, self._attempt, fresh=fresh)
 
+    def _translated(self, upstream: Upstream) -> Passage:
+        """The way to a provider of another dialect; the client's request is read for it once."""
+        if self._conversation is None:
+            client = client_side(self._endpoint.name)
+            self._conversation = Conversation(client, self._body, self._drops, self.request_id)
+        return upstream.translated(self._conversation)
+
+    @property
+    def _drops(self) -> bool:
+        """Whether what a provider cannot be told may be left out."""
+        return self._labels.drop_unsupported or (self._route is not None and self._route.drop_unsupported)
+
     def _predicted_nusd(self, target: Deployment) -> int | None:
         price = target.price
-        return None if price is None else cost_nusd(price, self._prompt_tokens_est, _NAMED_OUTPUT_TOKENS)
+        return None if price is None else cost_nusd(price, self._prompt_tokens_est, NAMED_OUTPUT_TOKENS)
 
     def _another(self, error: UpstreamError, *, same: bool = False) -> bool:
         """Move on to the next allowed deployment, if content has not begun and there is one."""
@@ -337,6 +324,7 @@ class Exchange:
             return True
         if self._position + 1 < min(MOST_DEPLOYMENTS, len(self._decision.order)):
             self._position += 1
+            self._failure = error
             self._gateway.failovers += 1
             self._send()
             return True
@@ -364,7 +352,7 @@ class Exchange:
         if head.status == 200 and self._asked.stream:
             if not head.headers.get(b"content-type", b"").startswith(b"text/event-stream"):
                 raise UpstreamError("The provider answered a stream with something else")
-            self._stream = self._endpoint.open_stream(not self._asked.wants_usage())
+            self._stream = self._passage.open_stream(self._asked)
 
     def on_piece(self, data: bytes) -> None:
         self.deadline = self._gateway.now + self._between_s
@@ -431,9 +419,8 @@ class Exchange:
         self._failed(error)
 
     def _whole(self) -> None:
-        body = bytes(self._whole_answer)
         try:
-            usage = self._endpoint.read_usage(body)
+            body, usage = self._passage.answer(bytes(self._whole_answer))
         except UpstreamError as error:
             self._failed(error)
             return
@@ -459,11 +446,12 @@ class Exchange:
         if ours or self._opened:
             self._fail_client(error)
             return
+        body = bytes(self._whole_answer)
+        if not isinstance(self._passage, Straight) or not fits(self._endpoint.dialect, body):
+            self._fail_client(reworded(status, body))
+            return
         content_type = response.headers.get(b"content-type", b"application/json")
-        headers = self._answer_headers(content_type)
-        if b"retry-after" in response.headers:
-            headers += b"retry-after: %b\r\n" % response.headers[b"retry-after"]
-        self._client.answer(status, headers, bytes(self._whole_answer))
+        self._client.answer(status, self._answer_headers(content_type), body)
 
     def _failed(self, error: UpstreamError, *, blame: bool = True) -> None:
         """The attempt broke. Before content another deployment may be asked; behind it the client is told.
@@ -543,8 +531,7 @@ class Exchange:
                 self._client.write(_COMMENT)
             else:
                 self._opened = True
-                headers = b"content-type: text/event-stream\r\nx-twintrack-id: %b\r\n" % self.request_id.encode()
-                self._client.open(200, headers, _COMMENT)
+                self._client.open(200, b"content-type: text/event-stream\r\n" + self._id_headers(), _COMMENT)
 
     # -------------------------------------------------------------- book and end
 
@@ -588,6 +575,11 @@ class Exchange:
                 energy,
                 "unknown" if energy is None else "estimated",
                 self._answer_bytes,
+                usage.cache_write_1h_tokens,
+                usage.input_audio_tokens,
+                usage.output_audio_tokens,
+                usage.input_image_tokens,
+                usage.output_image_tokens,
             )
         )
         pulse = self._pulse
@@ -614,16 +606,7 @@ class Exchange:
         return msgspec.structs.replace(usage, input_tokens=known, output_tokens=output)
 
     def _cost(self, deployment: Deployment, usage: Usage) -> int | None:
-        price = deployment.price
-        if price is None or usage.input_tokens is None or usage.output_tokens is None:
-            return None
-        return cost_nusd(
-            price,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_tokens or 0,
-            usage.cache_write_tokens or 0,
-        )
+        return None if deployment.price is None else reported_nusd(deployment.price, usage)
 
     def _finish(self) -> None:
         self._over = True
@@ -636,17 +619,39 @@ class Exchange:
             inside = self._stream is not None and self._stream.inside
             self._client.cut((b"\n\n" if inside else b"") + self._endpoint.error_event(error, self.request_id))
             return
-        headers = b"content-type: application/json\r\nx-twintrack-id: %b\r\n" % self.request_id.encode()
-        if error.status in (429, 503):
+        headers = b"content-type: application/json\r\n" + self._id_headers()
+        if isinstance(error, ProviderRefused):
+            headers += self._limits()
+        elif error.status in (429, 503):
             headers += b"retry-after: 1\r\n"
         self._client.answer(error.status, headers, self._endpoint.error_body(error, self.request_id))
 
+    def _id_headers(self) -> bytes:
+        """Our name of the request, and the same under the name the dialect's own SDK reads."""
+        request_id = self.request_id.encode()
+        return self._endpoint.id_lines % (request_id, request_id)
+
+    def _limits(self) -> bytes:
+        """What the provider said of its rate limits, and its own name of the request."""
+        response = self._response
+        if response is None or _TOLD.isdisjoint(response.headers):
+            return b""
+        headers = response.headers
+        lines = b""
+        for name in _THEIR_ID:
+            if name in headers:
+                lines = b"x-twintrack-provider-request-id: %b\r\n" % headers[name]
+        return lines + carried(headers, self._passage.dialect, self._endpoint.dialect, time.time())
+
     def _answer_headers(self, content_type: bytes, cost: int | None = None) -> bytes:
-        headers = b"content-type: %b\r\nx-twintrack-id: %b\r\n%b" % (
+        headers = b"content-type: %b\r\n%b%b" % (
             content_type,
-            self.request_id.encode(),
+            self._id_headers(),
             self._serving.answer_headers[self._target.index],
         )
+        headers += self._limits()
+        if self._passage.dropped:
+            headers += b"x-twintrack-dropped: %b\r\n" % _header_value(", ".join(self._passage.dropped))
         if self._route is not None:
             tier = self._serving.tier_of(self._route, self._target.index)
             headers += b"x-twintrack-route: %b\r\nx-twintrack-tier: %b\r\nx-twintrack-why: %b\r\n" % (
@@ -664,22 +669,6 @@ class Exchange:
         return limits.max_answer_bytes if self._response.status == 200 else _MAX_REFUSAL_BYTES
 
 
-def _named_signals(endpoint: Endpoint, asked: Asked, labels: Labels, floor: DataClass, tokens: int) -> Signals:
-    """A request that names its deployment is not read: its size and its class are enough."""
-    return Signals(
-        endpoint.name,
-        bool(asked.stream),
-        tokens,
-        _NAMED_OUTPUT_TOKENS,
-        0,
-        _TEXT_ONLY,
-        False,
-        "und",
-        "unread",
-        0.0,
-        data_class(labels.data_class, floor, _NAMED_CLASS),
-        labels.data_class is not None,
-        labels.deadline_ms,
-        labels.max_cost_nusd,
-        labels.stakes_high,
-    )
+def _header_value(text: str) -> bytes:
+    """Names from a request's body as a header can hold them: printable ASCII, and not for ever."""
+    return "".join(each if " " <= each <= "~" else "?" for each in text[:_MOST_HEADER_CHARS]).encode()

@@ -79,6 +79,7 @@ class Gateway:
         if state is not None:
             for exchange in list(state.exchanges):
                 exchange.on_tick(float("inf"))
+            state.serving.close()
             state.pool.close()
             self._state = None
         if journal is not None:

@@ -17,6 +17,7 @@ from twintrack.config.settings import Settings
 from twintrack.config.snapshot import Snapshot
 from twintrack.config.source import Source
 from twintrack.errors import ConfigError
+from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Dialing
 
 
@@ -43,7 +44,8 @@ def dialing(snapshot: Snapshot, secret: Callable[[str], str | None] = resolve) -
     """How this snapshot's providers are reached.
 
     Raises:
-        ConfigError: a CA file cannot be read, or the proxy is no address.
+        ConfigError: a CA file cannot be read, the proxy is no address, or a region to sign for is not known.
+        MissingExtra: a provider's way of signing needs a package that is not installed.
     """
     deadlines = snapshot.deadlines
     tls = None
@@ -65,6 +67,9 @@ def dialing(snapshot: Snapshot, secret: Callable[[str], str | None] = resolve) -
             why=f"it comes from {snapshot.proxy.removeprefix('env:')}",
             fix='Correct it, or write proxy = "" under [server] to use none.',
         )
+    for each in snapshot.deployments:
+        if each.auth != "key":
+            authoriser(each)  # made and thrown away: what it lacks is said now
     direct = tuple(part.strip() for part in os.environ.get("NO_PROXY", "").split(",") if part.strip())
     return Dialing(deadlines.connect_s, deadlines.idle_s, proxy, direct, tls)
 

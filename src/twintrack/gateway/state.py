@@ -15,16 +15,17 @@ from typing import Protocol
 
 from twintrack import __version__
 from twintrack.config.settings import DataClass
-from twintrack.config.snapshot import Route, Snapshot
+from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import TwintrackError
 from twintrack.gateway.pulse import Pulse
 from twintrack.ledger.records import SCHEMA, Dispatch, Names, Refuse, Settle
 from twintrack.policy.choose import Decision
 from twintrack.policy.compiled import Policy
+from twintrack.providers.auth import Authoriser
+from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Pool
-from twintrack.providers.upstream import upstream
+from twintrack.providers.upstream import Upstream, upstream
 from twintrack.signals.signals import Signals
-from twintrack.wire.endpoints import ENDPOINTS
 
 
 class Running(Protocol):
@@ -50,10 +51,9 @@ class Serving:
         """`secret` resolves a reference; `pulses` gains what it lacks."""
         self.snapshot = snapshot
         self.policy = Policy(snapshot)
-        self.upstreams = tuple(
-            upstream(each, secret(each.key) if each.key else None, ENDPOINTS, __version__)
-            for each in snapshot.deployments
-        )
+        self._authorisers: dict[str, Authoriser] = {}
+        """By provider."""
+        self.upstreams = tuple(self._upstream(each, secret) for each in snapshot.deployments)
         self.load = [pulses.setdefault(each.name, Pulse(each.name)) for each in snapshot.deployments]
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
@@ -77,6 +77,19 @@ class Serving:
             for deployment in tier.deployments
         }
         self.may_use = lru_cache(4096)(self._may_use)
+
+    def _upstream(self, deployment: Deployment, secret: Callable[[str], str | None]) -> Upstream:
+        if deployment.auth == "key":
+            return upstream(deployment, secret(deployment.key) if deployment.key else None, __version__)
+        if deployment.provider not in self._authorisers:
+            made = self._authorisers[deployment.provider] = authoriser(deployment)
+            made.start()
+        return upstream(deployment, None, __version__, self._authorisers[deployment.provider])
+
+    def close(self) -> None:
+        """Nothing new is asked any more; what is under way keeps what it has."""
+        for each in self._authorisers.values():
+            each.close()
 
     def key(self, secret: bytes) -> int | None:
         """Index of the caller's key; found by digest, so that no comparison leaks its bytes.
@@ -157,7 +170,8 @@ class GatewayState:
         """Serve `snapshot` from now on; what is running ends as it began."""
         serving = Serving(snapshot, self.pulses, self._secret)
         self.journal.names(serving.record_names(self.worker))
-        self.serving = serving
+        before, self.serving = self.serving, serving
+        before.close()
 
     def note(self, record: Refuse) -> None:
         """Record a refusal if there is room; it matters less than what was dispatched."""

@@ -16,7 +16,7 @@ from zlib import crc32
 import msgspec
 
 from twintrack.config.snapshot import Route
-from twintrack.errors import Forbidden, NoEligibleModel, Unavailable
+from twintrack.errors import Forbidden, NoEligibleModel, PromptTooLong, Unavailable
 from twintrack.policy.admitted import Admitted
 from twintrack.policy.affinity import weight
 from twintrack.policy.checks import (
@@ -79,6 +79,12 @@ class NobodyMay(NoEligibleModel):
     ruled_out: tuple[RuledOut, ...] = ()
 
 
+class TooLongForAll(PromptTooLong):
+    """Some deployment could answer if the prompt were shorter, and none as it is."""
+
+    ruled_out: tuple[RuledOut, ...] = ()
+
+
 class NobodyReady(Unavailable):
     """Some deployment could answer, but not right now."""
 
@@ -91,21 +97,19 @@ class KeyMayNot(Forbidden):
     ruled_out: tuple[RuledOut, ...] = ()
 
 
-def decide(
-    policy: Policy, route: Route, signals: Signals, load: Load, *, key: int, affinity: bytes, dialect: str
-) -> Decision:
+def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: int, affinity: bytes) -> Decision:
     """Choose for a request that names a route.
 
     Args:
         key: index of the caller's key, -1 where none is configured.
         affinity: what a conversation keeps: key and first user turn, shortened as the caller likes.
-        dialect: the client's; "" if the caller can translate.
     Raises:
         NobodyMay: 422, no deployment can ever answer this as it is.
+        TooLongForAll: 400, a shorter prompt could be answered.
         NobodyReady: 503, those that could are busy, unhealthy or slow.
         KeyMayNot: 403, the key covers none of them.
     """
-    lane = policy.lane(route, signals.data_class, signals.endpoint, dialect)
+    lane = policy.lane(route, signals.data_class, signals.endpoint)
     ruled_out = list(lane.ruled_out)
     limit_nusd = _limit_nusd(route.max_nusd_per_request, signals.max_cost_nusd)
     deadline_ms = -1 if signals.deadline_ms is None else signals.deadline_ms
@@ -137,7 +141,7 @@ def decide(
                 continue
         ruled_out.append((candidate.index, *objection))
     if not ready:
-        raise _refusal(policy, tuple(ruled_out))
+        raise _refusal(policy, tuple(ruled_out), signals)
 
     conversation = crc32(affinity)
     floor = route.keep_quality * best_of_last
@@ -164,7 +168,7 @@ def decide(
     )
 
 
-def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, *, key: int, dialect: str) -> Decision:
+def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, *, key: int) -> Decision:
     """Check a request that names its deployment.
 
     Lasting objections hold, privacy above all. Passing ones do not: the client asked for this one, so it is tried.
@@ -175,14 +179,14 @@ def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, 
         KeyMayNot: 403.
     """
     del load  # a named deployment is tried however it fares
-    found = policy.candidate(deployment, signals.data_class, signals.endpoint, dialect)
+    found = policy.candidate(deployment, signals.data_class, signals.endpoint)
     if isinstance(found, tuple):
-        raise _refusal(policy, ((deployment, *found),))
+        raise _refusal(policy, ((deployment, *found),), signals)
     objection = policy.key_objection(key, deployment) or lasting_objection(
         found, signals, modality_bits(signals.modalities), _limit_nusd(-1, signals.max_cost_nusd)
     )
     if objection is not None and objection[0] != CONTEXT:
-        raise _refusal(policy, ((deployment, *objection),))
+        raise _refusal(policy, ((deployment, *objection),), signals)
     return Decision(
         deployment,
         -1,
@@ -244,7 +248,9 @@ def _cheapest_first(
     return reason, [(entry[4], entry[5]) for entry in ranked]
 
 
-def _refusal(policy: Policy, ruled_out: tuple[RuledOut, ...]) -> NobodyMay | NobodyReady | KeyMayNot:
+def _refusal(
+    policy: Policy, ruled_out: tuple[RuledOut, ...], signals: Signals
+) -> NobodyMay | TooLongForAll | NobodyReady | KeyMayNot:
     deployments = policy.snapshot.deployments
     codes = {code for _, code, _, _ in ruled_out}
     passing = codes & PASSING
@@ -256,11 +262,16 @@ def _refusal(policy: Policy, ruled_out: tuple[RuledOut, ...]) -> NobodyMay | Nob
     )
     if len(told) > _MOST_NAMED:
         why += f"; and {len(told) - _MOST_NAMED} more"
-    error: NobodyMay | NobodyReady | KeyMayNot
+    error: NobodyMay | TooLongForAll | NobodyReady | KeyMayNot
     if passing:
         error = NobodyReady("No model can serve this request right now", why=why, fix="Try again shortly.")
     elif codes == {KEY}:
         error = KeyMayNot("This key may not use any model that could answer", why=why, fix=fix_sentence(KEY))
+    elif CONTEXT in codes:
+        # Whatever stands against the others, those whose window is too small have nothing else against the request.
+        window = max(have for _, code, have, _ in ruled_out if code == CONTEXT)
+        tokens, output = signals.prompt_tokens_est, signals.max_output_tokens
+        error = TooLongForAll(tokens, output, window, why=why, fix=fix_sentence(CONTEXT))
     else:
         fix = fix_sentence(told[-1][1]) if told else "Add deployments to the route."
         error = NobodyMay("No model can serve this request", why=why, fix=fix)

@@ -29,7 +29,7 @@ RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A route as one class of data, endpoint and dialect sees it."""
+    """A route as one class of data and endpoint sees it."""
 
     candidates: tuple[Candidate, ...]
     """Cheap to premium, each deployment once."""
@@ -73,18 +73,17 @@ class Policy:
         """The privacy set of each class."""
         self._keys = tuple(_key_rule(key, snapshot) for key in snapshot.keys)
         self._lanes = {
-            (route.index, data_class, embeddings, dialect): self._lane(route, data_class, embeddings, dialect)
+            (route.index, data_class, embeddings): self._lane(route, data_class, embeddings)
             for route in snapshot.routes
             for data_class in DATA_CLASSES
             for embeddings in (False, True)
-            for dialect in ("", *DIALECTS)
         }
 
-    def lane(self, route: Route, data_class: DataClass, endpoint: str, dialect: str) -> Lane:
-        """Who could answer, as far as class, endpoint and dialect tell; "" is a client that takes any dialect."""
-        return self._lanes[(route.index, data_class, endpoint == "embeddings", dialect)]
+    def lane(self, route: Route, data_class: DataClass, endpoint: str) -> Lane:
+        """Who could answer, as far as class and endpoint tell."""
+        return self._lanes[(route.index, data_class, endpoint == "embeddings")]
 
-    def candidate(self, index: int, data_class: DataClass, endpoint: str, dialect: str) -> Candidate | Objection:
+    def candidate(self, index: int, data_class: DataClass, endpoint: str) -> Candidate | Objection:
         """A deployment as a candidate for the class, or what stands against it whatever the request says."""
         candidate = self._candidates[RUNG[data_class]][index]
         if isinstance(candidate, tuple):
@@ -93,8 +92,9 @@ class Policy:
         embeddings = endpoint == "embeddings"
         if deployment.embeddings is not embeddings:
             return (ENDPOINT, int(deployment.embeddings), int(embeddings))
-        if dialect and dialect not in deployment.dialects:
-            return (DIALECT, DIALECTS.index(deployment.dialects[0]), DIALECTS.index(dialect))
+        if embeddings and "openai" not in deployment.dialects:
+            # Conversations are translated; only one dialect has embeddings.
+            return (DIALECT, DIALECTS.index(deployment.dialects[0]), DIALECTS.index("openai"))
         return candidate
 
     def admit(self, index: int, data_class: DataClass) -> Admitted | None:
@@ -109,14 +109,14 @@ class Policy:
         rule = self._keys[key]
         return None if route in rule.routes or deployment in rule.deployments else (KEY, 0, 1)
 
-    def _lane(self, route: Route, data_class: DataClass, embeddings: bool, dialect: str) -> Lane:
+    def _lane(self, route: Route, data_class: DataClass, embeddings: bool) -> Lane:
         places: dict[int, list[int]] = {}
         for tier, each in enumerate(route.tiers):
             for index in each.deployments:
                 places.setdefault(index, []).append(tier)
         candidates, ruled_out = [], []
         for index, tiers in places.items():
-            found = self.candidate(index, data_class, "embeddings" if embeddings else "", dialect)
+            found = self.candidate(index, data_class, "embeddings" if embeddings else "")
             if isinstance(found, tuple):
                 ruled_out.append((index, *found))
             else:

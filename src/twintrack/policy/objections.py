@@ -53,7 +53,7 @@ PASSING = frozenset((UNHEALTHY, BUSY, TTFT, LATENCY))
 """These may be gone in a second; all others hold as long as request and configuration do."""
 
 ZONES: tuple[Zone, ...] = ("own", "contracted", "third_party")
-DIALECTS = ("openai", "anthropic")
+DIALECTS = ("openai", "anthropic", "responses", "gemini")
 MODALITIES = ("text", "image", "audio", "video", "file")
 
 

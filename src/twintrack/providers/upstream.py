@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+from urllib.parse import quote
 
-from twintrack.config.snapshot import Deployment
+from twintrack.config.snapshot import Deployment, DialectName
+from twintrack.providers.auth import Authoriser
+from twintrack.wire.canonical.request import Target
+from twintrack.wire.deviations import Adapter, Deviations, adapter
 from twintrack.wire.dialect import Endpoint
+from twintrack.wire.endpoints import ENDPOINTS
 from twintrack.wire.http1 import Headers
+from twintrack.wire.passage import Conversation, Passage, Straight, Translated
+from twintrack.wire.translators import PROVIDER_ENDPOINT, SPOKEN, TRANSLATED, client_side, provider_side, upstream_path
+
+_STRAIGHT = {endpoint.name: Straight(endpoint) for endpoint in ENDPOINTS}
 
 
 class Address(NamedTuple):
@@ -29,22 +38,61 @@ class UpstreamCall:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Codec for a provider that speaks the client's own dialect: the body passes, the head is ours."""
+    """Turns a client's request into a call of one deployment. No I/O."""
 
     deployment: Deployment
     address: Address
-    heads: dict[str, bytes] = field(default_factory=dict)
-    """By endpoint name: request line and headers that never change, the provider's key among them."""
+    target: Target
+    heads: dict[str, tuple[bytes, bytes]]
+    """By the provider's endpoint, unstreamed and streamed: request line and headers that never change, the provider's
+    key among them."""
+    straight: dict[str, Straight]
+    """By the client's endpoint: those the provider speaks itself."""
+    translates_to: str
+    """The provider's endpoint for conversations of other dialects."""
+    adapters: dict[str, Adapter]
+    """By the provider's endpoint, where the server differs from the dialect."""
+    authoriser: Authoriser | None
+    """Who signs, where no key stands in the heads."""
 
-    def prepare(self, endpoint: Endpoint, headers: Headers, body: bytes) -> UpstreamCall:
-        """`headers` are the client's; of those only the endpoint's allow-list travels on."""
-        head = self.heads[endpoint.name]
-        for name in endpoint.forwarded:
-            if name in headers:
-                head += b"%b: %b\r\n" % (name, headers[name])
-        if endpoint.dialect == "anthropic" and b"anthropic-version" not in headers:
-            head += b"anthropic-version: 2023-06-01\r\n"
+    def translated(self, conversation: Conversation) -> Translated:
+        dialect = self.deployment.dialects[0]
+        return Translated(conversation, provider_side(dialect), dialect, self.translates_to)
+
+    def adapted(self, passage: Passage, body: bytes, drop: bool) -> bytes:
+        """The body as the server wants it.
+
+        `drop`: what the server cannot be asked with is left out. Raises BadRequest for such a member otherwise.
+        """
+        adapt = self.adapters.get(passage.endpoint)
+        return body if adapt is None else adapt(body, drop)
+
+    def prepare(
+        self, passage: Passage, endpoint: Endpoint, headers: Headers, body: bytes, stream: bool
+    ) -> UpstreamCall:
+        """`headers` are the client's: of those only the endpoint's allow-list travels on, and only straight."""
+        head = self.heads[passage.endpoint][stream]
+        if passage.endpoint == endpoint.name:
+            for name in endpoint.forwarded:
+                if name in headers:
+                    head += b"%b: %b\r\n" % (name, headers[name])
+            if endpoint.dialect == "anthropic" and b"anthropic-version" not in headers:
+                head += _ANTHROPIC_VERSION
+        elif passage.endpoint == "messages":
+            head += _ANTHROPIC_VERSION
+        if self.authoriser is not None:
+            head += self._signed(head, body)
         return UpstreamCall(self.address, b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body), len(body))
+
+    def _signed(self, head: bytes, body: bytes) -> bytes:
+        """Raises Unavailable: there is nothing to sign with."""
+        assert self.authoriser is not None
+        line, host, _ = head.split(b"\r\n", 2)
+        method, path, _ = line.split(b" ")
+        return self.authoriser.headers(method, path, host.removeprefix(b"host: "), body)
+
+
+_ANTHROPIC_VERSION = b"anthropic-version: 2023-06-01\r\n"
 
 
 def bracketed(host: str) -> str:
@@ -52,25 +100,73 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def upstream(deployment: Deployment, key: str | None, endpoints: tuple[Endpoint, ...], version: str) -> Upstream:
+def upstream(deployment: Deployment, key: str | None, version: str, authoriser: Authoriser | None = None) -> Upstream:
     """Precompute everything of a deployment's requests that does not depend on the request."""
+    spoken = {name for dialect in deployment.dialects for name in SPOKEN[dialect]}
+    if not deployment.count_tokens:
+        spoken.discard("count_tokens")
+    translates_to = PROVIDER_ENDPOINT[deployment.dialects[0]]
+    asked = sorted(spoken | {translates_to})
+    for name in TRANSLATED:
+        if name not in spoken:
+            client_side(name)  # imported now, so that no request waits for it
+            provider_side(deployment.dialects[0])
+    return Upstream(
+        deployment,
+        Address(deployment.host, deployment.port, deployment.tls),
+        Target(deployment.upstream_model, deployment.max_output_tokens, _thinking(deployment.deviations)),
+        {name: _heads(deployment, key, name, version) for name in asked},
+        {name: _STRAIGHT[name] for name in sorted(spoken)},
+        translates_to,
+        {name: adapt for name in asked if (adapt := adapter(name, deployment.deviations)) is not None},
+        authoriser,
+    )
+
+
+def _thinking(deviations: Deviations | None) -> Literal["", "reasoning_content", "reasoning"]:
+    """Where the server writes thinking it also takes it; if nowhere, it is not sent: some refuse what they do not
+    know."""
+    place = "" if deviations is None else deviations.reasoning_text
+    return "" if place == "content_parts" else place
+
+
+_DIALECT: dict[str, DialectName] = {
+    "chat": "openai",
+    "embeddings": "openai",
+    "messages": "anthropic",
+    "count_tokens": "anthropic",
+    "responses": "responses",
+    "generate": "gemini",
+}
+"""Of a provider's endpoint."""
+
+
+def _heads(deployment: Deployment, key: str | None, endpoint: str, version: str) -> tuple[bytes, bytes]:
+    dialect = _DIALECT[endpoint]
     host = bracketed(deployment.host)
     if deployment.port != (443 if deployment.tls else 80):
         host += f":{deployment.port}"
-    heads = {}
-    for endpoint in endpoints:
-        if endpoint.dialect not in deployment.dialects:
-            continue
-        lines = [
-            f"POST {deployment.base_path}{endpoint.upstream_path} HTTP/1.1",
-            f"host: {host}",
-            "content-type: application/json",
-            "accept-encoding: identity",
-            f"user-agent: twintrack/{version}",
-        ]
-        if key is not None:
-            # Servers that took the Anthropic dialect on beside OpenAI's keep their own way of asking for a key.
-            bearer = "openai" in deployment.dialects
-            lines.append(f"authorization: Bearer {key}" if bearer else f"x-api-key: {key}")
-        heads[endpoint.name] = "".join(line + "\r\n" for line in lines).encode("latin-1")
-    return Upstream(deployment, Address(deployment.host, deployment.port, deployment.tls), heads)
+    lines = [
+        f"host: {host}",
+        "content-type: application/json",
+        "accept-encoding: identity",
+        f"user-agent: twintrack/{version}",
+    ]
+    if key is not None and deployment.auth == "key":
+        header = deployment.key_headers.get(dialect, "authorization")
+        lines.append(f"authorization: Bearer {key}" if header == "authorization" else f"{header}: {key}")
+    rest = "".join(line + "\r\n" for line in lines)
+    base = deployment.base_paths.get(dialect, deployment.base_path)
+    plain, streamed = (
+        f"POST {base}{_path(deployment, endpoint, stream)} HTTP/1.1\r\n{rest}".encode("latin-1")
+        for stream in (False, True)
+    )
+    return plain, streamed
+
+
+def _path(deployment: Deployment, endpoint: str, stream: bool) -> str:
+    own = deployment.deviations.asked_at(endpoint) if deployment.deviations is not None else None
+    if own is None:
+        return upstream_path(endpoint)(deployment.upstream_model, stream)
+    path = (own.stream or own.path) if stream else own.path
+    return path.replace("{model}", quote(deployment.upstream_model, safe="@"))

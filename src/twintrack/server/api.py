@@ -1,11 +1,9 @@
-"""What the data plane answers: three endpoints that go to models, a few that it answers itself."""
+"""What the data plane answers: the endpoints that go to models, and a few that it answers itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from urllib.parse import unquote
-
-import msgspec
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import (
@@ -21,7 +19,8 @@ from twintrack.gateway.handle import Exchange
 from twintrack.gateway.state import GatewayState
 from twintrack.providers.outbox import Outbox
 from twintrack.server.http import ClientConnection, Waiting
-from twintrack.wire.chat import error_body
+from twintrack.server.models import described, listed
+from twintrack.wire.chat import ENDPOINT as CHAT
 from twintrack.wire.dialect import Endpoint
 from twintrack.wire.endpoints import ENDPOINTS
 from twintrack.wire.http1 import Headers, RequestHead
@@ -124,14 +123,14 @@ class Api:
         self.gateway.count_refusal(error)
         endpoint = _BY_PATH.get(head.target.partition(b"?")[0]) if head is not None else None
         request_id = self.gateway.next_id()
-        headers = b"%bx-twintrack-id: %b\r\n" % (_JSON, request_id.encode())
+        headers = _JSON + (endpoint or CHAT).id_lines % (request_id.encode(), request_id.encode())
         if error.status == 401:
             headers += b"www-authenticate: Bearer\r\n"
         elif error.status == 405:
             headers += b"allow: POST\r\n" if endpoint is not None else b"allow: GET\r\n"
         elif error.status == 503:
             headers += b"retry-after: 1\r\n"
-        connection.answer(error.status, headers, (endpoint.error_body if endpoint else error_body)(error, request_id))
+        connection.answer(error.status, headers, (endpoint or CHAT).error_body(error, request_id))
 
     # ---- who asks
 
@@ -181,27 +180,15 @@ class Api:
     def _models(self, connection: ClientConnection, head: RequestHead) -> None:
         serving = self.gateway.serving
         names = serving.allowed_names(self._key(head.headers))
-        listed = {"object": "list", "data": [self._described(name) for name in names]}
-        self._say(connection, 200, _JSON, msgspec.json.encode(listed))
+        self._say(connection, 200, _JSON, listed(serving, names, head.headers))
 
     def _model(self, connection: ClientConnection, head: RequestHead, name: str) -> None:
         serving = self.gateway.serving
-        if name not in serving.allowed_names(self._key(head.headers)):
-            close = nearest(name, serving.allowed_names(self._key(head.headers)))
+        names = serving.allowed_names(self._key(head.headers))
+        if name not in names:
+            close = nearest(name, names)
             raise NotFound(f"There is no model {name[:80]!r}", fix=f"Did you mean {close[0]}?" if close else "")
-        self._say(connection, 200, _JSON, msgspec.json.encode(self._described(name)))
-
-    def _described(self, name: str) -> dict[str, object]:
-        serving = self.gateway.serving
-        shown: dict[str, object] = {"id": name, "object": "model", "created": 0, "owned_by": "twintrack"}
-        if name in serving.routes:
-            shown["tiers"] = [tier.name for tier in serving.routes[name].tiers]
-        else:
-            deployment = serving.snapshot.deployments[serving.names[name]]
-            shown["owned_by"] = deployment.provider
-            if deployment.context_tokens:
-                shown["context_window"] = deployment.context_tokens
-        return shown
+        self._say(connection, 200, _JSON, described(serving, name, head.headers))
 
     def _healthz(self, connection: ClientConnection, head: RequestHead) -> None:
         self._say(connection, 200, _TEXT, b"ok\n")

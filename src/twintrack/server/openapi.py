@@ -14,6 +14,7 @@ _LABEL_TEXT = {
     "deadline-ms": "Milliseconds until the answer must be complete.",
     "max-cost-usd": "The most this request may cost.",
     "stakes": "high takes the best allowed model.",
+    "drop-unsupported": "true leaves out what the provider's dialect has no word for.",
 }
 _ERRORS = {
     "400": "Not JSON, a wrong type, or a field that is refused; names the position or path.",

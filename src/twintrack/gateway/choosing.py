@@ -1,0 +1,156 @@
+"""From a request to a decision: its labels, its route, and who shall answer. Nothing here is sent or kept."""
+
+from __future__ import annotations
+
+import msgspec
+
+from twintrack.config.settings import DATA_CLASSES, DataClass
+from twintrack.config.snapshot import Route
+from twintrack.errors import BadRequest, TwintrackError, UnknownModel, nearest
+from twintrack.gateway.state import Serving
+from twintrack.policy.choose import Decision, decide, decide_named
+from twintrack.signals.read import data_class, read
+from twintrack.signals.signals import Signals
+from twintrack.signals.tokens import prompt_tokens
+from twintrack.wire.dialect import Asked, Endpoint, labels_in
+from twintrack.wire.http1 import Headers
+from twintrack.wire.prompt import LABELS, NO_LABELS, Labels, read_labels
+
+RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
+NAMED_OUTPUT_TOKENS = 256
+"""What a request that is not read is taken to give, for its predicted cost."""
+_BYTES_PER_TOKEN = 4
+_AFFINITY_CHARS = 1024
+_LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
+_TEXT_ONLY = ("text",)
+_NAMED_CLASS: DataClass = "internal"
+"""Of a request that names a deployment and carries no label; a route says its own."""
+
+
+Choice = tuple[Route | None, Signals, int, Decision]
+"""Route (None: the client named a deployment), signals, estimated tokens of the prompt, decision."""
+
+
+class Refused(Exception):
+    """Nobody may or can answer; what was understood of the request until then. Raised by `choose` alone."""
+
+    def __init__(self, error: TwintrackError, route: Route | None, signals: Signals) -> None:
+        super().__init__(error)
+        self.error = error
+        self.route = route
+        self.signals = signals
+
+
+def labels_of(headers: Headers, asked: Asked) -> Labels:
+    """What the caller asks for by header or in `metadata`. Raises BadRequest."""
+    words = {}
+    for label, name in _LABEL_HEADERS:
+        text = headers.get(name)
+        if text is not None:
+            words[label] = text.decode("latin-1")
+    metadata = asked.metadata
+    if metadata:
+        said = labels_in(metadata)
+        if "class" in words and "class" in said:
+            # Of two labels the higher, and an unknown one above all: neither can lower the other.
+            words["class"] = max(words["class"], said["class"], key=lambda name: RUNG.get(name, len(RUNG)))
+        words = said | words
+    return read_labels(words, DATA_CLASSES) if words else NO_LABELS
+
+
+def choose(serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, key: int, body_bytes: int) -> Choice:
+    """Who answers.
+
+    Args:
+        key: index of the caller's key, -1 where none is configured.
+    Raises:
+        UnknownModel, BadRequest: the name is nobody's, or the request needs a deployment named and names a route.
+        Refused: the policy's refusal, with what was read of the request.
+    """
+    name = asked.model
+    route = serving.routes.get(name)
+    if route is None:
+        deployment = serving.names.get(name)
+        if deployment is None:
+            close = nearest(name, serving.allowed_names(key))
+            raise UnknownModel(
+                f"There is no model {name[:80]!r}",
+                fix=f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists all.",
+                param="$.model",
+            )
+        return _named(serving, endpoint, asked, labels, key, body_bytes, deployment)
+    pinned = asked.pinned()
+    if pinned:
+        raise BadRequest(
+            f"{pinned} needs a model that is one deployment",
+            why="it refers to what one provider keeps, and a route may ask another each time",
+            fix="Name a deployment as model, or send the conversation itself.",
+            param=pinned,
+        )
+    prompt = asked.prompt()
+    signals = read(
+        prompt,
+        labels,
+        endpoint=endpoint.name,
+        stream=bool(asked.stream),
+        floor=serving.floor(key),
+        default_class=route.default_class,
+    )
+    try:
+        decision = decide(
+            serving.policy,
+            route,
+            signals,
+            serving.load,
+            key=key,
+            affinity=b"%d %b" % (key, prompt.first_user[:_AFFINITY_CHARS].encode("utf-8", "replace")),
+        )
+    except TwintrackError as error:
+        raise Refused(error, route, signals) from None
+    if route.observe >= 0 and route.observe != decision.deployment:
+        # The choice goes on record; the answer comes from where it always came from, if that may see the request.
+        observed = serving.policy.candidate(route.observe, signals.data_class, endpoint.name)
+        if not isinstance(observed, tuple):
+            rest = [each for each in decision.order if each.deployment.index != route.observe]
+            decision = msgspec.structs.replace(decision, order=(observed.admitted, *rest))
+    return route, signals, signals.prompt_tokens_est, decision
+
+
+def _named(
+    serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, key: int, body_bytes: int, deployment: int
+) -> Choice:
+    """For a client that chose for itself. Without labels nothing in the request can change the answer."""
+    tokens = body_bytes // _BYTES_PER_TOKEN
+    same = (deployment, key, endpoint.name, asked.stream)
+    known = serving.named.get(same) if labels is NO_LABELS else None
+    if known is not None:
+        return None, known[0], tokens, known[1]
+    signals = Signals(
+        endpoint.name,
+        bool(asked.stream),
+        tokens,
+        NAMED_OUTPUT_TOKENS,
+        0,
+        _TEXT_ONLY,
+        False,
+        "und",
+        "unread",
+        0.0,
+        data_class(labels.data_class, serving.floor(key), _NAMED_CLASS),
+        labels.data_class is not None,
+        labels.deadline_ms,
+        labels.max_cost_nusd,
+        labels.stakes_high,
+    )
+    try:
+        decision = decide_named(serving.policy, deployment, signals, serving.load, key=key)
+    except TwintrackError as error:
+        raise Refused(error, None, signals) from None
+    if labels is NO_LABELS:
+        serving.named[same] = signals, decision
+    return None, signals, tokens, decision
+
+
+def counted_tokens(asked: Asked) -> int:
+    """The prompt's tokens by our own estimate; see `signals/tokens.py` for its error."""
+    return prompt_tokens(asked.prompt())
