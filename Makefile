@@ -13,11 +13,12 @@ PYTEST := $(BIN)/python -m pytest
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two installations into one environment would meet
-.PHONY: help up test check-long lint bench docs environment requirements clean
+.PHONY: help up test check-long lint bench docs environment clients requirements clean
 
 help:
 	@echo 'make up            start the gateway and its pages with the models found on this machine'
 	@echo 'make test          run the tests (some minutes)'
+	@echo 'make clients       install the client libraries that need an environment of their own; else their tests are skipped'
 	@echo 'make check-long    run the tests that take longer'
 	@echo 'make lint          ruff, mypy and the order of imports'
 	@echo 'make bench         compare CPU per request with nginx'
@@ -53,6 +54,8 @@ docs: $(VENV)/.local
 
 environment: $(VENV)/.dev
 
+clients: $(VENV)/.clients
+
 # ---- environment: a stamp file says which requirement files are installed
 
 $(BIN)/python:
@@ -78,6 +81,17 @@ $(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml $(BIN)/
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $(VENV)/.local $@
 
+# Beside the environment of the tests, since the two do not fit into one. Node.js comes as a wheel.
+APART := tests/clients/apart
+$(VENV)/.clients: $(APART)/requirements.txt $(APART)/package.json $(APART)/package-lock.json $(BIN)/python
+	@echo 'Installing into $(VENV)/clients what $(APART) names (once).'
+	@$(PYTHON) -m venv --clear $(VENV)/clients
+	@$(VENV)/clients/bin/python -m pip --disable-pip-version-check --no-input -qq install --require-hashes \
+		-r $(APART)/requirements.txt
+	@cp $(APART)/package.json $(APART)/package-lock.json $(VENV)/clients
+	@cd $(VENV)/clients && PATH="$$PWD/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
+	@touch $@
+
 # ---- upkeep
 
 # dev.txt is resolved first and binds the others, so that all of them fit into one environment.
@@ -86,6 +100,7 @@ requirements:
 	$(COMPILE) pyproject.toml --extra local --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra local -c requirements/dev.txt -o requirements/local.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
+	$(COMPILE) $(APART)/requirements.in -o $(APART)/requirements.txt
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(COMPILE) - -c requirements/dev.txt -o requirements/build.txt
 
