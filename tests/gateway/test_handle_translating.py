@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -220,6 +221,136 @@ def test_what_one_provider_keeps_needs_that_one_named(gateway: Served) -> None:
     answer = gateway.ask({"model": "auto", "input": "x", "previous_response_id": "resp_1"}, "/v1/responses")
     assert answer.status == 400
     assert answer.json()["error"]["param"] == "$.previous_response_id"
+
+
+def test_a_thread_needs_that_one_named_or_everything_sent(gateway: Served, other: Provider, mine: Provider) -> None:
+    """By route, to another dialect, and to a server of the client's own dialect that keeps none."""
+    for model in ("auto", "chat", "native"):
+        before = other.requests + mine.requests
+        answer = gateway.ask(message(model, thread={"type": "create"}), "/v1/messages")
+        assert answer.status == 400
+        error = answer.json()["error"]
+        assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+        assert other.requests + mine.requests == before
+
+
+def test_a_thread_of_anthropics_own_passes(gateway: Served, claude: Provider) -> None:
+    claude.scripts["sonnet"] = message_answer("Hello")
+    asked = message("sonnet", thread={"type": "continue", "previous_message_id": "msg_1"})
+    assert gateway.ask(asked, "/v1/messages").status == 200
+    assert json.loads(claude.received[-1].body) == asked
+
+
+# A body of Responses where chat completions are asked for
+
+
+def test_its_answer_is_a_chat_completion(gateway: Served, mine: Provider) -> None:
+    mine.scripts["chat"] = chat_answer("Hello there")
+    answer = gateway.ask({"model": "chat", "input": "Say hello.", "instructions": "Be kind."})
+    body = answer.json()
+    assert (body["object"], body["choices"][0]["message"]["content"]) == ("chat.completion", "Hello there")
+    asked = json.loads(mine.received[-1].body)["messages"]
+    assert [each["content"] for each in asked] == ["Be kind.", "Say hello."]
+    (row,) = gateway.entries(answer.id)
+    assert (row["endpoint"], row["state"], row["cost_nusd"]) == ("responses_as_chat", "settled", cost_nusd(12, 7))
+
+
+@pytest.mark.parametrize("usage", [False, True])
+def test_or_its_chunks(gateway: Served, claude: Provider, usage: bool) -> None:
+    claude.scripts["sonnet"] = stream(message_events(["Hello", " there"]))
+    more = {"stream_options": {"include_usage": True}} if usage else {}
+    answer = gateway.ask({"model": "auto", "input": "Say hello.", "stream": True} | more)
+    assert (answer.status, words(answer.body)) == (200, "Hello there")
+    *chunks, done = events(answer.body)
+    assert done == "[DONE]"
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert bool(chunks[-1].get("usage")) is usage
+    assert (answer.headers["x-twintrack-route"], answer.complete) == ("auto", True)
+
+
+def test_it_is_translated_also_where_the_provider_speaks_both(gateway: Served, other: Provider) -> None:
+    other.default = chat_answer("Hello there")
+    answer = gateway.ask({"model": "native", "input": "Say hello."})
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello there"
+    assert other.received[-1].target == "/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"model": "chat"}, "missing required field `messages`"),
+        ({"model": "chat", "input": 3}, "$.input"),
+        ({"model": "chat", "input": "x", "previous_response_id": "resp_1"}, "$.previous_response_id"),
+        ({"model": "auto", "input": "x", "previous_response_id": "resp_1"}, "$.previous_response_id"),
+    ],
+)
+def test_what_is_wrong_with_it_is_said_as_in_a_chat(gateway: Served, body: dict[str, Any], says: str) -> None:
+    answer = gateway.ask(body)
+    assert (answer.status, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert says in answer.json()["error"]["message"]
+
+
+# A provider's refusals
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (b'{"error":{"code":400,"message":"No such tool","type":"invalid_request_error"}}', "No such tool."),
+        (b"<html><head><title>400 Bad Request</title></head></html>", "The answer is a page: 400 Bad Request."),
+        (
+            b'{"error":{"code":400,"message":"request (9 tokens) exceeds the available context size (8 tokens)",'
+            b'"type":"exceed_context_size_error","n_prompt_tokens":9,"n_ctx":8}}',
+            "prompt is too long: 9 tokens > 8 maximum. request (9 tokens) exceeds the available context size "
+            "(8 tokens).",
+        ),
+    ],
+    ids=["openai", "page", "context"],
+)
+def test_one_in_another_form_is_reworded_though_the_dialect_is_the_clients(
+    gateway: Served, other: Provider, said: bytes, message: str
+) -> None:
+    other.default = Script(status=400, pieces=(said,))
+    answer = gateway.ask(question("native", max_tokens=5), "/v1/messages")
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
+    assert answer.json() == {
+        "type": "error",
+        "error": {"type": "invalid_request_error", "message": message},
+        "request_id": answer.id,
+    }
+
+
+def test_one_in_its_own_form_passes_byte_by_byte(gateway: Served, other: Provider) -> None:
+    said = b'{ "type":"error","error":{"type":"invalid_request_error","message":"No", "details":{}},"request_id":"r"}'
+    other.default = Script(status=400, pieces=(said,))
+    answer = gateway.ask(question("native", max_tokens=5), "/v1/messages")
+    assert (answer.status, answer.body) == (400, said)
+
+
+def test_that_a_prompt_is_too_long_is_said_in_each_dialects_own_words(gateway: Served, mine: Provider) -> None:
+    mine.scripts["chat"] = Script(
+        status=400,
+        pieces=(b'{"error":{"message":"The input (9 tokens) is longer than the model\'s context length (8"}}',),
+    )
+    asked = gateway.ask(message("chat"), "/v1/messages")
+    assert asked.json()["error"]["message"].startswith("prompt is too long: 9 tokens > 8 maximum")
+
+    long = "one word and another " * 30_000
+    answer = gateway.ask(message("auto", messages=[{"role": "user", "content": long}]), "/v1/messages")
+    assert answer.status == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert re.match(r"prompt is too long: \d+ tokens > 100000 maximum\. ", answer.json()["error"]["message"])
+    for body, path in (
+        ({"messages": [{"role": "user", "content": long}]}, "/v1/chat/completions"),
+        ({"input": long}, "/v1/chat/completions"),
+        ({"input": long}, "/v1/responses"),
+    ):
+        answer = gateway.ask({"model": "auto"} | body, path)
+        error = answer.json()["error"]
+        assert (answer.status, error["code"]) == (400, "context_length_exceeded")
+        assert error["message"].startswith("This model's maximum context length is 100000 tokens. However, your ")
+    (row,) = gateway.refusals(answer.id)
+    assert (row["status"], row["code"]) == (400, "context_length_exceeded")
 
 
 # What cannot be carried

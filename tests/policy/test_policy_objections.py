@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from twintrack.config.snapshot import PrivacyRule
-from twintrack.errors import Forbidden, NoEligibleModel, Unavailable
+from twintrack.errors import Forbidden, NoEligibleModel, PromptTooLong, Unavailable
 from twintrack.policy.admitted import Admitted
-from twintrack.policy.choose import KeyMayNot, NobodyMay, NobodyReady
+from twintrack.policy.choose import KeyMayNot, NobodyMay, NobodyReady, TooLongForAll
 from twintrack.policy.explain import objection_sentence
 from twintrack.policy.objections import CODES, region_matches
 
@@ -99,7 +99,7 @@ def test_a_lasting_objection_passes_over_a_deployment(make, code, unable, reques
     assert objection_sentence(*decision.ruled_out[0][1:])
 
 
-@pytest.mark.parametrize(("code", "unable", "request_"), LASTING)
+@pytest.mark.parametrize(("code", "unable", "request_"), [each for each in LASTING if each[0] != "context"])
 def test_if_it_stands_against_all_the_request_is_refused_for_good(make, code, unable, request_):
     with pytest.raises(NobodyMay) as caught:
         make.house([make.deployment(0, **unable)]).decide(**request_)
@@ -109,6 +109,50 @@ def test_if_it_stands_against_all_the_request_is_refused_for_good(make, code, un
     assert [ruled[:2] for ruled in error.ruled_out] == [(0, code)]
     assert objection_sentence(*error.ruled_out[0][1:]) in error.why
     assert error.fix
+
+
+def test_a_prompt_too_long_for_all_is_the_clients_to_shorten(make):
+    home = make.house([make.deployment(0, context_tokens=1_200)], [make.deployment(1, context_tokens=2_400)])
+    with pytest.raises(TooLongForAll) as caught:
+        home.decide(prompt_tokens_est=3_000, max_output_tokens=300)
+    error = caught.value
+    assert isinstance(error, PromptTooLong)
+    assert (error.status, error.code) == (400, "context_length_exceeded")
+    assert (error.prompt_tokens, error.output_tokens, error.window_tokens) == (3_000, 300, 2_400)
+    assert str(error) == (
+        "This model's maximum context length is 2400 tokens. However, your messages resulted in 3000 tokens. "
+        "m0: prompt and allowed output have about 3300 tokens, its window is 1200; "
+        "m1: prompt and allowed output have about 3300 tokens, its window is 2400. "
+        "Shorten the prompt, allow less output, or add a deployment with a larger window."
+    )
+    assert error.ruled_out == ((0, "context", 1_200, 3_300), (1, "context", 2_400, 3_300))
+
+
+@pytest.mark.parametrize(
+    ("other", "request_"),
+    [
+        ({"zone": "third_party"}, {"data_class": "restricted"}),
+        ({"modalities": ("text",)}, {"modalities": ("text", "image")}),
+        ({"price": 9.0}, {"max_cost_nusd": 10_000_000}),
+    ],
+)
+def test_so_it_is_where_only_those_with_small_windows_may_answer_at_all(make, other, request_):
+    if "price" in other:
+        other = {"price": make.price(other["price"])}
+    home = make.house([make.deployment(0, context_tokens=900)], [make.deployment(1, **other)])
+    with pytest.raises(TooLongForAll) as caught:
+        home.decide(**request_)
+    assert caught.value.window_tokens == 900
+    assert [code for _, code, _, _ in caught.value.ruled_out] != ["context", "context"]
+    assert home.decide(prompt_tokens_est=800, **request_).deployment == 0
+
+
+def test_who_may_answer_in_a_moment_need_not_be_asked_less(make):
+    home = make.house(
+        [make.deployment(0, context_tokens=900)], [make.deployment(1)], load={1: make.lately(healthy=False)}
+    )
+    with pytest.raises(NobodyReady):
+        home.decide()
 
 
 PASSING = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from twintrack.config.settings import DATA_CLASSES
 from twintrack.config.snapshot import PrivacyRule, TokenPrice
-from twintrack.errors import NoEligibleModel, Unavailable
+from twintrack.errors import NoEligibleModel, PromptTooLong, Unavailable
 from twintrack.policy.checks import lasting_objection, modality_bits, passing_objection
 from twintrack.policy.compiled import privacy_set
 from twintrack.policy.objections import PASSING
@@ -100,7 +100,7 @@ def test_whoever_is_asked_may_see_it_and_can_answer(make, tiers, loads, rules, r
     deadline_ms = -1 if signals.deadline_ms is None else signals.deadline_ms
     try:
         decision = home.decide(affinity=affinity, **request_)
-    except (NoEligibleModel, Unavailable) as refused:
+    except (NoEligibleModel, PromptTooLong, Unavailable) as refused:
         check_refusal(refused, len(home.load))
         return
     indexes = [each.deployment.index for each in decision.order]
@@ -133,7 +133,7 @@ def test_a_harder_request_never_goes_to_a_cheaper_tier(make, tiers, loads, rules
     easy, hard = sorted((request_["complexity"], complexity))
     try:
         picks = [home.decide(**request_ | {"complexity": each, "stakes_high": False}) for each in (easy, hard)]
-    except (NoEligibleModel, Unavailable):
+    except (NoEligibleModel, PromptTooLong, Unavailable):
         return
     assert picks[0].tier <= picks[1].tier
 
@@ -144,7 +144,7 @@ def test_with_full_quality_kept_none_worse_is_chosen(make, tiers, loads, rules, 
     home = build(make, tiers, loads, rules, route | {"keep_quality": 1.0})
     try:
         decision = home.decide(**request_)
-    except (NoEligibleModel, Unavailable):
+    except (NoEligibleModel, PromptTooLong, Unavailable):
         return
     if decision.reason in ("good_enough", "top_tier", "only_one"):
         deployments = home.policy.snapshot.deployments
@@ -164,7 +164,7 @@ def test_the_same_question_has_the_same_answer(make, tiers, loads, rules, route,
     home, again = (build(make, tiers, loads, rules, route) for _ in range(2))
     try:
         decision = home.decide(affinity=affinity, **request_)
-    except (NoEligibleModel, Unavailable):
+    except (NoEligibleModel, PromptTooLong, Unavailable):
         return
     other = again.decide(affinity=affinity, **request_)
     assert decision.deployment == other.deployment

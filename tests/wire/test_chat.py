@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from twintrack.errors import BadRequest, Forbidden, TwintrackError, Unauthorized, UpstreamError
+from twintrack.errors import BadRequest, Forbidden, PromptTooLong, TwintrackError, Unauthorized, UpstreamError
 from twintrack.wire.chat import ENDPOINT, read_usage
 from twintrack.wire.dialect import Asked, decode
 from twintrack.wire.prompt import Prompt
@@ -252,6 +252,26 @@ def test_what_is_no_completion_is_the_providers_failure(body: bytes) -> None:
             {"message": "No key.", "type": "authentication_error", "param": None, "code": "invalid_api_key"},
         ),
         (Forbidden("No"), {"message": "No.", "type": "permission_error", "param": None, "code": "forbidden"}),
+        (
+            PromptTooLong(9, 0, 8, why="", fix="Shorten it."),
+            {
+                "message": "This model's maximum context length is 8 tokens. However, your messages resulted in 9 "
+                "tokens. Shorten it.",
+                "type": "invalid_request_error",
+                "param": None,
+                "code": "context_length_exceeded",
+            },
+        ),
+        (
+            PromptTooLong(7, 2, 8, why="", fix="Shorten it."),
+            {
+                "message": "This model's maximum context length is 8 tokens. However, you requested 9 tokens (7 in the "
+                "messages, 2 in the completion). Shorten it.",
+                "type": "invalid_request_error",
+                "param": None,
+                "code": "context_length_exceeded",
+            },
+        ),
         (
             UpstreamError("It failed"),
             {"message": "It failed.", "type": "server_error", "param": None, "code": "upstream_error"},

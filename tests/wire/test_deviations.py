@@ -158,9 +158,19 @@ CASES: list[Case] = [
     *(
         (provider, "refuses:thread", "messages", "claude", {"thread": {"type": "create"}}, "thread")
         for provider in (
-            "vertex-anthropic", "bedrock-anthropic", "together", "fireworks", "deepseek", "openrouter", "litellm",
-            "ollama", "lmstudio", "vllm", "llama.cpp", "sglang",
-        )  # fmt: skip
+            "vertex-anthropic",
+            "bedrock-anthropic",
+            "together",
+            "fireworks",
+            "deepseek",
+            "openrouter",
+            "litellm",
+            "ollama",
+            "lmstudio",
+            "vllm",
+            "llama.cpp",
+            "sglang",
+        )
     ),
     (
         "openrouter",

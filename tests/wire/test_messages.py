@@ -9,6 +9,8 @@ import pytest
 
 from twintrack.errors import (
     BadRequest,
+    PromptTooLong,
+    ProviderRefused,
     TooLarge,
     TwintrackError,
     Unauthorized,
@@ -118,3 +120,41 @@ def test_errors_have_anthropics_shape(error: TwintrackError, kind: str) -> None:
         "request_id": "tt-1",
     }
     assert ENDPOINT.error_event(error, "tt-1").startswith(b"event: error\ndata: {")
+
+
+def message(error: TwintrackError) -> str:
+    said: str = json.loads(ENDPOINT.error_body(error, "tt-1"))["error"]["message"]
+    return said
+
+
+def test_a_prompt_that_is_too_long_is_refused_in_anthropics_words() -> None:
+    why, fix = "m0: its window is 2000", "Shorten it."
+    assert message(PromptTooLong(2100, 0, 2000, why=why, fix=fix)) == (
+        "prompt is too long: 2100 tokens > 2000 maximum. m0: its window is 2000. Shorten it."
+    )
+    assert message(PromptTooLong(1500, 600, 2000, why=why, fix=fix)).startswith(
+        "input length and `max_tokens` exceed context limit: 1500 + 600 > 2000, decrease input length or `max_tokens` "
+        "and try again. m0"
+    )
+    body = json.loads(ENDPOINT.error_body(PromptTooLong(2100, 0, 2000, why=why, fix=fix), "tt-1"))
+    assert body["error"]["type"] == "invalid_request_error"
+
+
+def test_so_is_one_that_a_provider_refused_in_its_own() -> None:
+    assert message(ProviderRefused(400, "Too much", too_long=(9, 8))) == (
+        "prompt is too long: 9 tokens > 8 maximum. Too much."
+    )
+    assert message(ProviderRefused(400, "Too much", too_long=(0, 0))) == "prompt is too long. Too much."
+    assert message(ProviderRefused(400, "Too odd")) == "Too odd."
+
+
+def test_a_thread_that_cannot_be_kept_is_refused_so_that_clients_send_everything() -> None:
+    body = json.loads(ENDPOINT.error_body(BadRequest("No", param="$.thread"), "tt-1"))
+    assert body["error"]["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+    assert "details" not in json.loads(ENDPOINT.error_body(BadRequest("No", param="$.system"), "tt-1"))["error"]
+
+
+@pytest.mark.parametrize(("thread", "pinned"), [({"type": "create"}, "$.thread"), (None, "")])
+def test_a_thread_is_kept_by_one_provider(thread: object, pinned: str) -> None:
+    assert asked(thread=thread).pinned() == pinned
+    assert asked().pinned() == ""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twintrack.wire.refusal import Refusal, refusal
+from twintrack.wire.refusal import Refusal, fits, refusal, reworded
 
 SEEN = [
     pytest.param(  # platform.openai.com/docs/guides/error-codes
@@ -211,3 +211,86 @@ def test_no_body_breaks_the_reading(said: object) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reading(body: bytes) -> None:
     assert refusal(400, body).message
+
+
+OPENAI = b'{"error":{"message":"No","type":"invalid_request_error","param":null,"code":null}}'
+LLAMA = b'{"error":{"code":400,"message":"No","type":"invalid_request_error"}}'
+ANTHROPIC = b'{"type":"error","error":{"type":"invalid_request_error","message":"No"},"request_id":"req_1"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "dialects"),
+    [
+        (OPENAI, {"openai", "responses"}),
+        (LLAMA, {"openai", "responses"}),
+        (ANTHROPIC, {"openai", "responses", "anthropic"}),
+        (b'{"error":"No"}', set()),
+        (b'{"error":{}}', set()),
+        (b'[{"error":{"message":"No"}}]', set()),
+        (b'{"object":"error","message":"No"}', set()),
+        (b'{"detail":"No"}', set()),
+        (b"<html></html>", set()),
+        (b'"no"', set()),
+        (b"\xff", set()),
+        (b"", set()),
+    ],
+)
+def test_whose_clients_can_read_it(body: bytes, dialects: set[str]) -> None:
+    assert {dialect for dialect in ("openai", "responses", "anthropic") if fits(dialect, body)} == dialects
+
+
+TOO_LONG = [
+    ("prompt is too long: 219898 tokens > 200000 maximum", (219898, 200000)),
+    (
+        "This model's maximum context length is 8192 tokens. However, your messages resulted in 8227 tokens. Please "
+        "reduce the length of the messages.",
+        (8227, 8192),
+    ),
+    (
+        "This model's maximum context length is 4097 tokens. However, you requested 4120 tokens (3120 in the messages, "
+        "1000 in the completion).",
+        (4120, 4097),
+    ),
+    (
+        "This endpoint's maximum context length is 200000 tokens. However, you requested about 264437 tokens (262437 "
+        "of text input, 2000 in the output).",
+        (264437, 200000),
+    ),
+    (
+        "request (40009 tokens) exceeds the available context size (512 tokens), try increasing it",
+        (40009, 512),
+    ),
+    (
+        "You passed 202753 input tokens and requested 0 output tokens. However, the model's context length is only "
+        "202752 tokens, resulting in a maximum input length of 202752 tokens.",
+        (202753, 202752),
+    ),
+    (
+        "The input (345516 tokens) is longer than the model's context length (262144 tokens).",
+        (345516, 262144),
+    ),
+    (
+        "The input token count (3475108) exceeds the maximum number of tokens allowed (1048576).",
+        (3475108, 1048576),
+    ),
+    (
+        "Invalid request: Your request exceeded model token limit: 262144 (requested: 275363)",
+        (275363, 262144),
+    ),
+    ("max_tokens: 20000 > 8192, which is the maximum allowed number of output tokens", None),
+]
+
+
+@pytest.mark.parametrize(("message", "numbers"), TOO_LONG)
+def test_that_a_prompt_is_too_long_is_understood_from_every_server(
+    message: str, numbers: tuple[int, int] | None
+) -> None:
+    error = reworded(400, msgspec.json.encode({"error": {"message": message}}))
+    assert (error.status, error.what, error.too_long) == (400, message, numbers)
+    assert error.code == ("context_length_exceeded" if numbers else "provider_refused")
+
+
+def test_the_code_alone_says_so_too() -> None:
+    """As OpenAI's Responses do (anomalyco/opencode#6071)."""
+    said = {"message": "Your input exceeds the context window of this model.", "code": "context_length_exceeded"}
+    assert reworded(400, msgspec.json.encode({"error": said})).too_long == (0, 0)

@@ -102,7 +102,12 @@ def tiers_of(candidates: Iterable[Candidate]) -> list[tuple[str, list[str]]]:
 
 def keys_found(environ: Mapping[str, str]) -> list[str]:
     """Paid providers whose key stands in the environment."""
-    return [row.name for row in providers.providers().values() if row.key_env and environ.get(row.key_env)]
+    return [
+        row.name
+        for row in providers.providers().values()
+        # Rows that need more than a key, and second rows of one provider, are for those who write a configuration.
+        if row.key_env and environ.get(row.key_env) and row.url and "{" not in row.url and not row.models_of
+    ]
 
 
 def guessed_quality(name: str) -> tuple[float, str]:

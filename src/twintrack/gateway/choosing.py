@@ -22,6 +22,7 @@ NAMED_OUTPUT_TOKENS = 256
 _BYTES_PER_TOKEN = 4
 _AFFINITY_CHARS = 1024
 _LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
+_LABELLED = frozenset(name for _, name in _LABEL_HEADERS)
 _TEXT_ONLY = ("text",)
 _NAMED_CLASS: DataClass = "internal"
 """Of a request that names a deployment and carries no label; a route says its own."""
@@ -43,12 +44,10 @@ class Refused(Exception):
 
 def labels_of(headers: Headers, asked: Asked) -> Labels:
     """What the caller asks for by header or in `metadata`. Raises BadRequest."""
-    words = {}
-    for label, name in _LABEL_HEADERS:
-        text = headers.get(name)
-        if text is not None:
-            words[label] = text.decode("latin-1")
     metadata = asked.metadata
+    if not metadata and _LABELLED.isdisjoint(headers):
+        return NO_LABELS
+    words = {label: headers[name].decode("latin-1") for label, name in _LABEL_HEADERS if name in headers}
     if metadata:
         said = labels_in(metadata)
         if "class" in words and "class" in said:

@@ -160,7 +160,7 @@ class Exchange:
         self.deadline = self._total_deadline = gateway.now + self._serving.snapshot.deadlines.total_s
         self._comment_at = 0.0
         try:
-            self._asked: Asked = self._read(body)
+            self._asked: Asked = decode(self._endpoint, body)
             self._labels = labels_of(self._headers, self._asked)
             self._route, self._signals, self._prompt_tokens_est, self._decision = choose(
                 self._serving, self._endpoint, self._asked, self._labels, self._key, len(body)
@@ -169,7 +169,12 @@ class Exchange:
             self._refuse(refused)
             return
         except TwintrackError as error:
-            self._reject(error)
+            other = hybrid.meant(self._endpoint, body) if isinstance(error, BadRequest) else None
+            if other is None:
+                self._reject(error)
+            else:
+                self._endpoint = other
+                self.begin(body)
             return
         if self._endpoint.name == "count_tokens" and self._counted():
             return
@@ -183,16 +188,6 @@ class Exchange:
             self._comment_at = gateway.now + self._serving.snapshot.deadlines.keepalive_after_s
         gateway.exchanges.add(self)
         self._send()
-
-    def _read(self, body: bytes) -> Asked:
-        try:
-            return decode(self._endpoint, body)
-        except BadRequest:
-            other = hybrid.meant(self._endpoint, body)
-            if other is None:
-                raise
-        self._endpoint = other
-        return decode(other, body)
 
     def _counted(self) -> bool:
         """Count tokens ourselves where the chosen provider cannot: a client that asks gets a number either way."""
@@ -620,8 +615,8 @@ class Exchange:
             self._client.cut((b"\n\n" if inside else b"") + self._endpoint.error_event(error, self.request_id))
             return
         headers = b"content-type: application/json\r\n" + self._id_headers()
-        if isinstance(error, ProviderRefused):
-            headers += self._limits()
+        if isinstance(error, ProviderRefused) and self._response is not None:
+            headers += self._told(self._response.headers)
         elif error.status in (429, 503):
             headers += b"retry-after: 1\r\n"
         self._client.answer(error.status, headers, self._endpoint.error_body(error, self.request_id))
@@ -631,12 +626,8 @@ class Exchange:
         request_id = self.request_id.encode()
         return self._endpoint.id_lines % (request_id, request_id)
 
-    def _limits(self) -> bytes:
+    def _told(self, headers: Headers) -> bytes:
         """What the provider said of its rate limits, and its own name of the request."""
-        response = self._response
-        if response is None or _TOLD.isdisjoint(response.headers):
-            return b""
-        headers = response.headers
         lines = b""
         for name in _THEIR_ID:
             if name in headers:
@@ -644,12 +635,11 @@ class Exchange:
         return lines + carried(headers, self._passage.dialect, self._endpoint.dialect, time.time())
 
     def _answer_headers(self, content_type: bytes, cost: int | None = None) -> bytes:
-        headers = b"content-type: %b\r\n%b%b" % (
-            content_type,
-            self._id_headers(),
-            self._serving.answer_headers[self._target.index],
-        )
-        headers += self._limits()
+        request_id = self.request_id.encode()
+        headers = self._serving.answer_head(self._target.index, self._endpoint) % (content_type, request_id, request_id)
+        response = self._response
+        if response is not None and not _TOLD.isdisjoint(response.headers):
+            headers += self._told(response.headers)
         if self._passage.dropped:
             headers += b"x-twintrack-dropped: %b\r\n" % _header_value(", ".join(self._passage.dropped))
         if self._route is not None:

@@ -26,6 +26,7 @@ from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Pool
 from twintrack.providers.upstream import Upstream, upstream
 from twintrack.signals.signals import Signals
+from twintrack.wire.dialect import Endpoint
 
 
 class Running(Protocol):
@@ -57,15 +58,7 @@ class Serving:
         self.load = [pulses.setdefault(each.name, Pulse(each.name)) for each in snapshot.deployments]
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
-        self.answer_headers = tuple(
-            b"x-twintrack-model: %b\r\nx-twintrack-provider: %b\r\n%b"
-            % (
-                each.model.encode(),
-                each.provider.encode(),
-                b"x-twintrack-simulated: true\r\n" if each.simulated else b"",
-            )
-            for each in snapshot.deployments
-        )
+        self._answer_heads: dict[tuple[int, str], bytes] = {}
         self._keys = {key.sha256: key.index for key in snapshot.keys}
         self._seen: dict[bytes, int] = {}
         self.named: dict[tuple[int, int, str, bool | None], tuple[Signals, Decision]] = {}
@@ -85,6 +78,20 @@ class Serving:
             made = self._authorisers[deployment.provider] = authoriser(deployment)
             made.start()
         return upstream(deployment, None, __version__, self._authorisers[deployment.provider])
+
+    def answer_head(self, deployment: int, endpoint: Endpoint) -> bytes:
+        """The header lines of an answer by a deployment: a format that takes content type and, twice, our id."""
+        head = self._answer_heads.get((deployment, endpoint.name))
+        if head is None:
+            each = self.snapshot.deployments[deployment]
+            lines = b"x-twintrack-model: %b\r\nx-twintrack-provider: %b\r\n%b" % (
+                each.model.encode(),
+                each.provider.encode(),
+                b"x-twintrack-simulated: true\r\n" if each.simulated else b"",
+            )
+            head = b"content-type: %b\r\n" + endpoint.id_lines + lines.replace(b"%", b"%%")
+            self._answer_heads[deployment, endpoint.name] = head
+        return head
 
     def close(self) -> None:
         """Nothing new is asked any more; what is under way keeps what it has."""

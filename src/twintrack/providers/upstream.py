@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
+import msgspec
+
 from twintrack.config.snapshot import Deployment, DialectName
 from twintrack.providers.auth import Authoriser
 from twintrack.wire.canonical.request import Target
-from twintrack.wire.deviations import Adapter, Deviations, adapter
+from twintrack.wire.deviations import Adapter, Deviations, Renames, adapter
 from twintrack.wire.dialect import Endpoint
 from twintrack.wire.endpoints import ENDPOINTS
 from twintrack.wire.http1 import Headers
@@ -27,8 +29,7 @@ class Address(NamedTuple):
     tls: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamCall:
+class UpstreamCall(msgspec.Struct, frozen=True, gc=False):
     """One request, ready to be written."""
 
     address: Address
@@ -114,13 +115,26 @@ def upstream(deployment: Deployment, key: str | None, version: str, authoriser: 
     return Upstream(
         deployment,
         Address(deployment.host, deployment.port, deployment.tls),
-        Target(deployment.upstream_model, deployment.max_output_tokens, _thinking(deployment.deviations)),
+        Target(
+            deployment.upstream_model,
+            deployment.max_output_tokens,
+            _thinking(deployment.deviations),
+            _max_tokens(deployment.deviations),
+            custom_tools=deployment.api in ("openai", "azure"),
+        ),
         {name: _heads(deployment, key, name, version) for name in asked},
         {name: _STRAIGHT[name] for name in sorted(spoken)},
         translates_to,
         {name: adapt for name in asked if (adapt := adapter(name, deployment.deviations)) is not None},
         authoriser,
     )
+
+
+def _max_tokens(deviations: Deviations | None) -> Literal["max_completion_tokens", "max_tokens"]:
+    """The server's own name at once, which spares a body written anew."""
+    rows = () if deviations is None else deviations.rows
+    names = {row.member: row.to for row in rows if isinstance(row, Renames) and row.endpoint == "chat"}
+    return "max_tokens" if names.get("max_completion_tokens") == "max_tokens" else "max_completion_tokens"
 
 
 def _thinking(deviations: Deviations | None) -> Literal["", "reasoning_content", "reasoning"]:

@@ -1,7 +1,7 @@
 """What the gateway needs of a dialect, and the shape each one has.
 
-`chat.py`, `messages.py` and `embeddings.py` each hold one `Endpoint`; the table of all of them is `ENDPOINTS`
-in `endpoints.py`.
+`chat.py`, `responses.py`, `messages.py`, `count_tokens.py` and `embeddings.py` each hold one `Endpoint`; the table of
+all of them is `ENDPOINTS` in `endpoints.py`. `hybrid.py` holds one more, which shares its path with chat completions.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Stream(Protocol):
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     name: str
-    """chat, messages or embeddings: stands in the ledger."""
+    """chat, responses, messages and so on: stands in the ledger."""
     dialect: str
     path: str
     """The gateway's own."""

@@ -49,7 +49,7 @@ def meant(endpoint: Endpoint, body: bytes) -> Endpoint | None:
 
 
 class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None | msgspec.UnsetType = msgspec.UNSET
+    include_usage: bool | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Asked(msgspec.Struct):

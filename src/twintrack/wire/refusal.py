@@ -80,13 +80,7 @@ def reworded(status: int, body: bytes) -> ProviderRefused:
     """The refusal, to be said in the client's dialect."""
     said = refusal(status, body)
     code = said.code or said.type
-    return ProviderRefused(
-        status,
-        said.message,
-        code=code,
-        param=said.param,
-        too_long=_too_long(said.message, code) if status < 500 else None,
-    )
+    return ProviderRefused(status, said.message, code=code, param=said.param, too_long=_too_long(said.message, code))
 
 
 _TOO_LONG = tuple(

@@ -19,7 +19,7 @@ Odd = list[Any] | str | float | bool | None
 """What may stand where an object belongs; then nothing in it is known."""
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one attempt. None is unknown, not 0; every member behind the first two is a part of one of them."""
 
     input_tokens: int | None = None

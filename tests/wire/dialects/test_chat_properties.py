@@ -150,7 +150,8 @@ def requests(draw: st.DrawFn) -> Request:
 
 def write(request: Request) -> bytes:
     losses = Losses()
-    body = PROVIDER.write_request(request, Target(request.model, thinking="reasoning_content"), losses)
+    target = Target(request.model, thinking="reasoning_content", custom_tools=True)
+    body = PROVIDER.write_request(request, target, losses)
     assert losses.found == []
     return body
 

@@ -25,12 +25,10 @@ from twintrack.wire.canonical.parts import (
 from twintrack.wire.canonical.request import Format, Reasoning, Request, Target, Tool, ToolChoice, Turn
 from twintrack.wire.canonical.signature import marked
 from twintrack.wire.dialects.chat import PROVIDER
-from twintrack.wire.dialects.chat.spelling import Spelling
-from twintrack.wire.dialects.chat.write_request import body
 
 HI = Turn("user", (Text("hi"),))
 SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"a":{}}}')
-TARGET = Target("up", thinking="reasoning_content")
+TARGET = Target("up", thinking="reasoning_content", custom_tools=True)
 
 
 def written(*turns: Turn, target: Target = TARGET, **members: Any) -> tuple[dict[str, Any], list[Loss]]:
@@ -340,7 +338,7 @@ def test_where_an_earlier_answer_came_from_is_left_out() -> None:
 
 
 def test_other_spellings() -> None:
-    spelling = Spelling("max_tokens", True, "reasoning", custom_tools=False)
+    target = Target("up", thinking="reasoning", max_tokens="max_tokens", developer=True)
     request = Request(
         model="m",
         system=(Text("s"),),
@@ -348,16 +346,33 @@ def test_other_spellings() -> None:
         max_output_tokens=3,
         tools=(
             Tool("c", kind="custom"),
-            Tool("g", kind="custom", raw=msgspec.Raw(b'{"format":{"definition":"d","syntax":"lark"}}')),
+            Tool("g", "Does.", kind="custom", raw=msgspec.Raw(b'{"format":{"definition":"d","syntax":"lark"}}')),
+            Tool("h", kind="custom", raw=msgspec.Raw(b'{"format":{"definition":"d","syntax":"ebnf"}}')),
         ),
         tool_choice=ToolChoice("named", "c"),
     )
     losses = Losses()
-    said = json.loads(msgspec.json.encode(body(request, TARGET, losses, spelling)))
+    said = json.loads(PROVIDER.write_request(request, target, losses))
     assert said["max_tokens"] == 3
     assert said["messages"][0] == {"role": "developer", "content": "s"}
     assert said["messages"][2]["reasoning"] == "t"
     assert said["messages"][2]["tool_calls"][0]["function"] == {"name": "c", "arguments": '{"input":"say \\"hi\\""}'}
     assert said["tools"][0]["function"]["parameters"]["required"] == ["input"]
     assert said["tool_choice"] == {"type": "function", "function": {"name": "c"}}
-    assert losses.found == [Loss("tools", 1, "a grammar")]
+    assert said["tools"][1]["function"]["description"] == "Does.\n\nThe input must match this lark grammar:\nd"
+    assert losses.found == [Loss("tools", 2, "a grammar")]
+
+
+def test_nobody_is_asked_with_custom_tools_who_is_not_known_to_have_them() -> None:
+    said, losses = written(tools=(Tool("c", kind="custom"),), target=Target("up"))
+    assert said["tools"][0]["type"] == "function"
+    assert losses == []
+
+
+@pytest.mark.parametrize("form", [b"null", b'{"type":"text"}', b'{"syntax":"lark"}', b"3"])
+def test_what_is_no_grammar_is_a_loss(form: bytes) -> None:
+    tool = Tool("c", kind="custom", raw=msgspec.Raw(b'{"format":%b}' % form))
+    for target in (TARGET, Target("up")):
+        said, losses = written(tools=(tool,), target=target)
+        assert len(said["tools"]) == 1
+        assert losses == [Loss("tools", 0, "a grammar")]

@@ -208,7 +208,8 @@ def test_images_in_results_stand_inside_them():
 
 
 def test_tools_that_take_any_text_are_functions_with_one_property():
-    grammar = Tool("patch", kind="custom", raw=Raw(b'{"type":"custom","format":{"type":"grammar"}}'))
+    form = b'{"type":"grammar","syntax":"regex","definition":"a+"}'
+    grammar = Tool("patch", "Patches.", kind="custom", raw=Raw(b'{"type":"custom","format":%b}' % form))
     call = ToolCall("c1", "patch", '*** "Begin"', custom=True)
     written = write(
         request(
@@ -218,11 +219,11 @@ def test_tools_that_take_any_text_are_functions_with_one_property():
             tools=(Tool("note", kind="custom"), grammar),
         ),
         OLD,
-        (Loss("tools", 1, "a grammar"),),
     )
     assert written["contents"][1]["parts"][0]["functionCall"]["args"] == {"input": '*** "Begin"'}
     for declared in written["tools"][0]["functionDeclarations"]:
         assert declared["parametersJsonSchema"]["required"] == ["input"]
+    assert declared["description"] == "Patches.\n\nThe input must match this regular expression:\na+"
 
 
 def test_tools_of_other_providers_are_a_loss():

@@ -47,6 +47,7 @@ NEWEST, ALWAYS, OPUS_5, SONNET_55, OPUS_48, SONNET_46, SONNET_45, OPUS_45, SONNE
 )
 HELLO = (Turn("user", (Text("Hello"),)),)
 F = Tool("f", "d", msgspec.Raw(b'{"type":"object"}'))
+GRAMMAR = msgspec.Raw(b'{"type":"custom","format":{"type":"grammar","syntax":"lark","definition":"start: WORD"}}')
 PNG = "iVBORw0KGgo="
 CALLED = (
     Turn("user", (Text("Hello"),), 0),
@@ -122,6 +123,18 @@ def messages(*turns: Turn, name: str = SONNET_45) -> list[dict[str, Any]]:
         (
             {"tools": (Tool("f", kind="custom"),)},
             {"tools": [{"name": "f", "input_schema": json.loads(bytes(custom.SCHEMA))}]},
+        ),
+        (
+            {"tools": (Tool("f", kind="custom", raw=GRAMMAR),)},
+            {
+                "tools": [
+                    {
+                        "name": "f",
+                        "description": "The input must match this lark grammar:\nstart: WORD",
+                        "input_schema": json.loads(bytes(custom.SCHEMA)),
+                    }
+                ]
+            },
         ),
         ({"tools": (F,), "tool_choice": ToolChoice("auto")}, {"tools": 1, "tool_choice": {"type": "auto"}}),
         ({"tools": (F,), "tool_choice": ToolChoice("none")}, {"tools": 1, "tool_choice": {"type": "none"}}),

@@ -62,9 +62,7 @@ GRAMMAR = Tool(
     "query",
     "Runs SQL",
     kind="custom",
-    raw=Raw(
-        b'{"type":"custom","name":"query","format":{"type":"grammar","syntax":"lark","definition":"start: WORD"}}'
-    ),
+    raw=Raw(b'{"type":"custom","name":"query","format":{"type":"grammar","syntax":"lark","definition":"start: WORD"}}'),
 )
 SEARCH = Tool("web_search", kind="server", raw=Raw(b"{}"))
 

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
-
 from pairs.features import FEATURES, Feature
+
 from twintrack.errors import BadRequest
 from twintrack.wire.canonical.losses import Losses
 from twintrack.wire.canonical.parts import File, Image, Media, Part, Text, Thinking, ToolCall, ToolResult
@@ -48,7 +48,7 @@ class Dialect:
 DIALECTS: Mapping[str, Dialect] = {
     "chat": Dialect(
         chat.PROVIDER,
-        (Target("gpt-5.4"), Target("deepseek-chat", thinking="reasoning_content")),
+        (Target("gpt-5.4", custom_tools=True), Target("deepseek-chat", thinking="reasoning_content")),
         "chat",
         chat.CLIENT,
     ),

@@ -18,6 +18,7 @@ from pairs.golden import (
     normal,
     said_by_client,
 )
+
 from twintrack.wire.canonical.losses import Losses
 from twintrack.wire.canonical.request import Request, Target
 from twintrack.wire.dialect import decode
@@ -42,8 +43,7 @@ def outcomes(feature: Feature) -> dict[str, dict[str, str]]:
             {}
             if body is None
             else {
-                target.model: _outcome(feature, body, client, provider, target)
-                for target in DIALECTS[provider].targets
+                target.model: _outcome(feature, body, client, provider, target) for target in DIALECTS[provider].targets
             }
         )
     return found

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from pairs.features import QUERY, TIME, WEATHER, asked
 from pairs.golden import CLIENTS, DIALECTS, GOLDEN, check, client_side, compact, pretty
+
 from twintrack.errors import UpstreamError
 from twintrack.wire.canonical.answer import Answer, Reply
 from twintrack.wire.canonical.parts import Citation, Refusal, Text

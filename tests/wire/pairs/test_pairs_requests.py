@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-
 from pairs.features import FEATURES, Feature
 from pairs.golden import (
     BY_FEATURE,

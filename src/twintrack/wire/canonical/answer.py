@@ -20,7 +20,7 @@ window is full. Dialects with fewer words use the nearest: stop_sequence is a st
 content filter."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     id: str = ""
     """As the provider said it; empty: it said none."""
     model: str = ""
@@ -36,7 +36,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Which one served it."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What a writer of answers knows of the request."""
 
     request: Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Loss(msgspec.Struct, frozen=True):
+class Loss(msgspec.Struct, frozen=True, gc=False):
     member: str
     """Name of the field in `Request`, or the client's own path if it starts with "$"."""
     at: int = -1

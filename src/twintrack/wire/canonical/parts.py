@@ -10,7 +10,7 @@ CacheLife = Literal["", "5m", "1h"]
 """A prompt-cache marker: what stands up to and including this part may be kept so long. A hint; "" is none."""
 
 
-class Citation(msgspec.Struct, frozen=True):
+class Citation(msgspec.Struct, frozen=True, gc=False):
     """Where a piece of the answer's text comes from. Positions count characters of its text part; -1: unsaid."""
 
     url: str = ""
@@ -23,7 +23,7 @@ class Citation(msgspec.Struct, frozen=True):
     """In the dialect's own form, where the form above does not hold all of it."""
 
 
-class Logprob(msgspec.Struct, frozen=True):
+class Logprob(msgspec.Struct, frozen=True, gc=False):
     token: str
     logprob: float
     bytes: tuple[int, ...] | None = None
@@ -31,14 +31,14 @@ class Logprob(msgspec.Struct, frozen=True):
     """The likeliest at this position, best first; theirs is empty."""
 
 
-class Text(msgspec.Struct, frozen=True, tag="text"):
+class Text(msgspec.Struct, frozen=True, gc=False, tag="text"):
     text: str
     cache: CacheLife = ""
     citations: tuple[Citation, ...] = ()
     logprobs: tuple[Logprob, ...] = ()
 
 
-class Media(msgspec.Struct, frozen=True):
+class Media(msgspec.Struct, frozen=True, gc=False):
     """Bytes or where they are: exactly one of `data`, `url`, `file_id`."""
 
     data: str = ""
@@ -50,18 +50,18 @@ class Media(msgspec.Struct, frozen=True):
     """A file uploaded to one provider: only a provider of the client's own dialect can know it."""
 
 
-class Image(msgspec.Struct, frozen=True, tag="image"):
+class Image(msgspec.Struct, frozen=True, gc=False, tag="image"):
     media: Media
     detail: str = ""
     """OpenAI's low, high, auto, original: a hint."""
     cache: CacheLife = ""
 
 
-class Audio(msgspec.Struct, frozen=True, tag="audio"):
+class Audio(msgspec.Struct, frozen=True, gc=False, tag="audio"):
     media: Media
 
 
-class File(msgspec.Struct, frozen=True, tag="file"):
+class File(msgspec.Struct, frozen=True, gc=False, tag="file"):
     """A document: PDF, or plain text with media type text/plain, whose `data` is base64 as well."""
 
     media: Media
@@ -73,7 +73,7 @@ class File(msgspec.Struct, frozen=True, tag="file"):
     cache: CacheLife = ""
 
 
-class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
+class Thinking(msgspec.Struct, frozen=True, gc=False, tag="thinking"):
     """Reasoning of the model. Whoever wrote it can check it by `signature`; nobody else can."""
 
     text: str = ""
@@ -85,7 +85,7 @@ class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
     id: str = ""
 
 
-class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
+class ToolCall(msgspec.Struct, frozen=True, gc=False, tag="tool_call"):
     id: str
     name: str
     arguments: str
@@ -96,7 +96,7 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
     """Gemini's thought signature of this call."""
 
 
-class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
+class ToolResult(msgspec.Struct, frozen=True, gc=False, tag="tool_result"):
     id: str
     """Of the call."""
     parts: tuple[Text | Image | File, ...]
@@ -105,7 +105,7 @@ class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
     cache: CacheLife = ""
 
 
-class Refusal(msgspec.Struct, frozen=True, tag="refusal"):
+class Refusal(msgspec.Struct, frozen=True, gc=False, tag="refusal"):
     text: str
 
 

@@ -15,7 +15,7 @@ from twintrack.wire.canonical.parts import CacheLife, Part, Text
 Role = Literal["user", "assistant", "tool", "system"]
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One voice. Results of tools are turns of their own (`tool`), also where a dialect has them inside a user's.
 
     `user` holds text, image, audio, file; `assistant` text, thinking, tool call, refusal; `tool` tool results;
@@ -30,7 +30,7 @@ class Turn(msgspec.Struct, frozen=True):
     """Who of several speaks."""
 
 
-class Tool(msgspec.Struct, frozen=True):
+class Tool(msgspec.Struct, frozen=True, gc=False):
     name: str
     description: str = ""
     schema: msgspec.Raw = msgspec.Raw(b"")
@@ -45,7 +45,7 @@ class Tool(msgspec.Struct, frozen=True):
     """The start of `name`, where the client's dialect has groups of tools and the group is said apart (Responses)."""
 
 
-class ToolChoice(msgspec.Struct, frozen=True):
+class ToolChoice(msgspec.Struct, frozen=True, gc=False):
     mode: Literal["auto", "none", "required", "named"]
     name: str = ""
     """With `named`."""
@@ -53,7 +53,7 @@ class ToolChoice(msgspec.Struct, frozen=True):
     """Only these, in mode auto or required; empty: all."""
 
 
-class Format(msgspec.Struct, frozen=True):
+class Format(msgspec.Struct, frozen=True, gc=False):
     """The answer's form: some JSON, or JSON of a schema."""
 
     kind: Literal["json", "json_schema"]
@@ -66,7 +66,7 @@ class Format(msgspec.Struct, frozen=True):
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class Reasoning(msgspec.Struct, frozen=True):
+class Reasoning(msgspec.Struct, frozen=True, gc=False):
     effort: Effort | None = None
     budget_tokens: int | None = None
     """At most so many; 0 with effort none: do not think."""
@@ -76,7 +76,7 @@ class Reasoning(msgspec.Struct, frozen=True):
     """Which summary or text of it the client wants to see."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     model: str
     turns: tuple[Turn, ...]
     system: tuple[Text, ...] = ()
@@ -125,8 +125,8 @@ markers, an image's detail, a service tier of auto or default, and thinking of e
 could not check."""
 
 
-class Target(msgspec.Struct, frozen=True):
-    """Whom a request is written for."""
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """Whom a request is written for: names, numbers, and how a chat server writes what such servers write differently."""
 
     model: str
     """As the provider calls it."""
@@ -134,3 +134,9 @@ class Target(msgspec.Struct, frozen=True):
     """The longest answer it gives; 0: unknown. For dialects that must be told a number."""
     thinking: Literal["", "reasoning_content", "reasoning"] = ""
     """Where a chat server takes earlier thinking; empty: nowhere that is known, so it is left out."""
+    max_tokens: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    """What a chat server calls the limit on its answer."""
+    developer: bool = False
+    """A chat server's system text has the role `developer`."""
+    custom_tools: bool = False
+    """A chat server has tools that take any text, as OpenAI's does; else they are written as functions."""

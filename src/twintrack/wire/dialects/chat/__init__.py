@@ -2,7 +2,7 @@
 
 shapes.py              a request's JSON, every member known
 read_request.py        a client's request; with read_conversation.py, read_tools.py and media.py
-write_request.py       a request for a provider; with write_conversation.py, write_tools.py and spelling.py
+write_request.py       a request for a provider; with write_conversation.py and write_tools.py
 said.py                what providers answer, and what their words mean
 read_answer.py         a provider's answer, read_stream.py the same in chunks
 write_answer.py        an answer for a client, write_stream.py the same in chunks

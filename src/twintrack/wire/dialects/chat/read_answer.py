@@ -23,21 +23,22 @@ def read_answer(body: bytes) -> Answer:
         raise UpstreamError("The provider's answer is not JSON", why=str(error)) from None
     if completion.error is not None:
         raise UpstreamError("The provider answered with an error", why=said.failure_of(completion.error))
-    choice = next((choice for choice in completion.choices or () if not choice.index), None)
-    if choice is None:
+    for choice in completion.choices or ():
+        if not choice.index:
+            break
+    else:
         raise UpstreamError("The provider's answer is no chat completion", why="it has no choice")
     if not choice.finish_reason:
         raise UpstreamError("The provider's answer is not complete", why="it has no finish reason")
     answer_id = completion.id or ""
     parts = _parts(choice, answer_id, completion.model or "")
-    called = any(isinstance(part, ToolCall) for part in parts)
-    refused = any(isinstance(part, Refusal) for part in parts)
+    kinds = [type(part) for part in parts]
     return Answer(
         id=answer_id,
         model=completion.model or "",
         created=int(completion.created or 0),
         parts=parts,
-        finish=said.finish_of(choice.finish_reason, called, refused),
+        finish=said.finish_of(choice.finish_reason, ToolCall in kinds, Refusal in kinds),
         usage=said.usage_of(completion) or NO_USAGE,
         service_tier=completion.service_tier or "",
     )

@@ -184,10 +184,10 @@ def _assistant_parts(
     elif isinstance(content, list):
         if not content:
             raise _none(at)
-        for part in content:
-            parts.append(
-                Refusal(part.refusal) if isinstance(part, shapes.RefusalPart) else Text(part.text, _life(part))
-            )
+        parts += [
+            Refusal(part.refusal) if isinstance(part, shapes.RefusalPart) else Text(part.text, _life(part))
+            for part in content
+        ]
     if message.refusal:
         parts.append(Refusal(message.refusal))
     if shapes.is_said(message.audio):

@@ -20,11 +20,10 @@ from twintrack.wire.canonical.parts import (
     ToolCall,
     ToolResult,
 )
-from twintrack.wire.canonical.request import Turn
+from twintrack.wire.canonical.request import Target, Turn
 from twintrack.wire.canonical.signature import unmarked
 from twintrack.wire.dialects.chat import shapes
 from twintrack.wire.dialects.chat.media import AUDIO_FORMATS
-from twintrack.wire.dialects.chat.spelling import Spelling
 
 _DETAILS: dict[str, Literal["auto", "low", "high", "original"]] = {
     "auto": "auto",
@@ -37,27 +36,31 @@ _LONGEST_ID = 40
 
 
 def write_conversation(
-    system: tuple[Text, ...], turns: tuple[Turn, ...], model: str, spelling: Spelling, losses: Losses
+    system: tuple[Text, ...], turns: tuple[Turn, ...], target: Target, losses: Losses
 ) -> list[shapes.Message]:
     messages: list[shapes.Message] = []
     if system:
-        messages.append(_system(system, "", spelling))
+        messages.append(_system(system, "", target))
     for turn in turns:
         role = turn.role
         if role == "user":
-            messages.append(shapes.User(_content(_user_parts(turn.parts, turn.at, losses)), turn.name or None))
+            only = turn.parts[0] if len(turn.parts) == 1 else None
+            if isinstance(only, Text):
+                messages.append(shapes.User(only.text, turn.name or None))
+            else:
+                messages.append(shapes.User(_content(_user_parts(turn.parts, turn.at, losses)), turn.name or None))
         elif role == "assistant":
-            messages.append(_assistant(turn, model, spelling, losses))
+            messages.append(_assistant(turn, target, losses))
         elif role == "tool":
             _write_results(turn, messages, losses)
         else:
             texts = tuple(part for part in turn.parts if isinstance(part, Text))
-            messages.append(_system(texts, turn.name, spelling))
+            messages.append(_system(texts, turn.name, target))
     return messages
 
 
-def _system(texts: tuple[Text, ...], name: str, spelling: Spelling) -> shapes.System | shapes.Developer:
-    kind = shapes.Developer if spelling.developer else shapes.System
+def _system(texts: tuple[Text, ...], name: str, target: Target) -> shapes.System | shapes.Developer:
+    kind = shapes.Developer if target.developer else shapes.System
     if len(texts) == 1:
         return kind(texts[0].text, name or None)
     return kind([shapes.TextPart(text.text) for text in texts], name or None)
@@ -112,7 +115,7 @@ def _write_file(file: File, written: list[shapes.UserPart], at: int, losses: Los
         losses.turn(at, "a file by address" if media.url else "a file uploaded to one provider")
 
 
-def _assistant(turn: Turn, model: str, spelling: Spelling, losses: Losses) -> shapes.Assistant:
+def _assistant(turn: Turn, target: Target, losses: Losses) -> shapes.Assistant:
     """Where earlier text came from is left out: OpenAI reads nothing from it, and clients send back what they got."""
     texts: list[shapes.TextPart | shapes.RefusalPart] = []
     refusals = 0
@@ -125,10 +128,10 @@ def _assistant(turn: Turn, model: str, spelling: Spelling, losses: Losses) -> sh
             signature = ""
             texts.append(shapes.TextPart(part.text))
         elif isinstance(part, ToolCall):
-            calls.append(_call(part, _own(part.signature, model) or signature, spelling))
+            calls.append(_call(part, _own(part.signature, target.model) or signature, target))
             signature = ""
         elif isinstance(part, Thinking):
-            signature = _own(part.signature, model)
+            signature = _own(part.signature, target.model)
             if part.text:
                 thoughts.append(part.text)
         elif isinstance(part, Refusal):
@@ -146,9 +149,9 @@ def _assistant(turn: Turn, model: str, spelling: Spelling, losses: Losses) -> sh
         message.content = None if calls or message.refusal else ""
     else:
         message.content = only.text if len(texts) == 1 and isinstance(only, shapes.TextPart) else texts
-    if thoughts and spelling.thinking == "reasoning_content":
+    if thoughts and target.thinking == "reasoning_content":
         message.reasoning_content = "\n\n".join(thoughts)
-    elif thoughts and spelling.thinking == "reasoning":
+    elif thoughts and target.thinking == "reasoning":
         message.reasoning = "\n\n".join(thoughts)
     return message
 
@@ -161,11 +164,11 @@ def _own(signature: str, model: str) -> str:
     return text if maker == "gemini" and name and (model == name or model.endswith(f"/{name}")) else ""
 
 
-def _call(call: ToolCall, signature: str, spelling: Spelling) -> shapes.FunctionCall | shapes.CustomCall:
+def _call(call: ToolCall, signature: str, target: Target) -> shapes.FunctionCall | shapes.CustomCall:
     extra = shapes.ExtraContent(shapes.GoogleExtra(signature)) if signature else None
     if not call.custom:
         called = shapes.Called(call.name, call.arguments)
-    elif spelling.custom_tools:
+    elif target.custom_tools:
         return shapes.CustomCall(_id(call.id), shapes.CalledCustom(call.name, call.arguments), None, extra)
     else:
         called = shapes.Called(call.name, custom.wrapped(call.arguments))

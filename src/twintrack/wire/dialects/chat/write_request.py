@@ -9,7 +9,6 @@ from twintrack.wire.canonical.losses import Losses
 from twintrack.wire.canonical.request import Format, Request, Target
 from twintrack.wire.canonical.user import short_user
 from twintrack.wire.dialects.chat import shapes
-from twintrack.wire.dialects.chat.spelling import BY_THINKING, Spelling
 from twintrack.wire.dialects.chat.write_conversation import write_conversation
 from twintrack.wire.dialects.chat.write_tools import write_tools
 
@@ -20,18 +19,12 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def write_request(request: Request, target: Target, losses: Losses) -> bytes:
-    return _ENCODER.encode(body(request, target, losses, BY_THINKING[target.thinking]))
-
-
-def body(request: Request, target: Target, losses: Losses, spelling: Spelling) -> shapes.ChatRequest:
-    """Before it is JSON.
-
-    Not written, and no loss: `metadata`, which OpenAI refuses unless the answer is stored; which summary of its
+    """Not written, and no loss: `metadata`, which OpenAI refuses unless the answer is stored; which summary of its
     thinking a client wants, and whether sealed, which no request here can ask for.
     """
     said = shapes.ChatRequest(
         model=target.model,
-        messages=write_conversation(request.system, request.turns, target.model, spelling, losses),
+        messages=write_conversation(request.system, request.turns, target, losses),
         temperature=request.temperature,
         top_p=request.top_p,
         top_k=request.top_k,
@@ -43,12 +36,12 @@ def body(request: Request, target: Target, losses: Losses, spelling: Spelling) -
         prompt_cache_key=request.cache_key or None,
     )
     if request.max_output_tokens is not None:
-        if spelling.max_tokens == "max_tokens":
+        if target.max_tokens == "max_tokens":
             said.max_tokens = request.max_output_tokens
         else:
             said.max_completion_tokens = request.max_output_tokens
     if request.tools or request.tool_choice is not None:
-        write_tools(request, said, spelling, losses)
+        write_tools(request, said, target, losses)
     if request.logit_bias is not None:
         said.logit_bias = request.logit_bias
     if request.stop:
@@ -75,7 +68,7 @@ def body(request: Request, target: Target, losses: Losses, spelling: Spelling) -
     if request.stream:
         said.stream = True
         said.stream_options = _USAGE
-    return said
+    return _ENCODER.encode(said)
 
 
 def _format(form: Format) -> shapes.AnyJson | shapes.SchemaJson:

@@ -9,12 +9,11 @@ import msgspec
 from twintrack.wire.body import with_first
 from twintrack.wire.canonical import custom
 from twintrack.wire.canonical.losses import Losses
-from twintrack.wire.canonical.request import Request, Tool, ToolChoice
+from twintrack.wire.canonical.request import Request, Target, Tool, ToolChoice
 from twintrack.wire.dialects.chat import shapes
-from twintrack.wire.dialects.chat.spelling import Spelling
 
 
-def write_tools(request: Request, body: shapes.ChatRequest, spelling: Spelling, losses: Losses) -> None:
+def write_tools(request: Request, body: shapes.ChatRequest, target: Target, losses: Losses) -> None:
     """Set `tools`, `tool_choice` and `parallel_tool_calls`; OpenAI refuses the latter two without the first."""
     tools: list[shapes.FunctionTool | shapes.CustomTool] = []
     names: dict[str, bool] = {}
@@ -24,8 +23,8 @@ def write_tools(request: Request, body: shapes.ChatRequest, spelling: Spelling, 
             tools.append(_function(tool))
             names[tool.name] = False
         elif tool.kind == "custom":
-            tools.append(_custom(tool, at, spelling, losses))
-            names[tool.name] = spelling.custom_tools
+            tools.append(_custom(tool, at, target, losses))
+            names[tool.name] = target.custom_tools
         else:
             losses.tool(at, "a tool of one provider")
     choice = request.tool_choice
@@ -46,52 +45,17 @@ def _function(tool: Tool) -> shapes.FunctionTool:
     return shapes.FunctionTool(shapes.Function(tool.name, tool.description or None, schema, tool.strict))
 
 
-class _Said(msgspec.Struct):
-    """A custom tool with a grammar, as chat completions say it or as Responses do."""
-
-    custom: _Custom | None = None
-    format: _Format | None = None
-
-
-class _Custom(msgspec.Struct):
-    format: _Format | None = None
-
-
-class _Format(msgspec.Struct):
-    grammar: shapes.Grammar | None = None
-    definition: str = ""
-    syntax: str = ""
-
-
-_SAID = msgspec.json.Decoder(_Said)
-
-
-def _grammar(tool: Tool) -> shapes.Grammar | None:
-    if not tool.raw:
-        return None
-    try:
-        said = _SAID.decode(tool.raw)
-    except msgspec.ValidationError:
-        return None
-    form = said.custom.format if said.custom is not None else said.format
-    if form is None:
-        return None
-    if form.grammar is not None:
-        return form.grammar
-    if form.definition and form.syntax in ("lark", "regex"):
-        return shapes.Grammar(form.definition, form.syntax)  # type: ignore[arg-type]  # just compared
-    return None
-
-
-def _custom(tool: Tool, at: int, spelling: Spelling, losses: Losses) -> shapes.FunctionTool | shapes.CustomTool:
-    grammar = _grammar(tool)
-    if tool.raw and (grammar is None or not spelling.custom_tools):
+def _custom(tool: Tool, at: int, target: Target, losses: Losses) -> shapes.FunctionTool | shapes.CustomTool:
+    if not target.custom_tools:
+        description = custom.description(tool, at, losses)
+        return shapes.FunctionTool(shapes.Function(tool.name, description or None, custom.SCHEMA))
+    form = None
+    grammar = custom.grammar(tool)
+    if grammar is not None:
+        form = shapes.GrammarFormat(shapes.Grammar(grammar.definition, grammar.syntax))
+    elif tool.raw:
         losses.tool(at, "a grammar")
-    description = tool.description or None
-    if not spelling.custom_tools:
-        return shapes.FunctionTool(shapes.Function(tool.name, description, custom.SCHEMA))
-    form = None if grammar is None else shapes.GrammarFormat(grammar)
-    return shapes.CustomTool(shapes.Custom(tool.name, description, form))
+    return shapes.CustomTool(shapes.Custom(tool.name, tool.description or None, form))
 
 
 _Choice = (

@@ -166,13 +166,11 @@ def _declared(tools: Sequence[Tool], losses: Losses) -> list[FunctionDeclaration
         if tool.kind == "server":
             losses.tool(at, "a tool of another provider")
             continue
-        schema = tool.schema
+        schema, description = tool.schema, tool.description
         if tool.kind == "custom":
-            if tool.raw:
-                losses.tool(at, "a grammar")
-            schema = custom.SCHEMA
+            schema, description = custom.SCHEMA, custom.description(tool, at, losses)
         _check_name(tool.name)
-        declared.append(FunctionDeclaration(tool.name, tool.description, schema or None))
+        declared.append(FunctionDeclaration(tool.name, description, schema or None))
     return declared
 
 

@@ -41,6 +41,11 @@ UNSIGNED: Final = marked("", "", "")
 """The signature of thinking that has none: the dialect wants one, and Anthropic must see that it is not its own."""
 
 
+def signature_of(said: str | None) -> str:
+    """Empty for a gateway's own word that there is none: it may be the provider."""
+    return "" if said is None or said == UNSIGNED else said
+
+
 def finish_of(reason: str, called: bool) -> Finish:
     """The vendor may add reasons; one we do not know is an end like any other."""
     return FINISHES.get(reason) or ("tool_calls" if called else "stop")
@@ -147,8 +152,9 @@ def _read_parts(content: list[_Block]) -> list[Part]:
             _OBJECT.decode(block.input)
             parts.append(ToolCall(block.id or "", block.name or "", bytes(block.input).decode()))
         elif kind == "thinking":
-            if block.thinking or block.signature:
-                parts.append(Thinking(block.thinking or "", block.signature or ""))
+            signature = signature_of(block.signature)
+            if block.thinking or signature:
+                parts.append(Thinking(block.thinking or "", signature))
         elif kind == "redacted_thinking" and block.data:
             parts.append(Thinking(sealed=block.data))
     return parts

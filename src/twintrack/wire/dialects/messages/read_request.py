@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -28,6 +29,8 @@ NAMES = {
 }
 
 _UNSAID = ("container", "mcp_servers", "compaction", "billing_policy")
+_unsaid = attrgetter(*_UNSAID)
+_SILENT = (shapes.NO_RAW,) * len(_UNSAID)
 """What the provider keeps for the client, asks of others for it, or writes to another's account."""
 # Hints, beyond cache markers and what canonical/request.py lists:
 # - context_management has the provider clear old results of tools, or sum up, to save context. Without it the model
@@ -54,7 +57,9 @@ def read_request(body: bytes, drop: bool) -> tuple[Request, tuple[str, ...]]:
             fix="Send the whole conversation.",
             param=THREAD,
         )
-    unsaid = [f"$.{name}" for name in _UNSAID if shapes.is_said(getattr(asked, name))]
+    unsaid: list[str] = []
+    if _unsaid(asked) != _SILENT:
+        unsaid = [f"$.{name}" for name in _UNSAID if shapes.is_said(getattr(asked, name))]
     if asked.inference_geo not in (None, "global"):
         unsaid.append("$.inference_geo")
     conversation = Conversation(unsaid)

@@ -7,7 +7,7 @@ import msgspec
 from twintrack.errors import UpstreamError
 from twintrack.wire.canonical.answer import Sink
 from twintrack.wire.dialect import UNREADABLE
-from twintrack.wire.dialects.messages.answer import StopDetails, finish_of
+from twintrack.wire.dialects.messages.answer import StopDetails, finish_of, signature_of
 from twintrack.wire.dialects.messages.citations import read_citation
 from twintrack.wire.usage import AnthropicUsage, Odd, Usage, anthropic_usage, begun, merged
 
@@ -151,8 +151,8 @@ class MessagesReader:
                 self.content = True
                 self._sink.thinking(delta.thinking)
         elif kind == "signature_delta":
-            if delta.signature:
-                self._sink.signature(delta.signature)
+            if signature := signature_of(delta.signature):
+                self._sink.signature(signature)
         elif kind == "citations_delta" and delta.citation is not _NO_RAW:
             self._sink.citation(read_citation(delta.citation))
 
@@ -196,8 +196,8 @@ class MessagesReader:
             if block.thinking:
                 self.content = True
                 sink.thinking(block.thinking)
-            if block.signature:
-                sink.signature(block.signature)
+            if signature := signature_of(block.signature):
+                sink.signature(signature)
         elif kind == "redacted_thinking" and block.data:
             self.content = True
             sink.sealed(block.data, "")

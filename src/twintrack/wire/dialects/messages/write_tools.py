@@ -34,9 +34,8 @@ def write_tools(request: Request, marks: Marks, losses: Losses) -> tuple[list[sh
 def _tool(tool: Tool, at: int, marks: Marks, losses: Losses) -> shapes.Tool:
     control = marks.control(tool.cache) if tool.cache else None
     if tool.kind == "custom":
-        if tool.raw:
-            losses.tool(at, "a grammar")
-        return shapes.Tool(tool.name, custom.SCHEMA, description=tool.description or None, cache_control=control)
+        description = custom.description(tool, at, losses)
+        return shapes.Tool(tool.name, custom.SCHEMA, description=description or None, cache_control=control)
     return shapes.Tool(
         tool.name,
         tool.schema or _EMPTY,
