@@ -46,11 +46,15 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.local
 	$(BIN)/python bench/run.py --targets nginx,twintrack --twintrack $(BIN)/twintrack $(ARGS)
 
-docs: $(VENV)/.local
+docs: $(VENV)/.dev
 	$(BIN)/python -m twintrack.config.reference > docs/configuration.md.new
 	mv docs/configuration.md.new docs/configuration.md
 	$(BIN)/python -m twintrack.cli.reference > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
+	$(BIN)/python -m twintrack.catalog.reference > docs/providers.md.new
+	mv docs/providers.md.new docs/providers.md
+	PYTHONPATH=tests/wire $(BIN)/python -m pairs.table > docs/dialects.md.new
+	mv docs/dialects.md.new docs/dialects.md
 
 environment: $(VENV)/.dev
 

@@ -317,7 +317,7 @@ def report(summary: dict[str, Result], phases: list[str], rounds: int) -> str:
             if phase not in figures:
                 continue
             here = figures[phase]
-            base = summary[yardstick][phase] if phase in summary[yardstick] else here
+            base: Result = summary[yardstick].get(phase) or here
             worker, everything = here["worker_us"], here["all_us"]
             cells = [
                 f"{worker:.1f}",

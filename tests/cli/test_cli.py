@@ -17,6 +17,7 @@ from twintrack.errors import ConfigError, EnvironmentProblem, LedgerError, Twint
 
 COMMANDS = (
     ("up",),
+    ("init",),
     ("serve",),
     ("demo",),
     ("explain",),

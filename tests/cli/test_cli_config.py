@@ -79,7 +79,7 @@ def test_a_file_that_is_not_there(cli, command):
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
         "twintrack: There is no configuration twintrack.toml. Name another, or write one from what is on this machine: "
-        "twintrack up --write twintrack.toml.\n"
+        "twintrack init.\n"
     )
 
 

@@ -387,6 +387,15 @@ def test_it_is_left_out_if_the_client_or_the_route_says_so(
     assert b"seed" not in claude.received[-1].body
 
 
+@pytest.mark.parametrize("member", ["previous_response_id", "conversation"])
+def test_what_stands_for_the_conversation_is_never_left_out(gateway: Served, claude: Provider, member: str) -> None:
+    before = claude.requests
+    asked = {"model": "sonnet", "input": "And then?", member: "resp_1"}
+    answer = gateway.ask(asked, "/v1/responses", {"x-twintrack-drop-unsupported": "true"})
+    assert (answer.status, answer.json()["error"]["param"]) == (400, f"$.{member}")
+    assert claude.requests == before
+
+
 def test_a_route_asks_who_can_be_told(gateway: Served, mine: Provider) -> None:
     """The cheapest speaks another dialect, which has no seed; nothing is sent to it."""
     mine.scripts["chat"] = chat_answer("Hello")

@@ -45,7 +45,11 @@ class Served:
 
     def __enter__(self) -> Self:
         self.start()
-        self.until_ready()
+        try:
+            self.until_ready()
+        except BaseException:  # nobody will leave what was not entered
+            self.kill()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -92,8 +96,14 @@ class Served:
         try:
             return self.process.wait(within_s)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.kill()
             raise AssertionError(f"it did not stop within {within_s:g} s: {self.stderr()}") from None
+
+    def kill(self) -> None:
+        """At once, and whatever became of it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
 
     def stderr(self) -> str:
         return (self.folder / "stderr").read_text()

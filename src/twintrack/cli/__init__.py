@@ -18,7 +18,7 @@ from twintrack.errors import TwintrackError, nearest
 
 _COMMANDS = {
     "up": "Start everything on this machine, with whatever models are found.",
-    "init": "Write a configuration file, from questions or from LiteLLM's or OpenRouter's.",
+    "init": "Write a configuration, by questions or from LiteLLM's.",
     "serve": "Serve a configuration file.",
     "demo": "See the idea in a minute: real engines, simulated prices, no key.",
     "explain": "Say in sentences why a request went where it went.",

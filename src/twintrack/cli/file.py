@@ -18,6 +18,6 @@ def present(file: Path) -> Path:
     if not file.exists():
         raise ConfigError(
             f"There is no configuration {file}",
-            fix=f"Name another, or write one from what is on this machine: twintrack up --write {USUAL}",
+            fix="Name another, or write one from what is on this machine: twintrack init",
         )
     return file

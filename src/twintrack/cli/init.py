@@ -158,7 +158,9 @@ def _asked(use: Sequence[str], output: Path, *, ask: bool) -> _Made:
                 "There is no model to serve",
                 fix="Start a model server, set a provider's key and name it with --use, or take the demo models.",
             )
-    keep = question.word("What matters more where they conflict?", fresh.KEEP_QUALITY, "quality")
+    # among the demo models quality alone would leave the smaller one nothing to do
+    matters = "price" if demo else "quality"
+    keep = question.word("What matters more where they conflict?", fresh.KEEP_QUALITY, matters)
     unlabelled = question.word("What does a request without a label count as?", DATA_CLASSES, "internal")
     listen = question.address("Where to listen?", f"127.0.0.1:{_free_port()}")
     where = listen_address(listen)

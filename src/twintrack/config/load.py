@@ -33,7 +33,7 @@ def load(path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = os
         raise ConfigError(
             f"The configuration {name} cannot be read",
             why=error.strerror or "",
-            fix="Name another with --config, or write one with twintrack up --write FILE",
+            fix="Name another with --config, or write one with twintrack init",
         ) from None
     try:
         text = data.decode("utf-8-sig")

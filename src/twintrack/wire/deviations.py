@@ -20,7 +20,7 @@ from typing import Any, Literal
 import msgspec
 
 from twintrack.errors import BadRequest
-from twintrack.wire.dialect import UNREADABLE
+from twintrack.wire.dialect import KEPT_ELSEWHERE, UNREADABLE
 
 EndpointName = Literal["chat", "embeddings", "responses", "messages", "count_tokens", "generate"]
 Scalar = str | bool | int | float
@@ -120,7 +120,8 @@ class Refuses(Row, frozen=True, tag="refuses"):
         value = msgspec.json.decode(members[name])
         if _is_one(value.get("type") if isinstance(value, dict) else value, self.unless):
             return False
-        if drop or value is None or path in HINTS or _is_one(value, UNSAID.get(path, ())):
+        dropped = drop and f"$.{path}" not in KEPT_ELSEWHERE
+        if dropped or value is None or path in HINTS or _is_one(value, UNSAID.get(path, ())):
             del members[name]
             return True
         only = f" It takes only {_listed(self.unless)}." if self.unless else ""

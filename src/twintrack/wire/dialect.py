@@ -19,6 +19,9 @@ from twintrack.wire.usage import Usage
 _UNSET = msgspec.UNSET
 REFUSED_MEMBERS = ("api_base", "base_url", "api_key")
 """Where requests go and with which key is configuration, never a request's choice."""
+KEPT_ELSEWHERE = ("$.thread", "$.previous_response_id", "$.conversation", "$.prompt")
+"""What stands for a part of the conversation that a provider keeps. Without it the answer would be to something else,
+so it is not left out even where the client lets unsupported members drop."""
 UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 """What decoding raises on bytes that are no JSON of the shape, nested too deeply, or not UTF-8."""
 

@@ -12,7 +12,7 @@ from twintrack.wire.canonical.answer import Reader, Reply, Sink
 from twintrack.wire.canonical.losses import Loss, Losses
 from twintrack.wire.canonical.request import Request, Target
 from twintrack.wire.canonical.sides import ClientSide, ProviderSide
-from twintrack.wire.dialect import Asked, Endpoint, Stream
+from twintrack.wire.dialect import KEPT_ELSEWHERE, Asked, Endpoint, Stream
 from twintrack.wire.usage import Usage
 
 _LONGEST_EVENT = 16_777_216
@@ -20,6 +20,7 @@ _LONGEST_EVENT = 16_777_216
 _HELD_BYTES = 8_388_608
 """What a provider may send before its first content; some repeat the whole request."""
 _MOST_NAMED = 8
+_NEVER_DROPPED = frozenset(KEPT_ELSEWHERE)
 
 
 class Passage(Protocol):
@@ -94,7 +95,7 @@ class Translated:
         losses = Losses()
         written = self._provider.write_request(conversation.request, target, losses)
         found = _named(conversation.request, losses, conversation.client)
-        if found and not conversation.drop:
+        if found and (not conversation.drop or not _NEVER_DROPPED.isdisjoint(found)):
             raise _uncarried(found, target.model)
         self.dropped = conversation.dropped + found
         return written
@@ -130,11 +131,12 @@ def _path(loss: Loss, client: ClientSide) -> str:
 
 def _uncarried(found: tuple[str, ...], model: str) -> BadRequest:
     shown = ", ".join(found[:_MOST_NAMED]) + (" and more" if len(found) > _MOST_NAMED else "")
+    leave = "Leave it out, send x-twintrack-drop-unsupported: true to have it left out, or"
+    kept = not _NEVER_DROPPED.isdisjoint(found)
     return BadRequest(
         f"{shown} cannot be carried to {model}",
         why="its provider speaks another dialect, which has no word for it",
-        fix="Leave it out, send x-twintrack-drop-unsupported: true to have it left out, or name a model whose "
-        "provider speaks your dialect.",
+        fix=f"{'Send the whole conversation, or' if kept else leave} name a model whose provider speaks your dialect.",
         param=found[0].partition(" ")[0],
     )
 

@@ -13,7 +13,15 @@ from .conftest import leaves, moved
 from .conftest import settings as loaded
 
 _SECRET = "sk-a-secret-that-must-not-leak"
-_NAMES = st.sampled_from(["a", "b", "gpt-4o", "claude", "with space", "größe", "x" * 140, "*", "openai/*", "a@openai"])
+_PLAIN = st.sampled_from(["a", "b", "gpt-4o", "claude"])
+_NAMES = _PLAIN | st.sampled_from(["with space", "größe", "x" * 140, "*", "openai/*", "gpt-4o@openai"])
+_SERVED = st.sampled_from(
+    [
+        "gpt-4o", "openai/gpt-4o", "openai/unknown", "anthropic/claude-sonnet-4-6", "ollama/qwen3:8b", "gemini/x",
+        "openai/text-embedding-3-small", "openai/text-embedding-3-large", "groq/y", "cerebras/y",
+        "openai/responses/gpt-5",
+    ]
+)  # fmt: skip
 _UPSTREAMS = st.sampled_from(
     [
         "gpt-4o", "openai/gpt-4o", "openai/unknown", "azure/mine", "anthropic/claude-sonnet-4-6", "claude-haiku-4-5",
@@ -33,7 +41,7 @@ _NUMBERS = st.sampled_from([0, 1, -1, 3e-6, "3e-6", "x", True, None, 1e400, 10**
 
 def _record(words: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
     """Some of the words as they should be, some with anything, and some nobody knows."""
-    said = st.fixed_dictionaries({}, optional={word: each | _ANY for word, each in words.items()})
+    said = st.fixed_dictionaries({}, optional={word: st.one_of(each, each, each, _ANY) for word, each in words.items()})
     return st.builds(
         lambda known, more: more | known, said, st.dictionaries(st.text("abc", max_size=4), _ANY, max_size=2)
     )
@@ -74,7 +82,14 @@ _INFO = {
     "supports_function_calling": st.booleans(),
     "input_cost_per_token": _NUMBERS,
 }
-_ENTRY = st.builds(
+_HARMLESS = ("rpm", "order", "max_parallel_requests", "input_cost_per_token", "output_cost_per_token")
+_RIGHT = st.builds(
+    lambda name, model, params: {"model_name": name, "litellm_params": params | {"model": model}},
+    _PLAIN,
+    _SERVED,
+    st.fixed_dictionaries({}, optional={word: _PARAMS[word] for word in _HARMLESS}),
+)
+_WILD = st.builds(
     lambda name, model, params, info, more: (
         more
         | {"model_name": name, "litellm_params": params | {"model": model} if isinstance(params, dict) else params}
@@ -86,10 +101,14 @@ _ENTRY = st.builds(
     st.none() | _record(_INFO),
     st.dictionaries(st.sampled_from(["rpm", "tpm", "odd"]), _ANY, max_size=1),
 )
-_FALLBACKS = st.lists(st.dictionaries(_NAMES, st.lists(_NAMES, max_size=3) | _ANY, max_size=2), max_size=3)
-_LITELLM = _record(
+_ENTRY = st.one_of(_RIGHT, _RIGHT, _WILD)
+_FALLBACKS = st.lists(
+    st.dictionaries(_PLAIN, st.lists(_PLAIN, max_size=3))
+    | st.dictionaries(_NAMES, st.lists(_NAMES) | _ANY, max_size=2),
+    max_size=3,
+)
+_SECTIONS = _record(
     {
-        "model_list": st.lists(_ENTRY | _ANY, max_size=5),
         "credential_list": st.lists(
             _record({"credential_name": st.sampled_from(["one", "two"]), "credential_values": _record(_PARAMS)}),
             max_size=2,
@@ -99,7 +118,7 @@ _LITELLM = _record(
                 "drop_params": st.booleans(),
                 "request_timeout": _NUMBERS,
                 "fallbacks": _FALLBACKS,
-                "default_fallbacks": st.lists(_NAMES, max_size=2),
+                "default_fallbacks": st.lists(_PLAIN, max_size=2),
                 "cache_params": _ANY,
             }
         ),
@@ -108,12 +127,17 @@ _LITELLM = _record(
                 "fallbacks": _FALLBACKS,
                 "context_window_fallbacks": _FALLBACKS,
                 "timeout": _NUMBERS,
-                "model_group_alias": st.dictionaries(_NAMES, _NAMES | _ANY, max_size=2),
+                "model_group_alias": st.dictionaries(_NAMES, _PLAIN | _ANY, max_size=2),
             }
         ),
         "general_settings": _record({"master_key": st.sampled_from(["os.environ/MASTER", _SECRET, None])}),
     }
-).map(lambda each: each | {"model_list": each.get("model_list", [])})
+)
+_LITELLM = st.builds(
+    lambda models, more: more | {"model_list": models},
+    st.lists(st.one_of(_ENTRY, _ENTRY, _ENTRY, _ANY), min_size=1, max_size=6),
+    _SECTIONS,
+)
 
 
 def hold(text: str, name: str) -> None:
@@ -132,7 +156,7 @@ def hold(text: str, name: str) -> None:
 
 
 @given(_LITELLM)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_configuration_of_litellm(document):
     hold(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), "litellm.yaml")
 

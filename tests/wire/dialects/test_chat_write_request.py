@@ -256,8 +256,10 @@ def test_an_image_in_a_result_follows_in_a_users_message() -> None:
     result = ToolResult("c1", (Text("see"), Image(Media("aGk=", "image/png"))))
     said, losses = written(Turn("tool", (result, ToolResult("c2", (Text("b"),))), 4))
     assert [message["role"] for message in said["messages"]] == ["tool", "tool", "user"]
-    assert said["messages"][2]["content"][0]["type"] == "image_url"
-    assert losses == [Loss("turns", 4, "an image in a tool's result")]
+    said_of, image = said["messages"][2]["content"]
+    assert said_of == {"type": "text", "text": "The result of the tool call c1 holds this:"}
+    assert image["type"] == "image_url"
+    assert losses == []
 
 
 def test_an_id_that_is_too_long_is_replaced_in_call_and_result() -> None:

@@ -214,7 +214,16 @@ def test_sources_and_probabilities():
             reason="STOP", candidate={"citationMetadata": {"citationSources": [{"uri": "https://a", "endIndex": 2}]}}
         ),
     )
-    assert sink.parts == [Text("Hi", "", (Citation("https://a"),), (Logprob("Hi", -1.0),))]
+    assert sink.parts == [Text("Hi", "", (Citation("https://a", "", "", 0, 2),), (Logprob("Hi", -1.0),))]
+
+
+def test_positions_count_in_the_only_text():
+    source = {"citationMetadata": {"citationSources": [{"uri": "https://a", "startIndex": 3, "endIndex": 6}]}}
+    thought = event({"text": "hm", "thought": True})
+    _, sink = read(thought, event({"text": "Zü"}), event({"text": "rich"}, reason="STOP", candidate=source))
+    assert sink.parts[-1] == Text("Zürich", "", (Citation("https://a", "", "", 2, 5),))
+    _, sink = read(event({"text": "Zürich"}), thought, event({"text": "Bern"}, reason="STOP", candidate=source))
+    assert sink.parts[-1] == Text("Bern", "", (Citation("https://a"),))
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,11 @@ def test_why_it_ended(reason: str, finish: Finish) -> None:
     assert read(stop_reason=reason).finish == finish
 
 
+def test_thinking_that_another_gateway_could_not_sign_is_not_signed() -> None:
+    answer = read(content=[{"type": "thinking", "thinking": "hm", "signature": "##"}])
+    assert answer.parts == (Thinking("hm"),)
+
+
 def test_which_sequence_stopped_it() -> None:
     assert read(stop_reason="stop_sequence", stop_sequence="END").stop_sequence == "END"
 

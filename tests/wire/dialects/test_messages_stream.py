@@ -435,6 +435,15 @@ def test_arguments_behind_the_end_of_their_call_are_a_failure() -> None:
         streamed(("call", 0, "a", "f", False), ("arguments", 0, "{"), ("text", "a"), ("arguments", 0, "}"))
 
 
+def test_an_empty_object_behind_the_end_of_its_call_says_what_was_said() -> None:
+    """Some servers tell of a call without arguments only at the very end that it has none."""
+    told = [("call", 0, "a", "f", False), ("text", "a"), ("arguments", 0, "{}")]
+    assert blocks(*told) == [
+        {"type": "tool_use", "id": "a", "name": "f", "input": {}},
+        {"type": "text", "text": "a"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("finish", "reason"),
     [("stop", "end_turn"), ("length", "max_tokens"), ("content_filter", "refusal"), ("pause", "pause_turn")],

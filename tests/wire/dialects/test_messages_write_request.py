@@ -327,14 +327,17 @@ def test_sampling_is_said_where_the_model_takes_it(
             [("turns", "a text that is not UTF-8")],
         ),
         ({"turns": (Turn("user", (Text("a"),), name="Ann"),)}, [("turns", "the name of who speaks")]),
-        (
-            {"turns": (*HELLO, Turn("assistant", (Text("a", citations=(Citation("https://x"),)),)), *HELLO)},
-            [("turns", "citations")],
-        ),
     ],
 )
 def test_what_the_dialect_cannot_say_is_told(more: dict[str, Any], lost: list[tuple[str, str]]) -> None:
     assert write(**more)[1] == lost
+
+
+def test_where_an_earlier_answer_came_from_is_left_out() -> None:
+    cited = Turn("assistant", (Text("a", citations=(Citation("https://x"),)),))
+    body, lost = write(turns=(*HELLO, cited, *HELLO))
+    assert lost == []
+    assert body["messages"][1] == {"role": "assistant", "content": "a"}
 
 
 @pytest.mark.parametrize(("name", "choice"), [(NEWEST, ToolChoice("required")), (SONNET_55, ToolChoice("named", "f"))])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,11 +23,12 @@ from msgspec import Raw
 from pairs.features import FEATURES, Feature
 
 from twintrack.errors import BadRequest
+from twintrack.wire.canonical import custom
 from twintrack.wire.canonical.losses import Losses
 from twintrack.wire.canonical.parts import File, Image, Media, Part, Text, Thinking, ToolCall, ToolResult
 from twintrack.wire.canonical.request import Format, Reasoning, Request, Target, Tool, ToolChoice, Turn
 from twintrack.wire.canonical.sides import ClientSide, ProviderSide
-from twintrack.wire.dialect import decode
+from twintrack.wire.dialect import KEPT_ELSEWHERE, decode
 from twintrack.wire.dialects import chat, gemini, messages, responses
 from twintrack.wire.endpoints import BY_NAME
 from twintrack.wire.passage import Conversation, Translated
@@ -162,20 +163,13 @@ def crossing(body: Mapping[str, Any], client: str, provider: str, target: Target
     passage = Translated(conversation, DIALECTS[provider].provider, provider, "")
     try:
         sent = passage.body(decode(endpoint, data), data, target)
-    except BadRequest:
+    except BadRequest as error:
+        if drop and error.param in KEPT_ELSEWHERE:  # that is never left out
+            return Crossing(None, (error.param,))
         if drop:
             raise
         return Crossing(None, crossing(body, client, provider, target, True).lost)
     return Crossing(json.loads(sent), passage.dropped)
-
-
-def said_features() -> Iterator[tuple[Feature, str, dict[str, Any]]]:
-    """Each feature with each client that can ask for it, and its body."""
-    for feature in FEATURES:
-        for client in CLIENTS:
-            body = said_by_client(feature, client)
-            if body is not None:
-                yield feature, client, body
 
 
 # ---- canonical requests that mean the same
@@ -237,7 +231,8 @@ def _reasoning(reasoning: Reasoning) -> Reasoning:
 def _tool(tool: Tool) -> Tool:
     if tool.kind == "server":
         return Tool("", kind="server")
-    raw = Raw(b"{}") if tool.raw else Raw(b"")
+    form = custom.grammar(tool)
+    raw = Raw(b"") if form is None else Raw(compact({"format": msgspec.to_builtins(form)}))
     schema = Raw(tight(tool.schema).encode())
     return msgspec.structs.replace(tool, schema=schema, raw=raw, strict=tool.strict or None)
 

@@ -26,7 +26,8 @@ from twintrack.wire.endpoints import BY_NAME
 from twintrack.wire.passage import Straight
 from twintrack.wire.translators import upstream_path
 
-YES, REWORDED, LEFT_OUT, REFUSED, UNSAID, BY_MODEL = "yes", "reworded", "left out", "refused", "–", "by model"
+YES, REWORDED, LEFT_OUT, REFUSED = "yes", "reworded", "left out", "refused"
+UNSAID, BY_MODEL = "–", "by model"
 STRAIGHT = "straight"
 COLUMNS = (STRAIGHT, *(f"{client} → {provider}" for client, provider in PAIRS))
 

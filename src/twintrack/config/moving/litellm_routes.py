@@ -183,7 +183,8 @@ class Routes:
         for each in self._draft.deployments:
             if each.called == name:
                 routes = {plain_name(other) for other in (*self._models.groups, *self._aliases)}
-                taken = {other.called for other in self._draft.deployments} | routes | {name}
+                routes |= {name, *(route.name for route in self._draft.routes)}
+                taken = routes | {other.called for other in self._draft.deployments}
                 each.name = unused(f"{each.model}@{each.provider}", taken, ":")
 
     def _say_renamed(self, name: str, called: str) -> None:

@@ -44,14 +44,11 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advice: tuple[_Row, ...]
     prefixes: tuple[Prefix, ...] = ()
     bare: tuple[Bare, ...] = ()
-    providers: dict[str, str] = {}
-    """What a broker calls a provider, by our name for it."""
 
 
 class Words:
     def __init__(self, file: _File) -> None:
         self.advice = tuple(Advice(tuple(row.path.split(".")), row.why, row.kind) for row in file.advice)
-        self.providers = file.providers
         self.prefixes = list(dict.fromkeys(name for row in file.prefixes for name in row.name))
         self._prefixes = file.prefixes
         self._bare = file.bare

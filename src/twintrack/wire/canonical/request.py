@@ -121,12 +121,12 @@ class Request(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 HINTS = frozenset(("user", "metadata", "cache_key", "verbosity"))
 """What changes no meaning when it is left out: a dialect without a word for it leaves it out in silence. So do cache
-markers, an image's detail, a service tier of auto or default, and thinking of earlier turns that its new reader
-could not check."""
+markers, an image's detail, a service tier of auto or default, thinking of earlier turns that its new reader could not
+check, and where an earlier answer's text came from."""
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
-    """Whom a request is written for: names, numbers, and how a chat server writes what such servers write differently."""
+    """Whom a request is written for; and of a chat server, how it writes what such servers write differently."""
 
     model: str
     """As the provider calls it."""

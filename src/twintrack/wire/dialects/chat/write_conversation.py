@@ -183,24 +183,25 @@ def _id(said: str) -> str:
 
 
 def _write_results(turn: Turn, messages: list[shapes.Message], losses: Losses) -> None:
-    """One message each. What is no text comes behind them in a user's message, and is a loss nevertheless: the model
-    sees it, but not as the tool's result."""
+    """One message each. Tool messages take text only, so images and files come behind them in a user's message that
+    says whose they are: agents look at screenshots, and a model that sees them there goes on as well."""
     beside: list[shapes.UserPart] = []
     for result in turn.parts:
         if not isinstance(result, ToolResult):
             continue
         texts: list[shapes.ResultPart] = []
+        media: list[Part] = []
         for part in result.parts:
             if isinstance(part, Text):
                 texts.append(shapes.TextPart(part.text))
             else:
-                losses.turn(
-                    turn.at, "an image in a tool's result" if isinstance(part, Image) else "a file in a tool's result"
-                )
-                beside += _user_parts((part,), turn.at, losses)
+                media.append(part)
+        if media:
+            beside.append(shapes.TextPart(f"The result of the tool call {_id(result.id)} holds this:"))
+            beside += _user_parts(tuple(media), turn.at, losses)
         content: str | list[shapes.ResultPart] = texts
         if not texts:
-            content = ""
+            content = "The result is in the next message." if media else ""
         elif len(texts) == 1 and isinstance(texts[0], shapes.TextPart):
             content = texts[0].text
         if result.error:

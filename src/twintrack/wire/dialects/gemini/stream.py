@@ -3,6 +3,8 @@ last one but its finish reason (streamGenerateContent with alt=sse)."""
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import msgspec
 from msgspec import Raw
 
@@ -37,6 +39,7 @@ class GeminiReader:
         "_calls",
         "_ended",
         "_finish",
+        "_heard",
         "_id",
         "_model",
         "_said",
@@ -61,6 +64,8 @@ class GeminiReader:
         self._model = ""
         self._thinking = False
         """The last thing told is a thought without a signature."""
+        self._heard: list[str | None] = []
+        """Its text, for citations, which come last and count in it; None where something else came in between."""
         self._said = NO_RAW
         """The last usage that an event gave; each holds all so far."""
         self._usage = NO_USAGE
@@ -108,16 +113,19 @@ class GeminiReader:
                     pass
                 elif part.thought is True:
                     self.content = self._thinking = True
+                    self._heard.append(None)
                     self._sink.thinking(text)
                     if part.thought_signature:
                         self._sign(part.thought_signature)
                 elif candidate.logprobs_result is None:
                     self.content = True
                     self._thinking = False
+                    self._heard.append(text)
                     self._sink.text(text)
                 else:
                     self.content = True
                     self._thinking = False
+                    self._heard.append(text)
                     self._sink.text(text, tuple(logprobs(candidate.logprobs_result)))
         if candidate.finish_reason is not None:
             self._last(candidate)
@@ -150,6 +158,7 @@ class GeminiReader:
         call, self._calls = self._calls, self._calls + 1
         self.content = True
         self._thinking = False
+        self._heard.append(None)
         text = arguments(called)
         sink.call(call, call_id(called, self._id, call), called.name, False)
         sink.arguments(call, text)
@@ -161,11 +170,17 @@ class GeminiReader:
         self._thinking = False
         self._sink.signature(marked("gemini", self._model, signature))
 
+    def _only_text(self) -> str:
+        """Empty if there are several: positions count in one of them, and nothing says in which."""
+        found = ["".join(filter(None, pieces)) for said, pieces in groupby(self._heard, bool) if said]
+        return found[0] if len(found) == 1 else ""
+
     def _last(self, candidate: Candidate) -> None:
         """Some servers give a finish reason in every event, so only the end of the stream tells it on."""
         finish = finish_of(candidate.finish_reason or "")
-        for citation in citations(candidate, ""):
-            self._sink.citation(citation)
+        if candidate.citation_metadata is not None or candidate.grounding_metadata is not None:
+            for citation in citations(candidate, self._only_text()):
+                self._sink.citation(citation)
         if finish is None:
             self.failure = f"the model failed with {reason(candidate)}"
             self.finished = False

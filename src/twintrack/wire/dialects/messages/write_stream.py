@@ -152,7 +152,7 @@ class MessagesSink:
             self._out += b"%b%b}}\n\n" % (self._prefix, _encode(piece))
             if self._queue and _complete(to):
                 self._next_call()
-        elif not to.waiting and piece.strip() and "".join(to.pieces).strip() != "{}":  # which it has said so far
+        elif not to.waiting and piece.strip() and to.pieces != ["{}"]:  # which is what it says so far
             raise UpstreamError(f"The provider's stream adds to the call of {to.name[:80]} after its end")
 
     def boundary(self) -> None:
