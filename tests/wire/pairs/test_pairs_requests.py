@@ -21,6 +21,8 @@ from pairs.golden import (
     written,
 )
 
+from twintrack.wire.dialect import KEPT_ELSEWHERE
+
 BY_HAND = sorted(path.name.split(".")[:2] for path in (GOLDEN / "requests").glob("*.client.json"))
 
 READ_AS = {
