@@ -81,6 +81,6 @@ def test_our_own_count_is_what_the_vendors_sdk_reads() -> None:
 def test_there_is_no_stream_and_the_head_is_that_of_messages() -> None:
     with pytest.raises(UpstreamError, match="not streamed"):
         ENDPOINT.open_stream(False)
-    assert (ENDPOINT.path, ENDPOINT.upstream_path) == ("/v1/messages/count_tokens", "/messages/count_tokens")
+    assert ENDPOINT.path == "/v1/messages/count_tokens"
     assert ENDPOINT.forwarded == (b"anthropic-beta", b"anthropic-version")
     assert ENDPOINT.id_lines == messages.ENDPOINT.id_lines

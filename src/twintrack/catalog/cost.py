@@ -62,9 +62,10 @@ def cost_nusd(
     return (total + 500_000) // 1_000_000
 
 
-def reported_nusd(price: TokenPrice, usage: Usage) -> int | None:
-    """Cost of what a provider reported, in nano-dollars; None where it did not say the tokens in and out."""
-    if usage.input_tokens is None or usage.output_tokens is None:
+def reported_nusd(price: TokenPrice | None, usage: Usage) -> int | None:
+    """Cost of what a provider reported, in nano-dollars; None without a price, or where it did not say the tokens in
+    and out."""
+    if price is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     surcharge = 0
     if (

@@ -87,6 +87,7 @@ class Exchange:
         "_connection",
         "_conversation",
         "_decision",
+        "_dropped",
         "_endpoint",
         "_failure",
         "_first_byte",
@@ -139,10 +140,6 @@ class Exchange:
         self._stream: Stream | None = None
         self._pipe: Pipe | None = None
         """The stream's short way, once it has begun."""
-        self._whole_answer = bytearray()
-        """Of an unstreamed answer what has come."""
-        self._answer_bytes = 0
-        self._first_byte = False
         self._ttft_us: int | None = None
         self._opened = False
         """The client has its headers."""
@@ -233,14 +230,16 @@ class Exchange:
         admitted = decision.order[self._position]
         target = self._target = admitted.deployment
         self._attempt += 1
-        signals = self._signals
+        signals, endpoint, route = self._signals, self._endpoint, self._route
         upstream = serving.upstreams[target.index]
         try:
-            passage: Passage = upstream.straight.get(self._endpoint.name) or self._translated(upstream)
+            passage: Passage = upstream.straight.get(endpoint.name) or self._translated(upstream)
             body = passage.body(self._asked, self._body, upstream.target)
+            dropped = passage.dropped
             if upstream.adapters:
-                body = upstream.adapted(passage, body, self._drops)
-            call = upstream.prepare(passage, self._endpoint, self._headers, body, signals.stream)
+                body, differing = upstream.adapted(passage, body, self._drops)
+                dropped += differing
+            call = upstream.prepare(passage, endpoint, self._headers, body, signals.stream)
             gateway.journal.append(
                 Dispatch(
                     self.request_id,
@@ -248,19 +247,19 @@ class Exchange:
                     time.time_ns() // 1000,
                     serving.snapshot.generation,
                     target.index,
-                    self._route.index if self._route else -1,
-                    decision.tier if self._position == 0 else serving.tier_of(self._route, target.index),
+                    route.index if route else -1,
+                    decision.tier if self._position == 0 else serving.tier_of(route, target.index),
                     self._key,
-                    self._endpoint.name,
+                    endpoint.name,
                     signals.stream,
                     RUNG[signals.data_class],
                     decision.reason,
                     decision.deployment,
                     decision.baseline,
                     self._prompt_tokens_est,
-                    decision.predicted_nusd if self._route else self._predicted_nusd(target),
+                    decision.predicted_nusd if route else self._predicted_nusd(target),
                     decision.p_good,
-                    signals.complexity if self._route else None,
+                    signals.complexity if route else None,
                     decision.propensity,
                     signals.task,
                     signals.language,
@@ -285,11 +284,13 @@ class Exchange:
             self._fail_client(error)
             return
         self._passage = passage
+        self._dropped = dropped
         self._pulse = serving.load[target.index]
         self._pulse.in_flight += 1
         self._sent = time.monotonic_ns()
         self._connection = self._response = self._stream = None
         self._whole_answer = bytearray()
+        """Of an unstreamed answer what has come."""
         self._answer_bytes = 0
         self._first_byte = False
         self.deadline = gateway.now + serving.snapshot.deadlines.first_byte_s
@@ -540,13 +541,15 @@ class Exchange:
         source = "reported" if usage.output_tokens is not None else "none"
         if state == "settled" and source == "none":
             usage, source = self._estimated(usage), "estimated"
-        cost = self._cost(target, usage) if state == "settled" else 0 if state == "released" else None
-        baseline = None
-        if state == "settled" and self._route is not None:
-            baseline = self._cost(self._serving.snapshot.deployments[self._route.baseline], usage)
-        energy = None
-        if state == "settled" and usage.output_tokens is not None:
-            energy = energy_mj(usage.output_tokens, target.energy_j_per_output_token)
+        cost = baseline = energy = None
+        if state == "settled":
+            cost = reported_nusd(target.price, usage)
+            if self._route is not None:
+                baseline = reported_nusd(self._serving.snapshot.deployments[self._route.baseline].price, usage)
+            if usage.output_tokens is not None:
+                energy = energy_mj(usage.output_tokens, target.energy_j_per_output_token)
+        elif state == "released":
+            cost = 0
         total_us = (ended - self._sent) // 1000
         self._gateway.journal.append(
             Settle(
@@ -600,9 +603,6 @@ class Exchange:
         known = usage.input_tokens if usage.input_tokens is not None else self._prompt_tokens_est
         return msgspec.structs.replace(usage, input_tokens=known, output_tokens=output)
 
-    def _cost(self, deployment: Deployment, usage: Usage) -> int | None:
-        return None if deployment.price is None else reported_nusd(deployment.price, usage)
-
     def _finish(self) -> None:
         self._over = True
         gateway = self._gateway
@@ -640,8 +640,8 @@ class Exchange:
         response = self._response
         if response is not None and not _TOLD.isdisjoint(response.headers):
             headers += self._told(response.headers)
-        if self._passage.dropped:
-            headers += b"x-twintrack-dropped: %b\r\n" % _header_value(", ".join(self._passage.dropped))
+        if self._dropped:
+            headers += b"x-twintrack-dropped: %b\r\n" % _header_value(", ".join(self._dropped))
         if self._route is not None:
             tier = self._serving.tier_of(self._route, self._target.index)
             headers += b"x-twintrack-route: %b\r\nx-twintrack-tier: %b\r\nx-twintrack-why: %b\r\n" % (

@@ -60,13 +60,17 @@ class Upstream:
         dialect = self.deployment.dialects[0]
         return Translated(conversation, provider_side(dialect), dialect, self.translates_to)
 
-    def adapted(self, passage: Passage, body: bytes, drop: bool) -> bytes:
-        """The body as the server wants it.
+    def adapted(self, passage: Passage, body: bytes, drop: bool) -> tuple[bytes, tuple[str, ...]]:
+        """The body as the server wants it, and the paths of what was left out.
 
         `drop`: what the server cannot be asked with is left out. Raises BadRequest for such a member otherwise.
         """
         adapt = self.adapters.get(passage.endpoint)
-        return body if adapt is None else adapt(body, drop)
+        if adapt is None:
+            return body, ()
+        dropped: list[str] | None = [] if drop else None
+        body = adapt(body, dropped)
+        return body, tuple(dict.fromkeys(dropped)) if dropped else ()
 
     def prepare(
         self, passage: Passage, endpoint: Endpoint, headers: Headers, body: bytes, stream: bool

@@ -246,7 +246,6 @@ ENDPOINT = Endpoint(
     name="chat",
     dialect="openai",
     path="/v1/chat/completions",
-    upstream_path="/chat/completions",
     decoder=msgspec.json.Decoder(ChatRequest),
     read_usage=read_usage,
     open_stream=ChatStream,

@@ -60,7 +60,6 @@ ENDPOINT = Endpoint(
     name="count_tokens",
     dialect=messages.ENDPOINT.dialect,
     path="/v1/messages/count_tokens",
-    upstream_path="/messages/count_tokens",
     decoder=msgspec.json.Decoder(CountTokensRequest),
     read_usage=read_usage,
     open_stream=_no_stream,

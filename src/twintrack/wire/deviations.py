@@ -60,6 +60,8 @@ Trigger = tuple[str, bytes]
 inside that is written with escapes is the server's to judge."""
 ALWAYS = ""
 """Stands for a member that every body has."""
+Dropped = list[str] | None
+"""Where what is left out is noted by its path, once for each place; None: nothing may be left out."""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="what"):
@@ -89,7 +91,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         """What a body must have for anything to change."""
         return ()
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         return body
 
 
@@ -106,23 +108,26 @@ class Refuses(Row, frozen=True, tag="refuses"):
     def triggers(self) -> tuple[Trigger, ...]:
         return tuple(_trigger(member) for member in self.members)
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         if any(_says(body, path, value) for path, value in self.unless_body_says.items()):
             return body
         for path in self.members:
             if _trigger(path)[1] in body:
-                body = _edited(body, path, partial(self._judge, path, provider, drop))
+                body = _edited(body, path, partial(self._judge, path, provider, dropped))
         return body
 
-    def _judge(self, path: str, provider: str, drop: bool, members: _Members, name: str) -> bool:
+    def _judge(self, path: str, provider: str, dropped: Dropped, members: _Members, name: str) -> bool:
         if name not in members:
             return False
         value = msgspec.json.decode(members[name])
         if _is_one(value.get("type") if isinstance(value, dict) else value, self.unless):
             return False
-        dropped = drop and f"$.{path}" not in KEPT_ELSEWHERE
-        if dropped or value is None or path in HINTS or _is_one(value, UNSAID.get(path, ())):
+        if value is None or path in HINTS or _is_one(value, UNSAID.get(path, ())):
             del members[name]
+            return True
+        if dropped is not None and f"$.{path}" not in KEPT_ELSEWHERE:
+            del members[name]
+            dropped.append(f"$.{path}")
             return True
         only = f" It takes only {_listed(self.unless)}." if self.unless else ""
         raise BadRequest(
@@ -148,7 +153,7 @@ class Renames(Row, frozen=True, tag="renames"):
     def triggers(self) -> tuple[Trigger, ...]:
         return (_trigger(self.member),)
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         return _edited(body, self.member, self._rename)
 
     def _rename(self, members: _Members, name: str) -> bool:
@@ -173,7 +178,7 @@ class Spells(Row, frozen=True, tag="spells"):
     def triggers(self) -> tuple[Trigger, ...]:
         return ((_trigger(self.member)[0], msgspec.json.encode(self.value)),)
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         return _edited(body, self.member, self._spell)
 
     def _spell(self, members: _Members, name: str) -> bool:
@@ -192,7 +197,7 @@ class Sets(Row, frozen=True, tag="sets"):
     def triggers(self) -> tuple[Trigger, ...]:
         return ((ALWAYS, b""),)
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         return _edited(body, self.member, self._set)
 
     def _set(self, members: _Members, name: str) -> bool:
@@ -210,7 +215,7 @@ class LeavesOut(Row, frozen=True, tag="leaves_out"):
     def triggers(self) -> tuple[Trigger, ...]:
         return tuple(_trigger(member) for member in self.members)
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         for path in self.members:
             body = _edited(body, path, _remove)
         return body
@@ -224,7 +229,7 @@ class AsList(Row, frozen=True, tag="as_list"):
     def triggers(self) -> tuple[Trigger, ...]:
         return (_trigger(self.member),)
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         return _edited(body, self.member, self._wrap)
 
     def _wrap(self, members: _Members, name: str) -> bool:
@@ -242,7 +247,7 @@ class ToolCallIds(Row, frozen=True, tag="tool_call_ids"):
     def triggers(self) -> tuple[Trigger, ...]:
         return (("messages", b'"tool_call_id"'), ("messages", b'"tool_calls"'))
 
-    def changed(self, body: bytes, provider: str, drop: bool) -> bytes:
+    def changed(self, body: bytes, provider: str, dropped: Dropped) -> bytes:
         return _edited(
             _edited(body, "messages[].tool_call_id", self._shorten), "messages[].tool_calls[].id", self._shorten
         )
@@ -330,8 +335,8 @@ def of_model(provider: str, rows: Iterable[Deviation], *names: str) -> Deviation
     return Deviations(provider, holding) if holding else None
 
 
-Adapter = Callable[[bytes, bool], bytes]
-"""Takes a body, and whether the client lets unsupported members drop; gives the body to send.
+Adapter = Callable[[bytes, Dropped], bytes]
+"""Takes a body, and a list if the client lets unsupported members drop; gives the body to send.
 
 Raises BadRequest naming a member the server cannot be asked with.
 """
@@ -345,14 +350,14 @@ def adapter(endpoint: str, deviations: Deviations | None) -> Adapter | None:
         return None
     provider = deviations.provider
 
-    def adapt(body: bytes, drop: bool) -> bytes:
+    def adapt(body: bytes, dropped: Dropped) -> bytes:
         # To learn the names costs as much as to look for one of them among the bytes.
         try:
             names = _names(body)
             for triggers, changed in steps:
                 for member, inside in triggers:
                     if member in names and inside in body:
-                        was, body = body, changed(body, provider, drop)
+                        was, body = body, changed(body, provider, dropped)
                         if body is not was:
                             names = _names(body)
                         break
@@ -372,7 +377,7 @@ def adapted(body: bytes, endpoint: str, deviations: Deviations | None, drop: boo
         BadRequest: a member the server cannot be asked with, by its path.
     """
     adapt = adapter(endpoint, deviations)
-    return body if adapt is None else adapt(body, drop)
+    return body if adapt is None else adapt(body, [] if drop else None)
 
 
 _Members = dict[str, msgspec.Raw]

@@ -92,8 +92,6 @@ class Endpoint:
     dialect: str
     path: str
     """The gateway's own."""
-    upstream_path: str
-    """Appended to the provider's base address."""
     decoder: msgspec.json.Decoder[Asked]
     read_usage: Callable[[bytes], Usage]
     """From an unstreamed answer. Raises UpstreamError if the body is none of this dialect."""

@@ -60,7 +60,6 @@ ENDPOINT = Endpoint(
     name="embeddings",
     dialect="openai",
     path="/v1/embeddings",
-    upstream_path="/embeddings",
     decoder=msgspec.json.Decoder(EmbeddingsRequest),
     read_usage=read_usage,
     open_stream=_no_stream,

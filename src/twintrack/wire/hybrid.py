@@ -19,7 +19,6 @@ ENDPOINT = Endpoint(
     name="responses_as_chat",
     dialect=chat.ENDPOINT.dialect,
     path=chat.ENDPOINT.path,
-    upstream_path=chat.ENDPOINT.upstream_path,
     decoder=responses.ENDPOINT.decoder,
     read_usage=chat.ENDPOINT.read_usage,
     open_stream=chat.ENDPOINT.open_stream,

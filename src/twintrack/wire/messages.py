@@ -239,7 +239,6 @@ ENDPOINT = Endpoint(
     name="messages",
     dialect="anthropic",
     path="/v1/messages",
-    upstream_path="/messages",
     decoder=msgspec.json.Decoder(MessagesRequest),
     read_usage=read_usage,
     open_stream=MessagesStream,

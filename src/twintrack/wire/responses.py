@@ -341,7 +341,6 @@ ENDPOINT = Endpoint(
     name="responses",
     dialect="responses",
     path="/v1/responses",
-    upstream_path="/responses",
     decoder=msgspec.json.Decoder(ResponsesRequest),
     read_usage=read_usage,
     open_stream=ResponsesStream,
