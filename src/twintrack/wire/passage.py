@@ -94,7 +94,9 @@ class Translated:
         conversation = self._conversation
         losses = Losses()
         written = self._provider.write_request(conversation.request, target, losses)
-        found = _named(conversation.request, losses, conversation.client)
+        found: tuple[str, ...] = ()
+        if losses.found or conversation.request.unsaid:
+            found = _named(conversation.request, losses, conversation.client)
         if found and (not conversation.drop or not _NEVER_DROPPED.isdisjoint(found)):
             raise _uncarried(found, target.model)
         self.dropped = conversation.dropped + found
@@ -114,8 +116,6 @@ class Translated:
 
 def _named(request: Request, losses: Losses, client: ClientSide) -> tuple[str, ...]:
     """What is lost, by the client's own paths."""
-    if not losses.found and not request.unsaid:
-        return ()
     paths = [*request.unsaid, *(_path(loss, client) for loss in losses.found)]
     return tuple(dict.fromkeys(paths))
 
