@@ -65,7 +65,7 @@ def test_a_server_listens_on_this_machine_without_a_key(row: Provider) -> None:
         ("ollama", ("openai", "responses", "anthropic"), "authorization", False),
         ("lmstudio", ("openai", "responses", "anthropic"), "authorization", False),
         ("vllm", ("openai", "responses", "anthropic"), "authorization", True),
-        ("llama.cpp", ("openai", "responses", "anthropic"), "authorization", True),
+        ("llama.cpp", ("openai",), "authorization", True),
         ("sglang", ("openai", "responses", "anthropic"), "authorization", True),
         ("tgi", ("openai",), "authorization", False),
     ],
@@ -90,7 +90,8 @@ def test_a_row_holds_together(row: Provider) -> None:
     assert len(set(row.dialects)) == len(row.dialects) > 0
     assert row.paths.keys() | row.key_headers.keys() <= set(row.dialects)
     assert all(path.startswith("/") and not path.endswith("/") for path in row.paths.values())
-    assert not row.count_tokens or "anthropic" in row.dialects
+    assert not row.count_tokens or "anthropic" in row.dialects + row.also_speaks
+    assert not set(row.dialects) & set(row.also_speaks)
     assert set(re.findall(r"{(\w+)}", row.url + "".join(row.region_urls.values()))) <= {"region", "project"}
 
 

@@ -211,6 +211,20 @@ def test_servers_found_become_tiers_by_quality(cli, machine, tmp_path):
     assert cli("config", "check").code == 0
 
 
+def test_taking_the_demo_models_unasked_is_said(cli, machine, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x")
+    said = "No model server was found and --use names no provider, so the two bundled demo models are used.\n"
+    assert said in cli("init", "--yes", "--dry-run").err
+    assert said not in cli("init", "--yes", "--dry-run", "--use", "anthropic").err
+    machine(OLLAMA)
+    assert said not in cli("init", "--yes", "--dry-run").err
+
+
+def test_a_cost_nobody_knows_is_said(cli, tmp_path):
+    (tmp_path / "litellm.yaml").write_text("model_list: [{model_name: m, litellm_params: {model: cerebras/x}}]")
+    assert "Check: Cost unknown: no list price for x@cerebras." in cli("init", "--from", "litellm.yaml").err
+
+
 def test_a_key_is_used_only_if_somebody_names_its_provider(cli, monkeypatch, tmp_path):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret")
     ran = cli("init", "--yes")

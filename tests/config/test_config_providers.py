@@ -163,7 +163,7 @@ def test_how_a_deployment_proves_who_asks() -> None:
 
 
 def test_deviations_are_those_of_the_model() -> None:
-    assert deployed('name = "p"\napi = "lmstudio"').deviations is None
+    assert deployed('name = "p"\napi = "vertex"\nregion = "global"\nproject = "x"').deviations is None
     o3, old = deployed('name = "p"\napi = "openai"', "o3"), deployed('name = "p"\napi = "openai"', "gpt-4.1")
     assert o3.deviations is not None
     assert o3.deviations.provider == "p"

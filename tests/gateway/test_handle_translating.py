@@ -491,3 +491,49 @@ def test_tools_go_there_and_their_calls_come_back(gateway: Served, claude: Provi
     asked = json.loads(claude.received[-1].body)
     assert asked["tools"] == [{"name": "weather", "description": "Now", "input_schema": schema}]
     assert asked["tool_choice"] == {"type": "any"}
+
+
+# What a body or an answer may do to us
+
+
+def test_bytes_that_are_no_text_deep_in_a_body_are_the_clients_mistake(gateway: Served, claude: Provider) -> None:
+    parameters = b'{"type":"function","function":{"name":"t","parameters":{"type":"obje\x82t"}}}'
+    body = b'{"model":"sonnet","messages":[{"role":"user","content":"Hello"}],"tools":[%b]}' % parameters
+    answer = gateway.ask(body)
+    assert (answer.status, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_a_rate_limit_stays_one_if_the_next_provider_cannot_be_told(gateway: Served, mine: Provider) -> None:
+    mine.scripts["chat"] = error_answer(429, "slow down", retry_after="7")
+    answer = gateway.chat("falls-over", seed=7)
+    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    assert "slow down" in answer.json()["error"]["message"]
+    assert answer.headers["x-twintrack-model"] == "chat"
+    (row,) = gateway.entries(answer.id)
+    assert (row["state"], row["outcome"]) == ("released", "upstream_refused")
+    mine.scripts["chat"] = chat_answer("hello")
+
+
+def test_tokens_are_estimated_where_counting_fails(gateway: Served, claude: Provider) -> None:
+    claude.scripts["sonnet"] = error_answer(529)
+    answer = gateway.ask(question("sonnet"), "/v1/messages/count_tokens")
+    assert (answer.status, answer.headers["x-twintrack-estimated"]) == (200, "true")
+    assert gateway.entries(answer.id)[0]["outcome"] == "upstream_refused"
+
+
+def test_a_request_nobody_can_be_told_is_on_record(gateway: Served) -> None:
+    answer = gateway.chat("sonnet", seed=7)
+    (row,) = gateway.refusals(answer.id)
+    assert (row["status"], row["endpoint"]) == (400, "chat")
+
+
+def test_what_an_answer_that_cannot_be_said_used_is_booked(gateway: Served, mine: Provider) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "not json"}}
+    answer = json.loads(chat_answer("x").pieces[0])  # type: ignore[arg-type]
+    answer["choices"][0] |= {"message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    mine.scripts["chat"] = Script(pieces=(json.dumps(answer).encode(),))
+    said = gateway.ask(message("chat"), "/v1/messages")
+    assert said.status == 502
+    (row,) = gateway.entries(said.id)
+    assert (row["state"], row["outcome"], row["cost_nusd"]) == ("settled", "upstream_failed", cost_nusd(12, 7))
+    mine.scripts["chat"] = chat_answer("hello")

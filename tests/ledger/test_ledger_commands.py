@@ -69,7 +69,7 @@ def test_money_stands_with_enough_digits_and_savings_with_interval_and_coverage(
     assert "$0.00045" in row
     assert "$0.0020" in row
     assert "+$0.0017" in row
-    assert "(67%)" in row
+    assert "(of 67%)" in row
     assert total.split()[0] == "all"
     assert "Saved against the baseline: +$0.0017" in out
     assert "95 % interval +$0.00" in out

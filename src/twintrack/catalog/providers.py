@@ -38,7 +38,9 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     hosts: tuple[str, ...] = ()
     """Patterns of further hosts that are the provider's own: its key and its list prices hold there too."""
     dialects: tuple[DialectName, ...] = ("openai",)
-    """What it speaks itself; the best one to translate into comes first."""
+    """What it is asked in; the best one to translate into comes first."""
+    also_speaks: tuple[DialectName, ...] = ()
+    """What it speaks less well than a translation does: asked in only where a configuration says `dialects`."""
     paths: dict[DialectName, str] = {}
     """Base path of a dialect that is not below the path of `url`, on the same host."""
     key_env: str = ""
@@ -146,7 +148,7 @@ def _fault(row: Provider, rows: Mapping[str, Provider]) -> str:
         return "has neither url nor url_hint."
     for deviation in row.deviations:
         endpoint = deviation.endpoint
-        if _DIALECT_OF[endpoint] not in row.dialects:
+        if _DIALECT_OF[endpoint] not in row.dialects + row.also_speaks:
             return f"deviates at {endpoint}, but does not speak {_DIALECT_OF[endpoint]}."
         known = _MEMBERS.get(endpoint, frozenset())
         for path in _members(deviation):

@@ -158,6 +158,8 @@ def _asked(use: Sequence[str], output: Path, *, ask: bool) -> _Made:
                 "There is no model to serve",
                 fix="Start a model server, set a provider's key and name it with --use, or take the demo models.",
             )
+        if not ask:
+            say("No model server was found and --use names no provider, so the two bundled demo models are used.")
     # among the demo models quality alone would leave the smaller one nothing to do
     matters = "price" if demo else "quality"
     keep = question.word("What matters more where they conflict?", fresh.KEEP_QUALITY, matters)
@@ -170,7 +172,7 @@ def _asked(use: Sequence[str], output: Path, *, ask: bool) -> _Made:
         [each for wish in dict.fromkeys(wishes) for each in _spread(wish)],
         listen,
         demo=demo,
-        prices=prices.load(None, on=datetime.datetime.now(datetime.UTC).date()),
+        prices=_list_prices(),
     )
     choices = fresh.Choices(
         listen=listen,
@@ -185,6 +187,10 @@ def _asked(use: Sequence[str], output: Path, *, ask: bool) -> _Made:
         tiers=tiers_of(candidates),
     )
     return _checked(_new(choices, candidates), output)
+
+
+def _list_prices() -> prices.Prices:
+    return prices.load(None, on=datetime.datetime.now(datetime.UTC).date())
 
 
 def _spread(wish: str) -> list[str]:
@@ -291,7 +297,7 @@ def _translated(source: Path, output: Path) -> _Made:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{source} cannot be read", why=error.strerror or str(error)) from None
-    moved = move(data, str(source), World(os.environ, guessed_quality, MOST_DEPLOYMENTS))
+    moved = move(data, str(source), World(os.environ, guessed_quality, MOST_DEPLOYMENTS, _list_prices()))
     _say_remarks(moved)
     if not moved.draft.routes:
         raise ConfigError(f"No model of {source} could be carried, so nothing is written")

@@ -229,7 +229,7 @@ def _tokens(tokens: int, line: Line) -> str:
 def _saved(amount: str, savings: Savings | None) -> str:
     if savings is None:
         return "unknown"
-    return amount if savings.coverage >= 1 else f"{amount} ({savings.coverage:.0%})"
+    return amount if savings.coverage >= 1 else f"{amount} (of {savings.coverage:.0%})"
 
 
 def _quantiles(half_ms: float | None, most_ms: float | None) -> str:

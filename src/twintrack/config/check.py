@@ -14,6 +14,7 @@ from twintrack.config.effective import (
     Endpoint,
     Model,
     Report,
+    authorisation,
     deployment_name,
     endpoint,
     is_loopback,
@@ -133,7 +134,9 @@ class _Check:
         self._names(("providers",), (provider.name for provider in providers))
         for number, provider in enumerate(providers):
             base: Path = ("providers", number)
-            if provider.key:
+            if provider.key and authorisation(provider) == "google-oauth":
+                self._account((*base, "key"), provider.key)
+            elif provider.key:
                 self._reference((*base, "key"), provider.key)
             if provider.region and not _REGION.fullmatch(provider.region):
                 what = f"is {provider.region[:100]!r}, which is no region"
@@ -152,6 +155,14 @@ class _Check:
                 if trouble:
                     fix = 'Set it, or name another variable: key = "env:NAME".'
                     self._report((*base, "key"), f"is missing: {trouble}", fix)
+
+    def _account(self, path: Path, key: str) -> None:
+        """A service account's file is not one word, as secrets that travel in a header are."""
+        if not secrets.is_reference(key) or not key.startswith("file:"):
+            fix = 'Write file:PATH; or auth = "key" if this is an access token that something else renews.'
+            self._report(path, "is no reference to a service account's file", fix)
+        else:
+            self._readable(path, key.removeprefix("file:"))
 
     def _engine(self, path: Path, engine: str) -> None:
         if engine.endswith(".gguf"):

@@ -150,7 +150,7 @@ def address(url: str) -> Address | None:
 
 def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
     """The provider as it will be asked, or None after reporting why it cannot be."""
-    api = provider.api or ("llama.cpp" if provider.engine else provider.name)
+    api = _api(provider)
     row = providers.find(api)
     if row is None:
         _report_unknown_api(provider, report)
@@ -183,6 +183,7 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
         return None
     dialects = _dialects(provider, row, at_home)
     headers = {dialect: row.key_header_of(dialect) for dialect in dialects}
+    auth = authorisation(provider)
     return Endpoint(
         name=provider.name,
         api=api,
@@ -193,10 +194,10 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
         address=where,
         base_paths={dialect: path for dialect, path in row.paths.items() if dialect in dialects and at_home},
         key_headers={dialect: header for dialect, header in headers.items() if header != "authorization"},
-        auth=provider.auth or row.auth,
-        count_tokens=row.count_tokens and "anthropic" in dialects,
+        auth=auth,
+        count_tokens=row.count_tokens and ("anthropic" in dialects or (row.kind == "local" and not provider.dialects)),
         deviations=row.deviations,
-        key=provider.key or (f"env:{row.key_env}" if at_home and row.key_env else ""),
+        key=provider.key or (f"env:{row.key_env}" if at_home and row.key_env and auth == "key" else ""),
         zone=zone,
         region=provider.region or (row.region if at_home else ""),
         at_home=at_home,
@@ -205,6 +206,16 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
         simulated=provider.simulated,
         engine=provider.engine,
     )
+
+
+def authorisation(provider: settings.Provider) -> Auth:
+    """How it knows who asks."""
+    row = providers.find(_api(provider))
+    return provider.auth or (row.auth if row is not None else "key")
+
+
+def _api(provider: settings.Provider) -> str:
+    return provider.api or ("llama.cpp" if provider.engine else provider.name)
 
 
 def _home(provider: settings.Provider, row: providers.Provider, report: Report) -> str | None:

@@ -73,7 +73,7 @@ def headline(books: Books) -> list[str]:
         idle = f" Engines that waited for one cost {usd(books.idle_nusd)}." if books.idle_nusd else ""
         return [f"No request was finished {books.when}.{idle}"]
     asked = f"{many(line.requests, 'request')} {books.when}"
-    if line.cost_nusd is None:
+    if line.cost_nusd is None or (line.cost_unknown and not line.cost_nusd):  # a failure's nothing is no sum
         return [f"{asked}; what they cost is unknown."]
     idle = ", idle engines included" if books.idle_nusd else ""
     sentences = [f"{asked} cost {usd(line.cost_nusd + books.idle_nusd)}{idle}."]

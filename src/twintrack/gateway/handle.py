@@ -10,6 +10,7 @@ Rules are elsewhere: who may see it and who is good enough in `policy`, what byt
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -31,7 +32,7 @@ from twintrack.wire.count_tokens import counted
 from twintrack.wire.dialect import Asked, Endpoint, Stream, decode
 from twintrack.wire.http1 import Headers, ResponseHead
 from twintrack.wire.limits import MARKS, carried
-from twintrack.wire.passage import Conversation, Passage, Straight
+from twintrack.wire.passage import Conversation, Passage, Straight, Untranslatable
 from twintrack.wire.pipe import Pipe
 from twintrack.wire.prompt import NO_LABELS, Labels
 from twintrack.wire.refusal import fits, reworded
@@ -128,8 +129,8 @@ class Exchange:
         self._key = key
         self.request_id = gateway.next_id()
         self._labels: Labels = NO_LABELS
-        self._conversation: Conversation | None = None
-        """The request as other dialects need it, once one was needed."""
+        self._conversation: Conversation | BadRequest | None = None
+        """The request as other dialects need it, once one was needed; or why it cannot be read."""
         self._failure: TwintrackError | None = None
         """Why the last attempt did not do."""
         self._attempt = -1
@@ -183,7 +184,6 @@ class Exchange:
             )
         if self._asked.stream:
             self._comment_at = gateway.now + self._serving.snapshot.deadlines.keepalive_after_s
-        gateway.exchanges.add(self)
         self._send()
 
     def _counted(self) -> bool:
@@ -192,9 +192,12 @@ class Exchange:
         if self._endpoint.name in self._serving.upstreams[target.index].straight:
             return False
         self._over = True
+        self._estimate()
+        return True
+
+    def _estimate(self) -> None:
         headers = b"content-type: application/json\r\nx-twintrack-estimated: true\r\n" + self._id_headers()
         self._client.answer(200, headers, counted(counted_tokens(self._asked)))
-        return True
 
     def _refuse(self, refused: Refused) -> None:
         """Nobody may answer. What was understood of the request stays on record."""
@@ -219,16 +222,21 @@ class Exchange:
     def _reject(self, error: TwintrackError) -> None:
         """Nobody was asked."""
         self._over = True
+        self._gateway.exchanges.discard(self)
         self._gateway.count_refusal(error)
         self._fail_client(error)
 
     # ------------------------------------------------------------------- send
 
-    def _send(self, fresh: bool = False) -> None:
-        """Dispatch to the deployment at `_position`; the record is in the journal before a byte is on its way."""
+    def _send(self, fresh: bool = False) -> bool:
+        """Dispatch to the deployment at `_position`; the record is in the journal before a byte is on its way.
+
+        One that cannot be told what the client said is passed over. False: nobody else could be asked, and what the
+        last one said still stands.
+        """
         gateway, serving, decision = self._gateway, self._serving, self._decision
         admitted = decision.order[self._position]
-        target = self._target = admitted.deployment
+        target = admitted.deployment
         self._attempt += 1
         signals, endpoint, route = self._signals, self._endpoint, self._route
         upstream = serving.upstreams[target.index]
@@ -272,17 +280,21 @@ class Exchange:
             self._attempt -= 1
             if self._position + 1 < len(decision.order):
                 self._position += 1
-                self._send()
-                return
-            gateway.count_refusal(error)
-            self._finish()
-            self._fail_client(self._failure or error)
-            return
+                return self._send()
+            if self._failure is None:
+                self._refuse(Refused(error, route, signals))
+            return False
         except TwintrackError as error:
             gateway.count_refusal(error)
             self._finish()
             self._fail_client(error)
-            return
+            return True
+        except Exception as error:  # noqa: BLE001 - a fault of ours: whoever asked is told, and nobody waits for nothing
+            print(f"twintrack: request {self.request_id}: {type(error).__name__}: {error}"[:400], file=sys.stderr)
+            self._attempt -= 1
+            self._reject(TwintrackError("The gateway could not write this request", why="it met a fault of its own"))
+            return True
+        self._target = target
         self._passage = passage
         self._dropped = dropped
         self._pulse = serving.load[target.index]
@@ -294,14 +306,25 @@ class Exchange:
         self._answer_bytes = 0
         self._first_byte = False
         self.deadline = gateway.now + serving.snapshot.deadlines.first_byte_s
+        gateway.exchanges.add(self)
         gateway.pool.send(admitted, call, self, self._attempt, fresh=fresh)
+        return True
 
     def _translated(self, upstream: Upstream) -> Passage:
         """The way to a provider of another dialect; the client's request is read for it once."""
-        if self._conversation is None:
-            client = client_side(self._endpoint.name)
-            self._conversation = Conversation(client, self._body, self._drops, self.request_id)
-        return upstream.translated(self._conversation)
+        conversation = self._conversation
+        if conversation is None:
+            if self._endpoint.name == "count_tokens":
+                raise Unavailable("This provider does not count tokens")
+            try:
+                conversation = Conversation(client_side(self._endpoint.name), self._body, self._drops, self.request_id)
+            except BadRequest as error:
+                self._conversation = error  # the next provider need not read it again
+                raise
+            self._conversation = conversation
+        elif isinstance(conversation, BadRequest):
+            raise conversation
+        return upstream.translated(conversation)
 
     @property
     def _drops(self) -> bool:
@@ -321,9 +344,9 @@ class Exchange:
         if self._position + 1 < min(MOST_DEPLOYMENTS, len(self._decision.order)):
             self._position += 1
             self._failure = error
-            self._gateway.failovers += 1
-            self._send()
-            return True
+            if self._send():
+                self._gateway.failovers += 1
+                return True
         return False
 
     # ------------------------------------------------ answer: what a provider says
@@ -361,6 +384,8 @@ class Exchange:
         elif stream.content:
             if self._pipe is not None:
                 self._answer_bytes += self._pipe.empty()
+            elif self._answer_bytes > self._most_bytes():  # a translated answer is kept to its end
+                raise UpstreamError("The provider's answer is too large")
             passing = stream.feed(data)
             if passing:
                 self._client.write(passing)
@@ -417,6 +442,9 @@ class Exchange:
     def _whole(self) -> None:
         try:
             body, usage = self._passage.answer(bytes(self._whole_answer))
+        except Untranslatable as error:
+            self._failed(error, usage=error.usage)
+            return
         except UpstreamError as error:
             self._failed(error)
             return
@@ -449,22 +477,22 @@ class Exchange:
         content_type = response.headers.get(b"content-type", b"application/json")
         self._client.answer(status, self._answer_headers(content_type), body)
 
-    def _failed(self, error: UpstreamError, *, blame: bool = True) -> None:
+    def _failed(self, error: UpstreamError, *, blame: bool = True, usage: Usage | None = None) -> None:
         """The attempt broke. Before content another deployment may be asked; behind it the client is told.
 
-        `blame`: it says something about the provider's health.
+        `blame`: it says something about the provider's health. `usage`: what a whole answer reported all the same.
         """
         connection = self._connection
         late = isinstance(error, UpstreamTimeout)
         # Nothing was sent, or the provider closed a kept-alive connection just as we wrote: certainly not charged.
         stale = connection is not None and connection.served > 0 and not connection.received and not late
         stream = self._stream
-        charged = False
         if stream is not None:
             self._close(stream)
-            charged = stream.usage().output_tokens is not None
+            usage = stream.usage()
+        charged = usage is not None and usage.output_tokens is not None
         state: State = "released" if connection is None or stale else "settled" if charged else "unknown"
-        self._settle(state, "upstream_timeout" if late else "upstream_failed", error.what)
+        self._settle(state, "upstream_timeout" if late else "upstream_failed", error.what, usage)
         if connection is not None:
             connection.abort()
         if blame and not stale:
@@ -613,6 +641,9 @@ class Exchange:
         if self._opened:
             inside = self._stream is not None and self._stream.inside
             self._client.cut((b"\n\n" if inside else b"") + self._endpoint.error_event(error, self.request_id))
+            return
+        if self._endpoint.name == "count_tokens" and error.status >= 500 and self._attempt >= 0:
+            self._estimate()
             return
         headers = b"content-type: application/json\r\n" + self._id_headers()
         if isinstance(error, ProviderRefused) and self._response is not None:

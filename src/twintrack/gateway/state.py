@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Protocol
@@ -48,13 +48,20 @@ class Book(Protocol):
 class Serving:
     """A snapshot with its policy and its upstreams, ready for the request path."""
 
-    def __init__(self, snapshot: Snapshot, pulses: dict[str, Pulse], secret: Callable[[str], str | None]) -> None:
-        """`secret` resolves a reference; `pulses` gains what it lacks."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        pulses: dict[str, Pulse],
+        secret: Callable[[str], str | None],
+        before: Serving | None = None,
+    ) -> None:
+        """`secret` resolves a reference; `pulses` gains what it lacks; `before` was served until now."""
         self.snapshot = snapshot
         self.policy = Policy(snapshot)
-        self._authorisers: dict[str, Authoriser] = {}
-        """By provider."""
-        self.upstreams = tuple(self._upstream(each, secret) for each in snapshot.deployments)
+        self._authorisers: dict[tuple[str, ...], Authoriser] = {}
+        """By what they are made from."""
+        earlier = before._authorisers if before is not None else {}
+        self.upstreams = tuple(self._upstream(each, secret, earlier) for each in snapshot.deployments)
         self.load = [pulses.setdefault(each.name, Pulse(each.name)) for each in snapshot.deployments]
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
@@ -71,13 +78,19 @@ class Serving:
         }
         self.may_use = lru_cache(4096)(self._may_use)
 
-    def _upstream(self, deployment: Deployment, secret: Callable[[str], str | None]) -> Upstream:
+    def _upstream(
+        self, deployment: Deployment, secret: Callable[[str], str | None], earlier: Mapping[tuple[str, ...], Authoriser]
+    ) -> Upstream:
         if deployment.auth == "key":
             return upstream(deployment, secret(deployment.key) if deployment.key else None, __version__)
-        if deployment.provider not in self._authorisers:
-            made = self._authorisers[deployment.provider] = authoriser(deployment)
+        source = (deployment.auth, deployment.host, deployment.region, deployment.key)
+        made = self._authorisers.get(source)
+        if made is None:
+            made = self._authorisers[source] = authoriser(deployment)
+            if source in earlier:
+                made.take_over(earlier[source])  # to fetch takes a moment
             made.start()
-        return upstream(deployment, None, __version__, self._authorisers[deployment.provider])
+        return upstream(deployment, None, __version__, made)
 
     def answer_head(self, deployment: int, endpoint: Endpoint) -> bytes:
         """The header lines of an answer by a deployment: a format that takes content type and, twice, our id."""
@@ -175,7 +188,7 @@ class GatewayState:
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve `snapshot` from now on; what is running ends as it began."""
-        serving = Serving(snapshot, self.pulses, self._secret)
+        serving = Serving(snapshot, self.pulses, self._secret, self.serving)
         self.journal.names(serving.record_names(self.worker))
         before, self.serving = self.serving, serving
         before.close()

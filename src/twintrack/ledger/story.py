@@ -191,7 +191,7 @@ def _bill(attempts: list[Attempt]) -> Iterator[str]:
     if len(ended) > 1:
         yield f"Together they cost {'an unknown amount' if total is None else usd(total)}."
     name = attempts[0].baseline
-    if not name:
+    if not name or not attempts[0].route:
         return
     baselines = [attempt.baseline_nusd for attempt in ended if attempt.baseline_nusd is not None]
     if not baselines:

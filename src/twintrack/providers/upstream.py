@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from twintrack.config.snapshot import Deployment, DialectName
+from twintrack.errors import Unavailable
 from twintrack.providers.auth import Authoriser
 from twintrack.wire.canonical.request import Target
 from twintrack.wire.deviations import Adapter, Deviations, Renames, adapter
@@ -94,7 +95,13 @@ class Upstream:
         assert self.authoriser is not None
         line, host, _ = head.split(b"\r\n", 2)
         method, path, _ = line.split(b" ")
-        return self.authoriser.headers(method, path, host.removeprefix(b"host: "), body)
+        try:
+            return self.authoriser.headers(method, path, host.removeprefix(b"host: "), body)
+        except Unavailable as error:
+            # Why may name files, roles and accounts; that stands on stderr, for whoever runs the gateway.
+            waiting = "being fetched" in error.why
+            why = "they are being fetched" if waiting else "they could not be fetched"
+            raise Unavailable(error.what, why=why, fix=error.fix) from None
 
 
 _ANTHROPIC_VERSION = b"anthropic-version: 2023-06-01\r\n"
@@ -108,8 +115,9 @@ def bracketed(host: str) -> str:
 def upstream(deployment: Deployment, key: str | None, version: str, authoriser: Authoriser | None = None) -> Upstream:
     """Precompute everything of a deployment's requests that does not depend on the request."""
     spoken = {name for dialect in deployment.dialects for name in SPOKEN[dialect]}
-    if not deployment.count_tokens:
-        spoken.discard("count_tokens")
+    spoken.discard("count_tokens")
+    if deployment.count_tokens:
+        spoken.add("count_tokens")
     translates_to = PROVIDER_ENDPOINT[deployment.dialects[0]]
     asked = sorted(spoken | {translates_to})
     for name in TRANSLATED:

@@ -24,6 +24,7 @@ from twintrack.wire.chat import ENDPOINT as CHAT
 from twintrack.wire.dialect import Endpoint
 from twintrack.wire.endpoints import ENDPOINTS
 from twintrack.wire.http1 import Headers, RequestHead
+from twintrack.wire.messages import ENDPOINT as MESSAGES
 
 _JSON = b"content-type: application/json\r\n"
 _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
@@ -123,14 +124,17 @@ class Api:
         self.gateway.count_refusal(error)
         endpoint = _BY_PATH.get(head.target.partition(b"?")[0]) if head is not None else None
         request_id = self.gateway.next_id()
-        headers = _JSON + (endpoint or CHAT).id_lines % (request_id.encode(), request_id.encode())
+        takes = b"allow: GET\r\n" if endpoint is None else b"allow: POST\r\n"
+        if endpoint is None:
+            endpoint = MESSAGES if head is not None and b"anthropic-version" in head.headers else CHAT
+        headers = _JSON + endpoint.id_lines % (request_id.encode(), request_id.encode())
         if error.status == 401:
             headers += b"www-authenticate: Bearer\r\n"
         elif error.status == 405:
-            headers += b"allow: POST\r\n" if endpoint is not None else b"allow: GET\r\n"
+            headers += takes
         elif error.status == 503:
             headers += b"retry-after: 1\r\n"
-        connection.answer(error.status, headers, (endpoint or CHAT).error_body(error, request_id))
+        connection.answer(error.status, headers, endpoint.error_body(error, request_id))
 
     # ---- who asks
 
@@ -212,8 +216,25 @@ def _is_local(connection: ClientConnection, head: RequestHead) -> bool:
     return connection.peer in _LOOPBACK and not any(name in head.headers for name in _PROXIED)
 
 
+_NOT_SERVED = {
+    "/v1/images": "Twintrack asks no model for images.",
+    "/v1/audio": "Twintrack asks no model for speech.",
+    "/v1/files": "Twintrack keeps no files.",
+    "/v1/batches": "Twintrack keeps no batches.",
+    "/v1/messages/batches": "Twintrack keeps no batches.",
+    "/v1/responses/": "Twintrack keeps no responses: ask the provider that does.",
+    "/v1/completions": "Send the prompt as a message to /v1/chat/completions.",
+    "/v1/moderations": "Twintrack does not moderate.",
+    "/v1/realtime": "Twintrack serves HTTP only.",
+}
+"""What clients of the known APIs may ask for, by how the path begins."""
+
+
 def _unknown(path: bytes) -> NotFound:
     text = path.decode("latin-1")
+    for begin, fix in _NOT_SERVED.items():
+        if text.startswith(begin):
+            return NotFound(f"There is nothing at {text[:80]}", fix=fix)
     known = [endpoint.path for endpoint in ENDPOINTS] + ["/v1/models", "/healthz", "/readyz", "/metrics"]
     close = nearest(text, known, 1)
     return NotFound(f"There is nothing at {text[:80]}", fix=f"Did you mean {close[0]}?" if close else "")

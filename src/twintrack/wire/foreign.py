@@ -11,6 +11,8 @@ import re
 
 import msgspec
 
+from twintrack.wire.dialect import UNREADABLE
+
 _MARKED = re.compile(rb'"(?:signature|data)"[ \t\r\n]*:[ \t\r\n]*"[^"#\\]{0,256}#')
 _BODY = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -24,13 +26,20 @@ class _Head(msgspec.Struct):
 
 
 _HEAD = msgspec.json.Decoder(_Head)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 def without_foreign_thinking(body: bytes) -> bytes:
-    """`body`, a messages request, without such blocks; the same bytes if there are none."""
+    """`body`, a messages request, without such blocks; the same bytes if there are none, or if they cannot be read: the
+    provider judges them."""
     if _MARKED.search(body) is None:
         return body
+    try:
+        return _without(body)
+    except UNREADABLE:
+        return body
+
+
+def _without(body: bytes) -> bytes:
     members = _BODY.decode(body)
     messages = _MESSAGES.decode(members["messages"])
     kept = []
@@ -56,7 +65,7 @@ def without_foreign_thinking(body: bytes) -> bytes:
 def _is_foreign(block: msgspec.Raw) -> bool:
     try:
         head = _HEAD.decode(block)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     if head.type == "thinking":
         return "#" in head.signature

@@ -12,7 +12,7 @@ from twintrack.wire.canonical.answer import Reader, Reply, Sink
 from twintrack.wire.canonical.losses import Loss, Losses
 from twintrack.wire.canonical.request import Request, Target
 from twintrack.wire.canonical.sides import ClientSide, ProviderSide
-from twintrack.wire.dialect import KEPT_ELSEWHERE, Asked, Endpoint, Stream
+from twintrack.wire.dialect import KEPT_ELSEWHERE, UNREADABLE, Asked, Endpoint, Stream
 from twintrack.wire.usage import Usage
 
 _LONGEST_EVENT = 16_777_216
@@ -21,6 +21,15 @@ _HELD_BYTES = 8_388_608
 """What a provider may send before its first content; some repeat the whole request."""
 _MOST_NAMED = 8
 _NEVER_DROPPED = frozenset(KEPT_ELSEWHERE)
+
+
+class Untranslatable(UpstreamError):
+    """A provider's answer was read but cannot be said in the client's dialect."""
+
+    def __init__(self, what: str, usage: Usage, *, why: str = "", fix: str = "") -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.usage = usage
+        """What it took: the provider counts it all the same."""
 
 
 class Passage(Protocol):
@@ -40,7 +49,7 @@ class Passage(Protocol):
     def open_stream(self, asked: Asked) -> Stream: ...
 
     def answer(self, body: bytes) -> tuple[bytes, Usage]:
-        """The client's answer from the provider's. Raises UpstreamError."""
+        """The client's answer from the provider's. Raises UpstreamError; Untranslatable if its usage is known."""
         ...
 
 
@@ -107,8 +116,16 @@ class Translated:
         return TranslatedStream(sink, self._provider.read_stream)
 
     def answer(self, body: bytes) -> tuple[bytes, Usage]:
-        answer = self._provider.read_answer(body)
-        return self._conversation.client.write_answer(answer, self._reply()), answer.usage
+        try:
+            answer = self._provider.read_answer(body)
+        except UNREADABLE as error:
+            raise UpstreamError("The provider's answer cannot be read", why=str(error)) from None
+        try:
+            return self._conversation.client.write_answer(answer, self._reply()), answer.usage
+        except UpstreamError as error:
+            raise Untranslatable(error.what, answer.usage, why=error.why, fix=error.fix) from None
+        except (*UNREADABLE, UnicodeEncodeError) as error:
+            raise Untranslatable("The provider's answer cannot be read", answer.usage, why=str(error)) from None
 
     def _reply(self) -> Reply:
         return Reply(self._conversation.request, self._conversation.request_id, int(time.time()))
@@ -149,7 +166,8 @@ class TranslatedStream:
     def __init__(self, sink: Sink, reader: Callable[[Sink], Reader]) -> None:
         self._sink = sink
         self._reader = reader(sink)
-        self._rest = b""
+        self._rest = bytearray()
+        """The start of an event whose end has not come."""
         self._held_bytes = 0
         self.content = False
         self.finished = False
@@ -180,14 +198,20 @@ class TranslatedStream:
 
     def _feed(self, data: bytes) -> None:
         reader = self._reader
-        events, self._rest = sse.split(self._rest + data)
-        for event in events:
-            payload = sse.payload(event)
-            if payload:
-                self.pieces += 1
-                reader.see(payload)
-                if reader.failure:
-                    break
+        rest = self._rest
+        # A long event comes in many pieces: only what is new is searched for its end.
+        ended = sse.ends(bytes(rest[-sse.PART_OF_END :]) + data)
+        rest += data
+        if ended:
+            events, left = sse.split(bytes(rest))
+            self._rest = bytearray(left)
+            for event in events:
+                payload = sse.payload(event)
+                if payload:
+                    self.pieces += 1
+                    reader.see(payload)
+                    if reader.failure:
+                        break
         if len(self._rest) > _LONGEST_EVENT:
             raise UpstreamError(f"The provider sent an event of more than {_LONGEST_EVENT} bytes")
 

@@ -24,7 +24,8 @@ from twintrack.errors import PromptTooLong, ProviderRefused
 from twintrack.wire.dialect import UNREADABLE
 
 _LONGEST = 2000
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_HEAD_BYTES = 4096
+"""Of a page, where its title is looked for."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -193,8 +194,16 @@ def _plain(body: bytes) -> str:
     text = body[: 8 * _LONGEST].decode("utf-8", "replace")
     if text.lstrip()[:1] != "<":
         return text
-    title = _TITLE.search(text)
-    return "The answer is a page: " + (html.unescape(title[1]) if title else "without a title")
+    title = _title(body[:_HEAD_BYTES])
+    return "The answer is a page: " + ("without a title" if title is None else html.unescape(title))
+
+
+def _title(head: bytes) -> str | None:
+    small = head.lower()
+    tag = small.find(b"<title")
+    start = small.find(b">", tag) + 1 if tag >= 0 else 0
+    end = small.find(b"</title>", start) if start else -1
+    return head[start:end].decode("utf-8", "replace") if end >= 0 else None
 
 
 def _paragraph(text: str) -> str:

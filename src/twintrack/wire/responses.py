@@ -188,8 +188,9 @@ def _text_of(item: Item, content: str, seen: set[str]) -> str:
         return output
     if isinstance(output, (list, dict)):
         for part in output if isinstance(output, list) else (output,):
-            if isinstance(part, dict) and part.get("type") in _MODALITY_OF_PART:
-                seen.add(_MODALITY_OF_PART[part["type"]])
+            kind = part.get("type") if isinstance(part, dict) else None
+            if isinstance(kind, str) and kind in _MODALITY_OF_PART:
+                seen.add(_MODALITY_OF_PART[kind])
     parts = [output, item.arguments, item.input, item.summary, item.action, item.actions, item.operation, item.code]
     parts += [item.queries, item.results, item.outputs]
     if item.type != "image_generation_call":

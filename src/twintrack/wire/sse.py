@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 _END = re.compile(rb"\n\r\n|\n[\n\r]|\r\r\n?")
 """An end of line and a blank one, whichever way each is written."""
+PART_OF_END = 2
+"""So many bytes may be the start of an end whose last byte has not come."""
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
@@ -17,6 +19,11 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
         events.append(data[at : match.end()])
         at = match.end()
     return events, data[at:]
+
+
+def ends(data: bytes) -> bool:
+    """Whether an event ends in it."""
+    return _END.search(data) is not None
 
 
 def payload(event: bytes) -> bytes:

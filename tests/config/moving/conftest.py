@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from twintrack.catalog import prices
 from twintrack.config.load import parse
 from twintrack.config.locate import Path as Where
 from twintrack.config.moving.move import move
@@ -17,6 +19,7 @@ from twintrack.config.settings import Settings
 from twintrack.config.source import spell
 
 DATA = Path(__file__).parent / "data"
+PRICES = prices.load(None, on=datetime.date(2026, 11, 20))
 
 
 def guess(name: str) -> tuple[float, str]:
@@ -25,7 +28,7 @@ def guess(name: str) -> tuple[float, str]:
 
 def moved(text: str | bytes, name: str = "litellm.yaml", **environ: str) -> Moved:
     data = text if isinstance(text, bytes) else dedent(text).encode()
-    return move(data, name, World(environ, guess, attempts=2))
+    return move(data, name, World(environ, guess, 2, PRICES))
 
 
 def settings(result: Moved) -> Settings:

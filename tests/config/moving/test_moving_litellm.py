@@ -245,6 +245,19 @@ def test_a_secret_never_takes_the_variable_of_another():
     assert [each.key for each in settings(result).providers] == ["", "env:OPENAI_API_KEY_2", "env:OPENAI_API_KEY_3"]
 
 
+def test_the_key_that_is_named_keeps_the_plain_name_of_its_provider():
+    result = moved(
+        """\
+        model_list:
+          - {model_name: a, litellm_params: {model: openai/gpt-4o, api_key: sk-one}}
+          - {model_name: a, litellm_params: {model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY}}
+        """
+    )
+    found = settings(result)
+    assert {each.name: each.key for each in found.providers} == {"openai": "", "openai-2": "env:OPENAI_API_KEY_2"}
+    assert found.routes["a"].tiers[0].deployments == ("gpt-4o@openai-2", "gpt-4o@openai")
+
+
 def test_placeholders_are_no_keys_where_none_may_be_needed():
     result = moved(one("{model: hosted_vllm/x, api_base: 'http://10.0.0.1:8000/v1', api_key: none}"))
     assert result.variables == ()
@@ -277,9 +290,22 @@ def test_credentials_are_followed():
 def test_a_model_the_catalogue_does_not_know_gets_facts_that_say_they_are_assumed():
     result = moved(one("{model: openai/gpt-99-preview}"))
     found = settings(result).deployments[0]
-    assert (found.model, found.facts.tools, found.facts.modalities) == ("gpt-99-preview", True, ("text", "image"))
+    assert (found.model, found.facts.tools, found.facts.modalities) == ("gpt-99-preview", True, ("text",))
     assert "inputs and tools: assumed" in result.text
     assert "gpt-99-preview@openai" in result.to_check[0]
+    assert "text as the only input, and that they can call tools" in result.to_check[0]
+
+
+@pytest.mark.parametrize(
+    ("info", "marked"),
+    [
+        ("supports_vision: true", "; tools: assumed"),
+        ("supports_function_calling: false", "; inputs: assumed"),
+        ("supports_vision: true, supports_function_calling: true", "a guess\n"),
+    ],
+)
+def test_only_what_nobody_said_is_marked_as_assumed(info, marked):
+    assert marked in moved(one("{model: openai/gpt-99-preview}", f"    model_info: {{{info}}}\n")).text
 
 
 def test_azure_s_own_names_are_looked_up_by_base_model_then_by_the_group():
@@ -330,6 +356,115 @@ def test_what_twintrack_does_not_serve_is_listed(mode):
     result = moved(one("{model: openai/some-model}", f"    model_info: {{mode: {mode}}}\n"))
     assert result.draft.routes == []
     assert f"not '{mode}'" in said(result)["$.model_list[0].model_name"][2]
+
+
+@pytest.mark.parametrize(
+    ("model", "does"),
+    [
+        ("openai/dall-e-3", "makes images"),
+        ("dall-e-3", "makes images"),
+        ("openai/gpt-image-1", "makes images"),
+        ("gemini/imagen-4.0-generate-001", "makes images"),
+        ("gemini/gemini-2.5-flash-image", "makes images"),
+        ("together_ai/black-forest-labs/FLUX.1-schnell", "makes images"),
+        ("cohere/rerank-english-v3.0", "ranks documents"),
+        ("hosted_vllm/BAAI/bge-reranker-v2-m3, api_base: 'http://10.0.0.1/v1'", "ranks documents"),
+        ("openai/whisper-1", "writes down speech"),
+        ("openai/gpt-4o-transcribe", "writes down speech"),
+        ("openai/tts-1", "makes sound"),
+        ("openai/gpt-4o-mini-tts", "makes sound"),
+        ("openai/omni-moderation-latest", "judges texts"),
+        ("openai/gpt-4o-realtime-preview", "talks in real time"),
+        ("gemini/veo-3.0-generate-001", "makes videos"),
+        ("openai/sora-2", "makes videos"),
+        ("deepgram/nova-2", "serves speech"),
+    ],
+)
+def test_what_does_not_chat_by_its_name_is_listed_and_no_fallback(model, does):
+    text = one(f"{{model: {model}, api_key: sk-x}}") + (
+        "  - {model_name: n, litellm_params: {model: openai/gpt-4o}}\nrouter_settings: {fallbacks: [{n: [m]}]}\n"
+    )
+    result = moved(text)
+    routes = settings(result).routes
+    assert [(name, len(route.tiers)) for name, route in routes.items()] == [("n", 1)]
+    assert f"t {does}" in said(result)["$.model_list[0].model_name"][2]
+    assert [each.name for each in result.variables] == ["OPENAI_API_KEY"]  # its secret is not asked for
+
+
+def test_azure_s_own_names_tell_by_base_model_or_by_the_group_what_does_not_chat():
+    params = "{model: azure/mine, api_base: 'https://r.openai.azure.com', api_key: k}"
+    assert moved(one(params, "    model_info: {base_model: azure/dall-e-3}\n")).draft.routes == []
+    assert moved(one(params).replace("name: m", "name: whisper-1")).draft.routes == []
+    assert deployment(params, "    model_info: {base_model: azure/gpt-4o}\n").model == "gpt-4o"
+
+
+def test_who_says_that_it_chats_is_believed():
+    assert not deployment("{model: openai/flux-coder}", "    model_info: {mode: chat}\n").facts.embeddings
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["openai/text-embedding-ada-002", "cohere/embed-english-v3.0", "ollama/nomic-embed-text", "openai/voyage-3-large",
+     "hosted_vllm/BAAI/bge-large-en-v1.5, api_base: 'http://10.0.0.1/v1'", "together_ai/intfloat/multilingual-e5-large",
+     "openai/gte-large"],
+)  # fmt: skip
+def test_embedding_models_are_known_by_their_names(model):
+    assert deployment(f"{{model: {model}}}").facts.embeddings is True
+
+
+# ---- what to check
+
+
+def checks(text: str, about: str) -> list[str]:
+    return [each for each in moved(text).to_check if about in each]
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ("{model: ollama/qwen3:8b, api_base: 'http://localhost:11434'}", True),
+        ("{model: hosted_vllm/Qwen/Qwen3-8B, api_base: 'http://10.0.0.1:8000/v1'}", True),
+        ("{model: openai/Qwen/Qwen3-8B, api_base: 'http://127.0.0.1:8000/v1'}", True),
+        ("{model: openai/Qwen/Qwen3-8B, api_base: 'https://llm.example.com/v1'}", True),
+        ("{model: openai/Qwen/Qwen3-8B, api_base: 'https://api.deepinfra.com/v1/openai'}", False),
+        ("{model: hosted_vllm/nobody/knows, api_base: 'http://10.0.0.1:8000/v1'}", False),
+        ("{model: openai/gpt-4o}", False),
+    ],
+)
+def test_a_window_of_the_catalogue_is_to_be_checked_where_a_server_has_its_own(params, told):
+    found = checks(one(params), "The window of")
+    assert bool(found) is told
+    assert all("`context_tokens` in `facts`" in each for each in found)
+    assert checks(one(params, "    model_info: {max_input_tokens: 8192}\n"), "The window of") == []
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ("{model: perplexity/sonar}", False),
+        ("{model: openai/sonar, api_base: 'https://api.perplexity.ai'}", False),
+        ("{model: openai/k2, api_base: 'https://api.moonshot.ai/v1'}", False),
+        ("{model: openai/x, api_base: 'https://api.groq.com/other/v1'}", False),
+        ("{model: openai/x, api_base: 'https://llm.example.com/v1'}", True),
+    ],
+)
+def test_only_addresses_that_may_be_the_user_s_own_are_asked_about(params, told):
+    result = moved(one(params))
+    assert bool(checks(one(params), "Who sees the data")) is told
+    assert ("say own if the machine is yours" in result.text) is told
+    assert settings(result).providers[0].zone == "third_party"
+
+
+def test_a_price_nobody_knows_is_said():
+    azure = "model: azure/mine, api_base: 'https://r.openai.azure.com', api_key: k"
+    info = "    model_info: {base_model: azure/gpt-4o}\n"
+    (told,) = checks(one(f"{{{azure}}}", info), "Cost unknown")
+    assert "no list price for gpt-4o@r.openai.azure.com. Add price = {" in told
+    costs = "input_cost_per_token: 3e-6, output_cost_per_token: 15e-6"
+    assert checks(one(f"{{{azure}, {costs}}}", info), "Cost unknown") == []
+    assert deployment(f"{{{azure}, {costs}}}", info).price.input_usd_per_mtok == 3
+    assert checks(one("{model: openai/gpt-4o}"), "Cost unknown") == []
+    assert checks(one("{model: openai/gpt-99-preview}"), "Cost unknown") != []
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_why_an_answer_ended(reason: str, finish: str):
     ],
 )
 def test_a_failed_model_is_no_answer(reason: str):
-    with pytest.raises(UpstreamError, match=f"{reason}: it broke"):
+    with pytest.raises(UpstreamError, match=f"{reason}.$"):
         read({"text": "Half"}, reason=reason, candidate={"finishMessage": "it broke"})
 
 
@@ -210,7 +210,7 @@ def said(part: bytes) -> bytes:
         (said(b'{"functionCall":{}}'), "not of generateContent"),
         (said(b'{"functionCall":{"name":"f","willContinue":true}}'), "in pieces"),
         (said(b'{"inlineData":{"data":"QUJD"}}'), "only text"),
-        (b'{"error":{"code":429,"message":"Slow down","status":"RESOURCE_EXHAUSTED"}}', "EXHAUSTED: Slow down"),
+        (b'{"error":{"code":429,"message":"Slow down","status":"RESOURCE_EXHAUSTED"}}', "EXHAUSTED"),
         (b'{"candidates":[{"finishReason":"STOP"}],"modelVersion":"\xff"}', "not of generateContent"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not of generateContent"),
     ],

@@ -193,7 +193,7 @@ def test_an_error_is_no_end_either() -> None:
         FINISH,
         END,
     )
-    assert (reader.failure, reader.finished) == ("overloaded_error: Overloaded", False)
+    assert (reader.failure, reader.finished) == ("error event (overloaded_error)", False)
     assert ("end",) not in told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twintrack.config.moving import write
@@ -93,6 +93,15 @@ class Draft:
         new = Provider(free, api, fields, comments or {})
         self.providers.append(new)
         return new
+
+    def trade_names(self, one: Provider, two: Provider) -> None:
+        """Each gets the other's name, unless a deployment would then be called as another is."""
+        names = {one.name: two.name, two.name: one.name}
+        called = [replace(each, provider=names.get(each.provider, each.provider)).called for each in self.deployments]
+        if len(set(called)) == len(called):
+            one.name, two.name = two.name, one.name
+            for each in self.deployments:
+                each.provider = names.get(each.provider, each.provider)
 
     def deployment(self, new: Deployment) -> Deployment:
         """The one that says the same, else `new` under a name nobody has."""

@@ -7,16 +7,18 @@ from decimal import Decimal
 import msgspec
 
 from twintrack.catalog import providers
+from twintrack.catalog.prices import Prices
 from twintrack.config import settings
 from twintrack.config.moving.account import Account
 from twintrack.config.moving.document import Document, Node
-from twintrack.config.moving.draft import Draft, Key
+from twintrack.config.moving.draft import Deployment, Draft, Key, Provider
 from twintrack.config.moving.litellm_models import Models
 from twintrack.config.moving.litellm_routes import Routes
 from twintrack.config.moving.moved import Moved, World
-from twintrack.config.moving.upstream import UNSAID_ZONE
+from twintrack.config.moving.upstream import UNSAID_ZONE, own_window, priced
 from twintrack.config.moving.variables import Variables
 from twintrack.config.moving.words import words
+from twintrack.config.moving.write import Value
 
 SECTIONS = ("model_list", "litellm_settings", "router_settings", "general_settings")
 """A mapping with one of them is LiteLLM's."""
@@ -42,13 +44,31 @@ def translate(document: Document, world: World) -> Moved:
     models.environment = _section(root, "environment_variables")
     if "model_list" in root:
         models.add(root["model_list"])
+    _name_by_reference(draft, variables)
     _settings(root, draft, routes, account)
     routes.write()
     _master_key(root, draft, variables, account)
     account.close()
-    return Moved(
-        document.name, draft, account.remarks, account.summary, account.carried, variables.used, tuple(_to_check(draft))
-    )
+    to_check = tuple(_to_check(draft, world.prices))
+    return Moved(document.name, draft, account.remarks, account.summary, account.carried, variables.used, to_check)
+
+
+def _name_by_reference(draft: Draft, variables: Variables) -> None:
+    """Of two keys for one provider the one the old file names keeps the plain name, whichever came first."""
+    for secret in draft.providers:
+        alike = [
+            each
+            for each in draft.providers
+            if each.name.startswith(f"{secret.name}-")
+            and (each.api, _keyless(each)) == (secret.api, _keyless(secret))
+            and not variables.made(each.fields.get("key"))
+        ]
+        if alike and variables.made(secret.fields.get("key")):
+            draft.trade_names(secret, min(alike, key=lambda each: "key" in each.fields))
+
+
+def _keyless(provider: Provider) -> dict[str, Value]:
+    return {word: each for word, each in provider.fields.items() if word != "key"}
 
 
 def _section(root: dict[str, Node], name: str) -> dict[str, Node]:
@@ -115,7 +135,7 @@ def _master_key(root: dict[str, Node], draft: Draft, variables: Variables, accou
     variables.use(secret.reference)
 
 
-def _to_check(draft: Draft) -> list[str]:
+def _to_check(draft: Draft, prices: Prices | None) -> list[str]:
     places = [each.name for each in draft.providers if each.comments.get("zone") == UNSAID_ZONE]
     told = []
     if places:
@@ -136,7 +156,22 @@ def _to_check(draft: Draft) -> list[str]:
     assumed = [each.called for each in draft.deployments if "assumed" in each.comments.get("facts", "")]
     if assumed:
         told.append(
-            f"What {', '.join(assumed)} can take in and how good they are was assumed: the catalogue does not know "
-            "them. Their `facts` say what."
+            f"The catalogue does not know {', '.join(assumed)}. What their `facts` mark as assumed was not said: text "
+            "as the only input, and that they can call tools. How good they are is a guess."
+        )
+    at = {each.name: each for each in draft.providers}
+    windows = [each.called for each in draft.deployments if own_window(each, at[each.provider])]
+    if windows:
+        told.append(
+            f"The window of {', '.join(windows)} is the model's, from the catalogue. The server's own may be smaller: "
+            "say it as `context_tokens` in `facts` (docs/own-gpu.md tells more)."
+        )
+    unknown: list[Deployment] = []
+    if prices is not None:
+        unknown = [each for each in draft.deployments if not priced(each, at[each.provider], prices)]
+    if unknown:
+        told.append(
+            f"Cost unknown: no list price for {', '.join(each.called for each in unknown)}. Add price = "
+            "{ input_usd_per_mtok = …, output_usd_per_mtok = … }, or { per_hour_usd = … } for a machine of yours."
         )
     return told

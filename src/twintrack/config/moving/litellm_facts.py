@@ -61,10 +61,10 @@ def facts(
     comment = ""
     if which.known is None:
         quality, how = guess(upstream)
-        inputs_known = inputs is not None or embeddings
-        comment = f"quality: {how}" + ("" if inputs_known else "; inputs and tools: assumed")
-        inputs = inputs or (["text"] if embeddings else ["text", "image"])
-        tools = True if tools is None and not embeddings else tools
+        unsaid = [] if embeddings else [word for word, said in (("inputs", inputs), ("tools", tools)) if said is None]
+        comment = f"quality: {how}" + (f"; {' and '.join(unsaid)}: assumed" if unsaid else "")
+        inputs = inputs or ["text"]
+        tools = True if "tools" in unsaid else tools
         found["quality"] = quality
     if inputs is not None:
         found["modalities"] = inputs

@@ -78,6 +78,8 @@ class Models:
         name, prefix, rest = prefix_of(entry, wanted, self._words)
         upstream, region = stripped(rest, prefix)
         at = place_of(entry, name, prefix, region)
+        if not mode and "*" not in upstream:
+            mode = self._mode_by_name(entry, group, upstream, at, prefix)
         reference = key_of(entry, at, prefix, self._variables, self._world.environ)
         entry.take(named, "routes")
         entry.take(wanting, "deployments.upstream_model")
@@ -96,8 +98,6 @@ class Models:
     def _one(self, entry: Entry, group: str, upstream: str, at: Place, prefix: Prefix, mode: str) -> None:
         which = self._identity(entry, group, upstream, at, prefix)
         embeddings = mode == _EMBEDDING or bool(which.known and which.known.embeddings)
-        if not mode and which.known is None and "embed" in upstream.lower():
-            embeddings = True
         fields: dict[str, Value] = {}
         comments: dict[str, str] = {}
         if upstream != default_upstream(which, at):
@@ -127,6 +127,20 @@ class Models:
             self.ids[name] = member
         if prefix.changed:
             entry.say(entry.params["model"], "changed", prefix.changed)
+
+    def _mode_by_name(self, entry: Entry, group: str, upstream: str, at: Place, prefix: Prefix) -> str:
+        """Raises NotCarried: its name tells that it neither chats nor embeds."""
+        if self._identity(entry, group, upstream, at, prefix).known is not None:
+            return ""
+        base = entry.text(entry.info.get("base_model")) or ""
+        names = [base] if base else [upstream, group] if prefix.named == "group" else [upstream]
+        does = next(filter(None, map(self._words.does, names)), "")
+        if does and does != "embeddings":
+            raise NotCarried(
+                f"By its name it {does}, and Twintrack serves chat and embeddings: let clients ask it without "
+                "Twintrack. If it chats all the same, write mode: chat into its model_info and run this again."
+            )
+        return _EMBEDDING if does else ""
 
     def _identity(self, entry: Entry, group: str, upstream: str, at: Place, prefix: Prefix) -> Identity:
         """Which model it is: base_model knows best, then what the provider calls it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from twintrack.catalog.prices import Prices
 from twintrack.config.locate import Path
 from twintrack.config.moving import write
 from twintrack.config.moving.account import Remark, grouped
@@ -20,6 +21,8 @@ class World:
     guess: Guess
     attempts: int
     """How many deployments a request is sent to at most."""
+    prices: Prices | None = None
+    """Today's list prices; without them nothing is said of what has none."""
 
 
 @dataclass(frozen=True)

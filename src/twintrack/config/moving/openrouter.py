@@ -131,7 +131,7 @@ class _Request:
             fields["upstream_model"] = name
         if which.known is None:
             quality, how = self._world.guess(name)
-            fields["facts"] = {"modalities": ["text", "image"], "tools": True, "quality": quality}
+            fields["facts"] = {"modalities": ["text"], "tools": True, "quality": quality}
             comments["facts"] = f"quality: {how}; inputs and tools: assumed"
         return self._draft.deployment(Deployment("", provider.name, which.model, fields, comments))
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
 from urllib.parse import urlsplit
 
 import msgspec
 
 from twintrack.catalog import models, providers
+from twintrack.catalog.prices import Prices
 from twintrack.config import effective, settings
 from twintrack.config.locate import Path
-from twintrack.config.moving.draft import plain_name
-from twintrack.config.moving.words import Prefix
+from twintrack.config.moving.draft import Deployment, Provider, plain_name
+from twintrack.config.moving.words import Prefix, words
 from twintrack.config.moving.write import Value
 from twintrack.config.source import Problem
 
@@ -85,7 +89,7 @@ def _checked(found: Place) -> Place | str:
             return f"{_said(problems[0])}" if problems else "Twintrack cannot ask it."
         own = _loopback(str(found.fields.get("url", "")))
         found.fields["zone"] = "own" if own else "third_party"
-        if not own:
+        if not own and not managed_host(urlsplit(str(found.fields.get("url", ""))).hostname or ""):
             found.comments["zone"] = UNSAID_ZONE
     return "Twintrack cannot ask it."
 
@@ -106,6 +110,25 @@ def _address(url: str, path: str) -> str:
 
 def _loopback(url: str) -> bool:
     return effective.is_loopback(urlsplit(url).hostname or "")
+
+
+def managed_host(host: str) -> bool:
+    """Whether it is known to belong to a managed provider, so to none of the user's machines."""
+    return any(fnmatchcase(host, pattern) for pattern in _managed_hosts())
+
+
+@cache
+def _managed_hosts() -> frozenset[str]:
+    """Patterns."""
+
+    def found() -> Iterator[str]:
+        for row in providers.providers().values():
+            if row.kind == "managed":
+                yield from row.hosts
+                for url in (row.url, *row.region_urls.values()):
+                    yield urlsplit(re.sub(r"\{[a-z]+\}", "*", url)).hostname or ""
+
+    return frozenset((*found(), *words("litellm").hosts)) - {""}
 
 
 HOW_TO_ADD = (
@@ -177,3 +200,35 @@ def fits(deployment: settings.Deployment, place: Place) -> str:
     if at is not None:
         effective.model(deployment, at, report)
     return _said(problems[0]) if problems else ""
+
+
+def priced(deployment: Deployment, provider: Provider, prices: Prices) -> bool:
+    """Whether its cost will be known: it says a price, or its provider's list has one."""
+    if "price" in deployment.fields:
+        return True
+    said = msgspec.convert({"name": provider.name, "api": provider.api} | provider.fields, settings.Provider)
+    upstream = str(deployment.fields.get("upstream_model", ""))
+    which = settings.Deployment(
+        model=deployment.model,
+        provider=provider.name,
+        upstream_model=upstream,
+        facts=settings.Facts(modalities=("text",)),  # a model nobody knows must say something
+    )
+    at = effective.endpoint(said, effective.ignore)
+    model = effective.model(which, at, effective.ignore) if at is not None else None
+    if at is None or model is None or not at.at_home:
+        return False
+    return prices.find(at.prices_of, model.upstream_model) is not None
+
+
+def own_window(deployment: Deployment, provider: Provider) -> bool:
+    """Whether its server may have been started with a smaller window than the one the catalogue tells."""
+    facts = deployment.fields.get("facts")
+    said = isinstance(facts, Mapping) and "context_tokens" in facts
+    if said or models.find(deployment.model) is None:
+        return False
+    row = providers.find(provider.api)
+    url = str(provider.fields.get("url", ""))
+    if row is None or row.name == "litellm" or managed_host(urlsplit(url).hostname or ""):
+        return False
+    return row.kind == "local" or provider.comments.get("zone") == UNSAID_ZONE or _loopback(url)

@@ -66,6 +66,10 @@ class Variables:
         self._known.setdefault(name, Variable(name, line, purpose))
         return f"env:{name}"
 
+    def made(self, reference: object) -> bool:
+        """Whether it stands for a secret the old file holds."""
+        return isinstance(reference, str) and reference.removeprefix("env:") in self._of_secret.values()
+
     def use(self, reference: str) -> None:
         """What was written needs it."""
         name = reference.removeprefix("env:")

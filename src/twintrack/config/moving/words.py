@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from fnmatch import fnmatchcase
 from functools import cache
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -32,6 +33,11 @@ class Bare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str
 
 
+class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    like: tuple[str, ...]
+    does: str
+
+
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str
     why: str
@@ -44,6 +50,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advice: tuple[_Row, ...]
     prefixes: tuple[Prefix, ...] = ()
     bare: tuple[Bare, ...] = ()
+    named: tuple[Named, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 class Words:
@@ -52,6 +60,10 @@ class Words:
         self.prefixes = list(dict.fromkeys(name for row in file.prefixes for name in row.name))
         self._prefixes = file.prefixes
         self._bare = file.bare
+        self._named = file.named
+        urls = (urlsplit(row.url).hostname for row in file.prefixes if row.url)
+        self.hosts = (*file.hosts, *(host for host in urls if host))
+        """Of managed providers, as patterns."""
 
     def prefix(self, name: str, model: str) -> Prefix | None:
         """What a prefix means before this model; None: nobody knows it."""
@@ -61,6 +73,16 @@ class Words:
     def bare(self, model: str) -> str:
         """The prefix of a model that stands there without one; empty if its name does not tell."""
         return next((row.prefix for row in self._bare if model.startswith(row.starts)), "")
+
+    def does(self, model: str) -> str:
+        """embeddings, or what it does instead of chat, as its name tells; empty if it does not."""
+        parts = model.lower().rpartition("/")[2].split(".")
+        tails = [".".join(parts[number:]) for number in range(len(parts))]
+        return next((row.does for row in self._named if any(_fits(tails, each) for each in row.like)), "")
+
+
+def _fits(names: list[str], pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 @cache

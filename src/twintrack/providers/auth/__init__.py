@@ -25,6 +25,11 @@ class Authoriser(Protocol):
         """
         ...
 
+    def take_over(self, before: Authoriser) -> None:
+        """Use what `before`, of the same provider, has until there is something of its own. To be called before
+        `start`."""
+        ...
+
     def start(self) -> None:
         """Begin to fetch. Once more does nothing."""
         ...

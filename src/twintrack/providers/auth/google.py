@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from twintrack.errors import MissingExtra, Unavailable
+from twintrack.providers.auth import Authoriser
 from twintrack.providers.auth.renewal import Fetched, Renewal
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -52,6 +53,10 @@ class Google:
 
     def headers(self, method: bytes, path: bytes, host: bytes, body: bytes) -> bytes:
         return self._tokens.current().lines
+
+    def take_over(self, before: Authoriser) -> None:
+        if isinstance(before, Google):
+            self._tokens.take_over(before._tokens)
 
     def start(self) -> None:
         self._tokens.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -69,6 +70,9 @@ class Renewal(Generic[T]):
     def trouble(self) -> str:
         return self._trouble
 
+    def take_over(self, before: Renewal[T]) -> None:
+        self._fetched = before._fetched
+
     def start(self) -> None:
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._run, name=f"renew {self._name}", daemon=True)
@@ -90,8 +94,9 @@ class Renewal(Generic[T]):
             if self._clock() >= due:
                 try:
                     fetched = self._fetch()
-                except TwintrackError as error:
-                    self._trouble = str(error)
+                except Exception as error:  # noqa: BLE001 - whatever a library raises, the thread goes on
+                    self._trouble = str(error) if isinstance(error, TwintrackError) else type(error).__name__
+                    print(f"twintrack: {self._name}: {self._trouble}"[:1000], file=sys.stderr)
                     due = self._clock() + retry_s
                     retry_s = min(retry_s * 2, _LAST_RETRY_S)
                 else:

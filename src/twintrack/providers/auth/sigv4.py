@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from twintrack.errors import ConfigError, MissingExtra, Unavailable
+from twintrack.providers.auth import Authoriser
 from twintrack.providers.auth.renewal import Fetched, Renewal
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
@@ -128,6 +129,10 @@ class SigV4:
                 key = hmac.digest(key, part.encode(), "sha256")
             self._signing = (day, secret, key)
         return key
+
+    def take_over(self, before: Authoriser) -> None:
+        if isinstance(before, SigV4):
+            self._keys.take_over(before._keys)
 
     def start(self) -> None:
         self._keys.start()

@@ -13,14 +13,21 @@ from twintrack.errors import BadRequest
 from twintrack.wire.dialect import UNREADABLE
 
 T = TypeVar("T")
+_LONGEST_NAME = 200
+"""Of a path or a client's own word in a message; a member's name may be as long as the body."""
 
 
 def strictly(type_: Callable[..., T], body: bytes, drop: bool) -> tuple[T, tuple[str, ...]]:
     """`body` as a `type_`, whose structs all forbid unknown fields, and the paths of what was left out.
 
     Raises:
-        BadRequest: an unknown member (without `drop`), a value of the wrong type, or no JSON.
+        BadRequest: an unknown member (without `drop`), a value of the wrong type, no JSON or not UTF-8.
     """
+    if isinstance(body, bytes) and not body.isascii():  # a msgspec.Raw is a part of what was checked
+        try:
+            body.decode()  # decoding skips over what is read later, or never
+        except UnicodeDecodeError as error:
+            raise BadRequest("The body is not UTF-8", why=f"byte {error.start} begins no character") from None
     try:
         return _decoder(type_).decode(body), ()
     except msgspec.ValidationError as error:
@@ -38,6 +45,8 @@ def strictly(type_: Callable[..., T], body: bytes, drop: bool) -> tuple[T, tuple
         return _decoder(type_).decode(msgspec.json.encode(kept)), tuple(dropped)
     except msgspec.ValidationError as error:
         raise refused(error) from None
+    except UNREADABLE as error:
+        raise BadRequest("The body is not JSON", why=str(error)) from None
 
 
 def refused(error: msgspec.ValidationError) -> BadRequest:
@@ -45,13 +54,18 @@ def refused(error: msgspec.ValidationError) -> BadRequest:
     where = where.rstrip("`") or "$"
     unknown = what.removeprefix("Object contains unknown field `")
     if unknown != what:
-        path = f"{where}.{unknown.rstrip('`')}"
+        path = _cut(f"{where}.{unknown.rstrip('`')}")
         return BadRequest(
             f"{path} is not known, so it cannot be carried to a provider of another dialect",
             fix="Leave it out, or send x-twintrack-drop-unsupported: true to have such members left out.",
             param=path,
         )
-    return BadRequest(f"{where}: {what}", param=where)
+    where = _cut(where)
+    return BadRequest(f"{where}: {_cut(what)}", param=where)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME] + "..."
 
 
 @functools.cache

@@ -66,6 +66,8 @@ class ChatReader:
         self._last: _OpenCall | None = None
 
     def see(self, payload: bytes) -> None:
+        if self._ended:
+            return  # nothing follows an end
         if payload == b"[DONE]":
             self._end()
             return
@@ -76,8 +78,8 @@ class ChatReader:
         choices = chunk.choices
         if choices:
             for choice in choices:
-                if choice.index:
-                    continue  # one answer is asked for
+                if choice.index or self.finished:
+                    continue  # one answer is asked for, and behind its finish only the usage comes
                 delta = choice.delta
                 if delta is not None:
                     content = delta.content
@@ -90,7 +92,7 @@ class ChatReader:
                         self._see_delta(delta, choice)
                     if delta.tool_calls is not None or delta.annotations is not None:
                         self._see_more(delta)
-                if choice.finish_reason and not self.finished:
+                if choice.finish_reason:
                     self._finish(choice.finish_reason)
             if choices[0].usage is not None:
                 self._see_usage(chunk)

@@ -99,7 +99,7 @@ def read_choice(asked: shapes.ChatRequest, tools: tuple[Tool, ...]) -> ToolChoic
         if asked.tool_choice is not None:
             raise BadRequest("$.function_call: cannot stand beside tool_choice", param="$.function_call")
         if isinstance(asked.function_call, shapes.Named):
-            return _named(asked.function_call.name, "$.function_call.name", tools)
+            return _named(asked.function_call.name, "$.function_call.name", _names(tools))
         return _mode(asked.function_call, "$.function_call", tools)
     choice = asked.tool_choice
     if choice is None:
@@ -107,18 +107,19 @@ def read_choice(asked: shapes.ChatRequest, tools: tuple[Tool, ...]) -> ToolChoic
     if isinstance(choice, str):
         return _mode(choice, "$.tool_choice", tools)
     if isinstance(choice, shapes.ChosenFunction):
-        return _named(choice.function.name, "$.tool_choice.function.name", tools)
+        return _named(choice.function.name, "$.tool_choice.function.name", _names(tools))
     if isinstance(choice, shapes.ChosenCustom):
-        return _named(choice.custom.name, "$.tool_choice.custom.name", tools)
+        return _named(choice.custom.name, "$.tool_choice.custom.name", _names(tools))
     allowed = choice.allowed_tools
     path = "$.tool_choice.allowed_tools.tools"
     if not allowed.tools:
         raise BadRequest(f"{path}: needs at least one", param=path)
     names: list[str] = []
+    offered = _names(tools)
     for at, each in enumerate(allowed.tools):
         word = "function" if isinstance(each, shapes.ChosenFunction) else "custom"
         name = each.function.name if isinstance(each, shapes.ChosenFunction) else each.custom.name
-        names.append(_named(name, f"{path}[{at}].{word}.name", tools).name)
+        names.append(_named(name, f"{path}[{at}].{word}.name", offered).name)
     return ToolChoice(allowed.mode, allowed=tuple(names))
 
 
@@ -132,7 +133,11 @@ def _mode(mode: str, path: str, tools: tuple[Tool, ...]) -> ToolChoice | None:
     return ToolChoice("required")
 
 
-def _named(name: str, path: str, tools: tuple[Tool, ...]) -> ToolChoice:
-    if not any(tool.name == name for tool in tools):
+def _names(tools: tuple[Tool, ...]) -> set[str]:
+    return {tool.name for tool in tools}
+
+
+def _named(name: str, path: str, offered: set[str]) -> ToolChoice:
+    if name not in offered:
         raise BadRequest(f"{path}: no tool of this request is called {name[:80]!r}", param=path)
     return ToolChoice("named", name)

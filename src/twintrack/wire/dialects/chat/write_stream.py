@@ -38,6 +38,7 @@ class ChatSink:
         "_functions",
         "_head",
         "_inputs",
+        "_last",
         "_out",
         "_part_begin",
         "_refused",
@@ -58,7 +59,9 @@ class ChatSink:
     def __init__(self, reply: Reply) -> None:
         request = reply.request
         self._reply = reply
-        self._out = b""
+        self._out: list[bytes] = []
+        self._last: bytes | None = None
+        """What was left to take at the end: anything told behind it is not written."""
         self._role_due = True
         self._refused = False
         self._finished = False
@@ -109,7 +112,7 @@ class ChatSink:
         if logprobs:
             self._write_probable(piece, logprobs)
         elif piece:
-            self._out += b"%b%b%b" % (self._text_head, _encode(piece), self._tail)
+            self._out.append(b"%b%b%b" % (self._text_head, _encode(piece), self._tail))
 
     def thinking(self, piece: str) -> None:
         if not self._shows or not piece:
@@ -117,7 +120,7 @@ class ChatSink:
         if self._role_due:
             self._write_role(b"null")
         self._thoughts.append(piece)
-        self._out += b"%b%b%b" % (self._thinking_head, _encode(piece), self._tail)
+        self._out.append(b"%b%b%b" % (self._thinking_head, _encode(piece), self._tail))
 
     def signature(self, signature: str) -> None:
         text = "".join(self._thoughts)
@@ -190,41 +193,55 @@ class ChatSink:
         word = finish_word(reason, self._refused)
         if self._functions and word == "tool_calls" and len(self._argued) == 1:
             word = "function_call"
-        self._out += b'%b{"index":0,"delta":{},"logprobs":null,"finish_reason":"%b%b' % (
-            self._head,
-            word.encode(),
-            self._finish_tail,
+        self._out.append(
+            b'%b{"index":0,"delta":{},"logprobs":null,"finish_reason":"%b%b'
+            % (
+                self._head,
+                word.encode(),
+                self._finish_tail,
+            )
         )
 
     def end(self) -> None:
+        if self._last is not None:
+            return
         if self._reply.request.stream_usage:
             usage = as_openai(self._usage)
             if usage is not None:
-                self._out += b'%b],"usage":%b}\n\n' % (self._head, _encode(usage))
-        self._out += b"data: [DONE]\n\n"
+                self._out.append(b'%b],"usage":%b}\n\n' % (self._head, _encode(usage)))
+        self._out.append(b"data: [DONE]\n\n")
+        self._last = b"".join(self._out)
 
     def take(self) -> bytes:
+        if self._last is not None:
+            last, self._last = self._last, b""
+            return last
         out = self._out
-        self._out = b""
-        return out
+        if len(out) == 1:
+            return out.pop()
+        self._out = []
+        return b"".join(out)
 
     def _write_role(self, content: bytes) -> None:
         self._role_due = False
-        self._out += b'%b{"index":0,"delta":{"role":"assistant","content":%b,"refusal":null%b' % (
-            self._head,
-            content,
-            self._tail,
+        self._out.append(
+            b'%b{"index":0,"delta":{"role":"assistant","content":%b,"refusal":null%b'
+            % (
+                self._head,
+                content,
+                self._tail,
+            )
         )
 
     def _delta(self, delta: Mapping[str, Any]) -> None:
         if self._role_due:
             self._write_role(b"null")
-        self._out += b'%b{"index":0,"delta":%b%b' % (self._head, _encode(delta), self._tail[1:])
+        self._out.append(b'%b{"index":0,"delta":%b%b' % (self._head, _encode(delta), self._tail[1:]))
 
     def _write_probable(self, piece: str, logprobs: tuple[Logprob, ...]) -> None:
         said = {"content": [logprob(each) for each in logprobs], "refusal": None}
         tail = self._tail.replace(b'"logprobs":null', b'"logprobs":%b' % _encode(said), 1)
-        self._out += b"%b%b%b" % (self._text_head, _encode(piece), tail)
+        self._out.append(b"%b%b%b" % (self._text_head, _encode(piece), tail))
 
     def _write_block(self, thinking: Thinking) -> None:
         if not self._shows:
@@ -245,9 +262,12 @@ class ChatSink:
         if self._functions and call == 0:
             self._delta({"function_call": {"arguments": piece}})
             return
-        self._out += b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]%b' % (
-            self._head,
-            self._index(call),
-            _encode(piece),
-            self._tail,
+        self._out.append(
+            b'%b{"index":0,"delta":{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]%b'
+            % (
+                self._head,
+                self._index(call),
+                _encode(piece),
+                self._tail,
+            )
         )

@@ -164,15 +164,13 @@ def finish_of(reason: str) -> Finish | None:
 
 
 def reason(candidate: Candidate) -> str:
-    return (
-        f"{candidate.finish_reason}: {candidate.finish_message}"
-        if candidate.finish_message
-        else (candidate.finish_reason or "")
-    )
+    """Its word only: the message beside it may hold the prompt."""
+    return (candidate.finish_reason or "")[:60]
 
 
 def failure(error: Failure) -> str:
-    return ": ".join(each for each in (error.status, error.message) if each) or "error event"
+    """An error in few words: its status. Its message may hold the prompt."""
+    return f"error event ({error.status[:60]})" if error.status else "error event"
 
 
 def blocked(feedback: PromptFeedback | None) -> bool:
@@ -188,8 +186,8 @@ def call_id(called: Called, response_id: str, call: int) -> str:
     """Models before 3.5 name no id; results need one to refer to."""
     if called.id:
         return called.id
-    seed = response_id or f"{called.name} {bytes(called.args).decode()}"
-    return f"call_{hashlib.sha256(seed.encode()).hexdigest()[:20]}_{call}"
+    seed = response_id.encode() or b"%b %b" % (called.name.encode(), bytes(called.args))
+    return f"call_{hashlib.sha256(seed).hexdigest()[:20]}_{call}"
 
 
 def arguments(called: Called) -> str:
@@ -201,7 +199,10 @@ def arguments(called: Called) -> str:
         return "{}"
     if not args.startswith(b"{"):
         raise UpstreamError("The arguments of a tool call are no object")
-    return msgspec.json.format(args, indent=-1).decode()
+    try:
+        return msgspec.json.format(args, indent=-1).decode()
+    except UNREADABLE as error:
+        raise UpstreamError("The arguments of a tool call cannot be read", why=str(error)) from None
 
 
 def refuse_media(inline: object, file: object) -> None:

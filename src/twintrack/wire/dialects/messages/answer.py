@@ -134,7 +134,7 @@ def read_answer(body: bytes) -> Answer:
 def _tier(body: bytes) -> str:
     try:
         usage = _SERVED.decode(body).usage
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return ""
     return "" if usage is None or usage.service_tier is None else usage.service_tier
 

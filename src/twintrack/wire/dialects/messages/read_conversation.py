@@ -30,6 +30,7 @@ class Conversation:
     __slots__ = (
         "_called_at",
         "_calls",
+        "_longer",
         "_results",
         "_results_at",
         "_users",
@@ -52,6 +53,8 @@ class Conversation:
         self._users: list[Turn] = []
         """Since the last turn of another role."""
         self._was_assistant = False
+        self._longer: dict[int, list[Part]] = {}
+        """All parts of the turns, by their place, that several messages made."""
 
     def read(self, messages: list[shapes.AnyMessage]) -> tuple[Turn, ...]:
         if not messages:
@@ -75,6 +78,8 @@ class Conversation:
                 self._read_system(message, at, at < last_user)
         self._was_assistant = False
         self._flush_users()
+        for place, parts in self._longer.items():
+            self.turns[place] = Turn("assistant", tuple(parts), self.turns[place].at)
         return tuple(self.turns)
 
     def _flush_users(self) -> None:
@@ -156,8 +161,10 @@ class Conversation:
         if not parts:
             return
         if self._was_assistant and self.turns and self.turns[-1].role == "assistant":
-            before = self.turns[-1]
-            self.turns[-1] = Turn("assistant", (*before.parts, *parts), before.at)
+            place = len(self.turns) - 1
+            if place not in self._longer:
+                self._longer[place] = list(self.turns[place].parts)
+            self._longer[place] += parts
         else:
             self.turns.append(Turn("assistant", tuple(parts), at))
 

@@ -47,7 +47,6 @@ class _Started(msgspec.Struct, gc=False):
 
 class _Error(msgspec.Struct, gc=False):
     type: str | None = None
-    message: str | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -108,8 +107,13 @@ class MessagesReader:
         self._said: AnthropicUsage | Odd = None
 
     def see(self, payload: bytes) -> None:
+        if self._ended:
+            return  # nothing follows an end
         try:
             event = _EVENT(payload)
+            if self._finish:
+                self._see_behind(event, payload)
+                return
             if event.type == "content_block_delta":
                 delta = event.delta
                 if delta is not None:
@@ -173,9 +177,17 @@ class MessagesReader:
                 self._say(merged(self._said, event.usage))
             if event.delta is not None:
                 self._stop(event.delta)
-        elif kind == "message_stop":
-            self._end()
         elif kind == "error":
+            self.failure = _failure(payload)
+
+    def _see_behind(self, event: _Event, payload: bytes) -> None:
+        """An event after the stop_reason: no content comes any more."""
+        if event.type == "message_delta":
+            if event.usage is not None:
+                self._say(merged(self._said, event.usage))
+        elif event.type == "message_stop":
+            self._end()
+        elif event.type == "error":
             self.failure = _failure(payload)
 
     def _start_block(self, block: _Block, index: int) -> None:
@@ -217,12 +229,13 @@ class MessagesReader:
         if delta.stop_reason:
             self.content = True
             self._begin(None)
+            for index in tuple(self._calls):
+                self._stop_block(index)
             self._finish = delta.stop_reason
             self._sink.finish(finish_of(delta.stop_reason, self._called > 0), delta.stop_sequence or "")
 
     def _end(self) -> None:
-        """An end without a reason is none."""
-        if not self._finish or self.failure or self._ended:
+        if self.failure:
             return
         self._ended = self.finished = self.content = True
         self._sink.usage(self.usage)
@@ -234,10 +247,11 @@ class MessagesReader:
 
 
 def _failure(payload: bytes) -> str:
+    """The error's type. Its message may hold the prompt."""
     try:
         error = _FAILED.decode(payload).error
     except UNREADABLE:
         return "error event"
-    if isinstance(error, _Error):
-        return ": ".join(each for each in (error.type, error.message) if each)[:300] or "error event"
-    return (error or "error event")[:300]
+    if isinstance(error, _Error) and error.type:
+        return f"error event ({error.type[:60]})"
+    return "error event"

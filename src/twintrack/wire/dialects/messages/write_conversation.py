@@ -28,7 +28,7 @@ _BEGINNING = "(The conversation begins.)"
 class Written:
     """Messages in the making. Roles must alternate, so what follows in one role joins the message before it."""
 
-    __slots__ = ("_losses", "_marks", "_model", "_waiting", "messages", "system")
+    __slots__ = ("_losses", "_making", "_marks", "_model", "_waiting", "messages", "system")
 
     def __init__(self, model: Model, marks: Marks, losses: Losses) -> None:
         self._model = model
@@ -36,6 +36,8 @@ class Written:
         self._losses = losses
         self.system: list[shapes.Text] = []
         self.messages: list[shapes.AnyMessage] = []
+        self._making: list[tuple[shapes.User | shapes.Assistant, list[shapes.AnyBlock], list[shapes.AnyBlock]]] = []
+        """Messages that get their content at the end: results of tools, and whatever else."""
         self._waiting: list[tuple[Turn, list[shapes.Text]]] = []
         """System messages; they may stand only between a user's message and the answer to it."""
 
@@ -55,6 +57,8 @@ class Written:
             else:
                 self._user(turn)
         self._place_waiting()
+        for message, results, blocks in self._making:
+            message.content = _content(results + blocks)
         if not self.messages and self.system:
             # Instructions alone are a question, too, but at least one message is required.
             self.messages.append(shapes.User(_content(list(self.system))))
@@ -92,12 +96,11 @@ class Written:
             return
         last = self.messages[-1] if self.messages else None
         if isinstance(last, shapes.User):
-            before = _blocks(last.content)
-            # Results come first, whatever was said meanwhile.
-            at = next((i for i, block in enumerate(before) if not isinstance(block, shapes.ToolResult)), len(before))
-            last.content = [*before[:at], *results, *before[at:], *blocks]
+            _, earlier, said = self._making[-1]
+            earlier += results  # they come first, whatever was said meanwhile
+            said += blocks
         else:
-            self.messages.append(shapes.User(_content([*results, *blocks])))
+            self._begin(shapes.User([]), results, blocks)
 
     def _medium(self, part: Part, at: int) -> shapes.Image | shapes.Document | None:
         if isinstance(part, Image):
@@ -160,11 +163,20 @@ class Written:
         self._place_waiting()
         last = self.messages[-1] if self.messages else None
         if isinstance(last, shapes.Assistant):
-            last.content = [*_blocks(last.content), *blocks]
+            self._making[-1][2].extend(blocks)
             return
         if last is None:
             self.messages.append(shapes.User(_BEGINNING))
-        self.messages.append(shapes.Assistant(_content(blocks)))
+        self._begin(shapes.Assistant([]), [], blocks)
+
+    def _begin(
+        self,
+        message: shapes.User | shapes.Assistant,
+        results: list[shapes.AnyBlock],
+        blocks: list[shapes.AnyBlock],
+    ) -> None:
+        self.messages.append(message)
+        self._making.append((message, results, blocks))
 
     def _call(self, call: ToolCall, at: int) -> shapes.ToolUse:
         arguments = custom.wrapped(call.arguments) if call.custom else call.arguments
@@ -174,10 +186,6 @@ class Written:
             _object(arguments, call, at),
             cache_control=self._marks.control(call.cache),
         )
-
-
-def _blocks(content: str | list[shapes.AnyBlock]) -> list[shapes.AnyBlock]:
-    return [shapes.Text(content)] if isinstance(content, str) else content
 
 
 def _content(blocks: list[shapes.AnyBlock] | list[shapes.Text]) -> str | list[shapes.AnyBlock]:

@@ -35,7 +35,7 @@ def body(request: Request, target: Target, losses: Losses) -> shapes.MessagesReq
     written = Written(takes, marks, losses)
     written.write(request)
     begun = _begun(written, request, takes, losses)
-    if not written.messages:
+    if not written.messages and not losses.found:
         raise BadRequest(
             "The conversation is empty", why="this provider needs at least one message that says something"
         )

@@ -55,6 +55,7 @@ class MessagesSink:
         "_finish",
         "_index",
         "_kind",
+        "_last",
         "_out",
         "_prefix",
         "_queue",
@@ -66,7 +67,9 @@ class MessagesSink:
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
-        self._out = b""
+        self._out: list[bytes] = []
+        self._last: bytes | None = None
+        """What was left to take at the end: anything told behind it is not written."""
         self._begun = False
         self._index = -1
         """Of the block last begun."""
@@ -88,11 +91,14 @@ class MessagesSink:
     def begin(self, id: str, model: str, created: int) -> None:
         self._begun = True
         reply = self._reply
-        self._out += (
-            b'event: message_start\ndata: {"type":"message_start","message":{"id":%b,"type":"message",'
-            b'"role":"assistant","model":%b,"content":[],"stop_reason":null,"stop_sequence":null,'
-            b'"usage":{"input_tokens":%d,"output_tokens":0}}}\n\n'
-        ) % (_encode(id or reply.id), _encode(model or reply.request.model), self._usage.input_tokens or 0)
+        self._out.append(
+            (
+                b'event: message_start\ndata: {"type":"message_start","message":{"id":%b,"type":"message",'
+                b'"role":"assistant","model":%b,"content":[],"stop_reason":null,"stop_sequence":null,'
+                b'"usage":{"input_tokens":%d,"output_tokens":0}}}\n\n'
+            )
+            % (_encode(id or reply.id), _encode(model or reply.request.model), self._usage.input_tokens or 0)
+        )
 
     # ---- pieces
 
@@ -101,14 +107,14 @@ class MessagesSink:
             if not piece:
                 return
             self._open(_TEXT, _EMPTY_TEXT, b'"text_delta","text":')
-        self._out += b"%b%b}}\n\n" % (self._prefix, _encode(piece))
+        self._out.append(b"%b%b}}\n\n" % (self._prefix, _encode(piece)))
 
     def thinking(self, piece: str) -> None:
         if not piece:
             return
         if self._kind is not _THINKING or self._signed:
             self._open(_THINKING, _EMPTY_THINKING, b'"thinking_delta","thinking":')
-        self._out += b"%b%b}}\n\n" % (self._prefix, _encode(piece))
+        self._out.append(b"%b%b}}\n\n" % (self._prefix, _encode(piece)))
 
     def signature(self, signature: str) -> None:
         if not signature:
@@ -119,13 +125,13 @@ class MessagesSink:
 
     def _sign(self, signature: str) -> None:
         self._signed = True
-        self._out += (_DELTA + b',"signature":%b}}\n\n') % (self._index, b'"signature_delta"', _encode(signature))
+        self._out.append((_DELTA + b',"signature":%b}}\n\n') % (self._index, b'"signature_delta"', _encode(signature)))
 
     def sealed(self, data: str, id: str) -> None:
         """The id is not kept: its provider can open what it sealed without one."""
         if data:
             self._open(_NONE, b'{"type":"redacted_thinking","data":%b}' % _encode(data), b"")
-            self._out += _STOP % self._index
+            self._out.append(_STOP % self._index)
 
     def refusal(self, piece: str) -> None:
         self._explanation += piece
@@ -134,7 +140,7 @@ class MessagesSink:
     def citation(self, citation: Citation) -> None:
         if not citation.url or self._kind is not _TEXT:
             return
-        self._out += (_DELTA + b',"citation":%b}}\n\n') % (self._index, b'"citations_delta"', cited(citation))
+        self._out.append((_DELTA + b',"citation":%b}}\n\n') % (self._index, b'"citations_delta"', cited(citation)))
 
     def call(self, call: int, id: str, name: str, custom: bool) -> None:
         new = self._calls[call] = _Call(fitting_id(id), name)
@@ -149,7 +155,7 @@ class MessagesSink:
         to = self._calls[call]
         to.pieces.append(piece)
         if to is self._call:
-            self._out += b"%b%b}}\n\n" % (self._prefix, _encode(piece))
+            self._out.append(b"%b%b}}\n\n" % (self._prefix, _encode(piece)))
             if self._queue and _complete(to):
                 self._next_call()
         elif not to.waiting and piece.strip() and to.pieces != ["{}"]:  # which is what it says so far
@@ -174,7 +180,7 @@ class MessagesSink:
         self._kind = kind
         self._signed = False
         self._prefix = _DELTA % (self._index, delta)
-        self._out += _START % (self._index, block)
+        self._out.append(_START % (self._index, block))
 
     def _close(self) -> None:
         """End the block being written."""
@@ -184,7 +190,7 @@ class MessagesSink:
             self._sign(UNSIGNED)
         self._kind = _NONE
         self._call = None
-        self._out += _STOP % self._index
+        self._out.append(_STOP % self._index)
 
     def _close_all(self) -> None:
         """And the calls that wait."""
@@ -202,7 +208,7 @@ class MessagesSink:
         self._begin_block(_CALL, block, b'"input_json_delta","partial_json":')
         self._call = call
         if call.pieces:
-            self._out += b"%b%b}}\n\n" % (self._prefix, _encode("".join(call.pieces)))
+            self._out.append(b"%b%b}}\n\n" % (self._prefix, _encode("".join(call.pieces))))
 
     def _next_call(self) -> None:
         self._begin_call(self._queue.pop(0))
@@ -219,6 +225,8 @@ class MessagesSink:
         self._stop_sequence = stop_sequence
 
     def end(self) -> None:
+        if self._last is not None:
+            return
         if not self._begun:
             self.begin("", "", 0)
         self._close_all()
@@ -226,19 +234,30 @@ class MessagesSink:
         details = b""
         if reason == "refusal":
             details = b',"stop_details":%b' % _encode(StopDetailsOut(None, self._explanation or None))
-        self._out += (
-            b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"%b","stop_sequence":%b%b},'
-            b'"usage":%b}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
-        ) % (
-            reason.encode(),
-            _encode(self._stop_sequence or None),
-            details,
-            _encode(usage_out(self._usage)),
+        self._out.append(
+            (
+                b'event: message_delta\ndata: {"type":"message_delta",'
+                b'"delta":{"stop_reason":"%b","stop_sequence":%b%b},'
+                b'"usage":%b}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
+            )
+            % (
+                reason.encode(),
+                _encode(self._stop_sequence or None),
+                details,
+                _encode(usage_out(self._usage)),
+            )
         )
+        self._last = b"".join(self._out)
 
     def take(self) -> bytes:
-        out, self._out = self._out, b""
-        return out
+        if self._last is not None:
+            last, self._last = self._last, b""
+            return last
+        out = self._out
+        if len(out) == 1:
+            return out.pop()
+        self._out = []
+        return b"".join(out)
 
 
 def _complete(call: _Call) -> bool:

@@ -16,6 +16,8 @@ from twintrack.wire.dialects.responses.read_tools import T, ToolReader, full_nam
 from twintrack.wire.dialects.responses.sealing import open_sealed
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+KEPT_BY_PROVIDER = frozenset(("item_reference", "compaction", "compaction_summary", "context_compaction"))
+"""Items that stand for a part of the conversation that only OpenAI has or can read."""
 
 
 class _Opaque(msgspec.Struct, gc=False):
@@ -236,6 +238,14 @@ class InputReader:
 
     def _rare(self, type_: str, raw: msgspec.Raw, at: int) -> None:
         path = f"$.input[{at}]"
+        if type_ in KEPT_BY_PROVIDER:
+            # At once and whatever may be dropped: the answer would be to another conversation.
+            raise BadRequest(
+                f"{path} ({type_}) cannot be carried to a provider of another dialect",
+                why="it stands for a part of the conversation that only OpenAI has",
+                fix="Send the items themselves, or name a model whose provider speaks your dialect.",
+                param=path,
+            )
         if type_ == "additional_tools":
             self._tools.read(self._decode(shapes.AdditionalTools, raw, at).tools, f"{path}.tools")
         elif type_ == "configuration_update":
@@ -247,8 +257,6 @@ class InputReader:
         elif type_ in shapes.OPAQUE_ITEMS:
             self._unsaid.append(f"{path} ({type_})")
             self._opaque_calls.add(_opaque_call(raw))
-            if type_ == "item_reference" and not self._kept_elsewhere:
-                self._kept_elsewhere = path
         elif self._drop:
             self._dropped.append(path)
         else:

@@ -178,9 +178,9 @@ def read_choice(
         return _mode(msgspec.json.decode(said, type=str), path, tools)
     kind = kind_of(said, path).type
     if kind == "function":
-        return _named(strictly_at(shapes.ChosenFunction, said, path, drop, dropped).name, path, tools)
+        return _named(strictly_at(shapes.ChosenFunction, said, path, drop, dropped).name, path, _names(tools))
     if kind == "custom":
-        return _named(strictly_at(shapes.ChosenCustom, said, path, drop, dropped).name, path, tools)
+        return _named(strictly_at(shapes.ChosenCustom, said, path, drop, dropped).name, path, _names(tools))
     if kind == "allowed_tools":
         return _allowed(strictly_at(shapes.ChosenAllowed, said, path, drop, dropped), path, tools, unsaid)
     if kind in shapes.OPAQUE_CHOICES:
@@ -191,6 +191,7 @@ def read_choice(
 
 def _allowed(said: shapes.ChosenAllowed, path: str, tools: tuple[Tool, ...], unsaid: list[str]) -> ToolChoice | None:
     names: list[str] = []
+    offered = _names(tools)
     for at, raw in enumerate(said.tools):
         place = f"{path}.tools[{at}]"
         try:
@@ -199,7 +200,7 @@ def _allowed(said: shapes.ChosenAllowed, path: str, tools: tuple[Tool, ...], uns
             raise BadRequest(f"{place}: {str(error).partition(' - at')[0]}", param=place) from None
         if each.type in ("function", "custom") and each.name is not None:
             name = full_name(each.namespace, each.name) if each.namespace else each.name
-            names.append(_named(name, place, tools).name)
+            names.append(_named(name, place, offered).name)
         else:
             unsaid.append(f"{place} ({each.type[:60]})")
     if not said.tools:
@@ -219,7 +220,11 @@ def _mode(mode: str, path: str, tools: tuple[Tool, ...]) -> ToolChoice | None:
     return ToolChoice("required")
 
 
-def _named(name: str, path: str, tools: tuple[Tool, ...]) -> ToolChoice:
-    if not any(tool.name == name and tool.kind != "server" for tool in tools):
+def _names(tools: tuple[Tool, ...]) -> set[str]:
+    return {tool.name for tool in tools if tool.kind != "server"}
+
+
+def _named(name: str, path: str, offered: set[str]) -> ToolChoice:
+    if name not in offered:
         raise BadRequest(f"{path}.name: no tool of this request is called {name[:80]!r}", param=f"{path}.name")
     return ToolChoice("named", name)

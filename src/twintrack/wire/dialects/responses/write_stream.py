@@ -54,6 +54,7 @@ class ResponsesSink:
         "_id",
         "_ids",
         "_index",
+        "_last",
         "_last_call",
         "_logprobs",
         "_names",
@@ -77,6 +78,8 @@ class ResponsesSink:
         self._names = Names(reply.request)
         self._sealed = reply.request.sealed_reasoning
         self._out: list[bytes] = []
+        self._last: bytes | None = None
+        """What was left to take at the end: anything told behind it is not written."""
         self._sequence = -1
         self._output: list[bytes] = []
         """JSON of the items as they ended, in their order."""
@@ -107,6 +110,9 @@ class ResponsesSink:
         self._tell(b"response.in_progress", b'"response":%b' % begun)
 
     def take(self) -> bytes:
+        if self._last is not None:
+            last, self._last = self._last, b""
+            return last
         out = self._out
         if len(out) == 1:
             return out.pop()
@@ -360,8 +366,11 @@ class ResponsesSink:
 
     def end(self) -> None:
         assert self._frame is not None
+        if self._last is not None:
+            return
         event = b"response.incomplete" if self._cut else b"response.completed"
         self._tell(event, b'"response":%b' % self._frame.ended(self._cut, self._output, self._usage, ""))
+        self._last = b"".join(self._out)
 
     def _tell(self, event: bytes, members: bytes) -> None:
         self._sequence += 1
