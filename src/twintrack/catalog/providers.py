@@ -129,7 +129,7 @@ _NAMED = {
 }
 _MEMBERS = {endpoint: frozenset(names.split()) for endpoint, names in _NAMED.items()}
 """Members a deviation may name, by endpoint: those of the dialects, by their vendors' SDKs of November 2026."""
-_DIALECT_OF: Mapping[str, DialectName] = {
+DIALECT_OF: Mapping[str, DialectName] = {
     "chat": "openai",
     "embeddings": "openai",
     "responses": "responses",
@@ -148,8 +148,8 @@ def _fault(row: Provider, rows: Mapping[str, Provider]) -> str:
         return "has neither url nor url_hint."
     for deviation in row.deviations:
         endpoint = deviation.endpoint
-        if _DIALECT_OF[endpoint] not in row.dialects + row.also_speaks:
-            return f"deviates at {endpoint}, but does not speak {_DIALECT_OF[endpoint]}."
+        if DIALECT_OF[endpoint] not in row.dialects + row.also_speaks:
+            return f"deviates at {endpoint}, but does not speak {DIALECT_OF[endpoint]}."
         known = _MEMBERS.get(endpoint, frozenset())
         for path in _members(deviation):
             member = path.partition(".")[0].removesuffix("[]")

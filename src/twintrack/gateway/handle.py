@@ -339,8 +339,7 @@ class Exchange:
         """Move on to the next allowed deployment, if content has not begun and there is one."""
         if same and not self._redialled:
             self._redialled = True
-            self._send(fresh=True)
-            return True
+            return self._send(fresh=True) or self._over
         if self._position + 1 < min(MOST_DEPLOYMENTS, len(self._decision.order)):
             self._position += 1
             self._failure = error

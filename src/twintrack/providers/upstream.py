@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from twintrack.config.snapshot import Deployment, DialectName
+from twintrack.catalog.providers import DIALECT_OF
+from twintrack.config.snapshot import Deployment
 from twintrack.errors import Unavailable
 from twintrack.providers.auth import Authoriser
 from twintrack.wire.canonical.request import Target
@@ -156,19 +157,8 @@ def _thinking(deviations: Deviations | None) -> Literal["", "reasoning_content",
     return "" if place == "content_parts" else place
 
 
-_DIALECT: dict[str, DialectName] = {
-    "chat": "openai",
-    "embeddings": "openai",
-    "messages": "anthropic",
-    "count_tokens": "anthropic",
-    "responses": "responses",
-    "generate": "gemini",
-}
-"""Of a provider's endpoint."""
-
-
 def _heads(deployment: Deployment, key: str | None, endpoint: str, version: str) -> tuple[bytes, bytes]:
-    dialect = _DIALECT[endpoint]
+    dialect = DIALECT_OF[endpoint]
     host = bracketed(deployment.host)
     if deployment.port != (443 if deployment.tls else 80):
         host += f":{deployment.port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twintrack.wire.dialects.gemini import path, vertex_path
+from twintrack.wire.dialects.gemini import path
 
 
 @pytest.mark.parametrize(
@@ -19,18 +19,3 @@ from twintrack.wire.dialects.gemini import path, vertex_path
 def test_models_of_the_gemini_api(model: str, written: str):
     assert path(model, False) == f"{written}:generateContent"
     assert path(model, True) == f"{written}:streamGenerateContent?alt=sse"
-
-
-@pytest.mark.parametrize(
-    ("model", "written"),
-    [
-        ("gemini-3.8-flash", "/publishers/google/models/gemini-3.8-flash"),
-        ("google/gemini-3.8-flash", "/publishers/google/models/gemini-3.8-flash"),
-        ("publishers/google/models/gemini-3.8-flash", "/publishers/google/models/gemini-3.8-flash"),
-        ("endpoints/123", "/endpoints/123"),
-        ("x/y", "/publishers/google/models/x%2Fy"),
-    ],
-)
-def test_models_of_vertex(model: str, written: str):
-    assert vertex_path(model, False) == f"{written}:generateContent"
-    assert vertex_path(model, True) == f"{written}:streamGenerateContent?alt=sse"

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from twintrack.errors import BadRequest
-from twintrack.wire.canonical.media import is_base64, split_data_url
-from twintrack.wire.canonical.parts import Media
-
 IMAGE_TYPES = {
     "image/png": "image/png",
     "image/jpeg": "image/jpeg",
@@ -37,28 +33,3 @@ def is_data_url(text: str) -> bool:
 
 def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
-
-
-def from_data_url(text: str, types: dict[str, str], path: str) -> Media:
-    parts = split_data_url(text)
-    if parts is None:
-        raise BadRequest(
-            f"{path}: a data URL begins with its media type and base64, as data:image/png;base64,", param=path
-        )
-    media_type = types.get(parts[0])
-    if media_type is None:
-        known = ", ".join(dict.fromkeys(types.values()))
-        raise BadRequest(f"{path}: media type {parts[0][:60]!r} is not supported", fix=f"Use {known}.", param=path)
-    return Media(checked_base64(parts[1], path), media_type)
-
-
-def checked_base64(text: str, path: str) -> str:
-    """Raises BadRequest if `text` is empty or no base64."""
-    if not is_base64(text):
-        raise BadRequest(
-            f"{path}: invalid base64",
-            why="" if text else "it is empty",
-            fix="Use the standard alphabet with its padding, and no line breaks.",
-            param=path,
-        )
-    return text

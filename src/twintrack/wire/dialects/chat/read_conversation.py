@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from twintrack.errors import BadRequest
+from twintrack.wire.canonical.media import checked_base64, from_data_url
 from twintrack.wire.canonical.parts import (
     Audio,
     CacheLife,
@@ -25,8 +26,6 @@ from twintrack.wire.dialects.chat.media import (
     AUDIO_TYPES,
     FILE_TYPES,
     IMAGE_TYPES,
-    checked_base64,
-    from_data_url,
     is_address,
     is_data_url,
 )

@@ -14,7 +14,6 @@ from __future__ import annotations
 from twintrack.wire.canonical.sides import ProviderSide
 from twintrack.wire.dialects.gemini.answer import read_answer
 from twintrack.wire.dialects.gemini.paths import path as path
-from twintrack.wire.dialects.gemini.paths import vertex_path as vertex_path
 from twintrack.wire.dialects.gemini.request import write_request
 from twintrack.wire.dialects.gemini.stream import GeminiReader
 

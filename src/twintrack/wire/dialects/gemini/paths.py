@@ -8,22 +8,11 @@ _COLLECTIONS = ("models/", "tunedModels/")
 
 
 def path(model: str, stream: bool) -> str:
-    """Below the Gemini API's base address, as https://generativelanguage.googleapis.com/v1beta."""
+    """Below the base address of the Gemini API, or of Vertex AI's publisher, which ends with /publishers/google."""
     for collection in _COLLECTIONS:
         if model.startswith(collection):
             return f"/{collection}{_asked(model.removeprefix(collection), stream)}"
     return f"/models/{_asked(model, stream)}"
-
-
-def vertex_path(model: str, stream: bool) -> str:
-    """Below Vertex AI's base address, which ends with /projects/PROJECT/locations/REGION.
-
-    A tuned model is asked at its endpoint: `endpoints/1234567890`.
-    """
-    if model.startswith("endpoints/"):
-        return f"/endpoints/{_asked(model.removeprefix('endpoints/'), stream)}"
-    model = model.removeprefix("publishers/google/").removeprefix("models/").removeprefix("google/")
-    return f"/publishers/google/models/{_asked(model, stream)}"
 
 
 def _asked(model: str, stream: bool) -> str:

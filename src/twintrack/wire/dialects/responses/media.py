@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twintrack.errors import BadRequest
-from twintrack.wire.canonical.media import is_base64, split_data_url
+from twintrack.wire.canonical.media import checked_base64, from_data_url
 from twintrack.wire.canonical.parts import Audio, CacheLife, File, Image, Media
 from twintrack.wire.dialects.responses import shapes
 
@@ -33,7 +33,7 @@ def read_image(said: shapes.InputImage, path: str) -> Image:
     if not url:
         media = Media(file_id=said.file_id or "")
     elif url[:5].lower() == "data:":
-        media = _from_data_url(url, f"{path}.image_url", _IMAGE_TYPES)
+        media = from_data_url(url, _IMAGE_TYPES, f"{path}.image_url")
     else:
         media = Media(url=_address(url, f"{path}.image_url"))
     return Image(media, said.detail or "", life_of(said.prompt_cache_breakpoint))
@@ -53,32 +53,14 @@ def read_file(said: shapes.InputFile, path: str) -> File:
 
 
 def read_audio(said: shapes.InputAudio, path: str) -> Audio:
-    data = said.input_audio.data
-    _check_base64(data, f"{path}.input_audio.data")
+    data = checked_base64(said.input_audio.data, f"{path}.input_audio.data")
     return Audio(Media(data, _AUDIO_TYPES[said.input_audio.format]))
 
 
 def _file_data(data: str, name: str, path: str) -> Media:
     if data[:5].lower() == "data:":
-        return _from_data_url(data, path, None)
-    _check_base64(data, path)
-    return Media(data, _TYPE_OF_ENDING.get(name.rpartition(".")[2].lower(), "application/pdf"))
-
-
-def _from_data_url(url: str, path: str, types: dict[str, str] | None) -> Media:
-    """`types`: those allowed, by what clients call them; None: any."""
-    found = split_data_url(url)
-    if found is None:
-        raise BadRequest(
-            f"{path}: a data URL begins with its media type and base64, as data:image/png;base64,", param=path
-        )
-    said, data = found
-    media_type = said if types is None else types.get(said)
-    if not media_type:
-        known = "a media type" if types is None else ", ".join(dict.fromkeys(types.values()))
-        raise BadRequest(f"{path}: media type {said[:60]!r} is not supported", fix=f"Use {known}.", param=path)
-    _check_base64(data, path)
-    return Media(data, media_type)
+        return from_data_url(data, None, path)
+    return Media(checked_base64(data, path), _TYPE_OF_ENDING.get(name.rpartition(".")[2].lower(), "application/pdf"))
 
 
 def _address(url: str, path: str) -> str:
@@ -86,13 +68,3 @@ def _address(url: str, path: str) -> str:
     if scheme.lower() not in ("http", "https") or not colon or not rest:
         raise BadRequest(f"{path}: neither an http(s) address nor a data URL", param=path)
     return url
-
-
-def _check_base64(data: str, path: str) -> None:
-    if not is_base64(data):
-        raise BadRequest(
-            f"{path}: invalid base64",
-            why="" if data else "it is empty",
-            fix="Use the standard alphabet with its padding, and no line breaks.",
-            param=path,
-        )
