@@ -107,6 +107,8 @@ def main() -> int:
     chosen = [named(name, options) for name in options.targets.split(",")] + [
         targets.peer(each) for each in options.peer
     ]
+    if options.against:
+        chosen.append(targets.twintrack(options.against, "before"))
     phases = [name for name in options.phases.split(",") if name]
     runs: dict[str, list[Result]] = {target.name: [] for target in chosen}
     upstream = free_port()
@@ -146,6 +148,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--twintrack", type=Path, default=Path(sys.executable).with_name("twintrack"), metavar="PROGRAM"
     )
+    parser.add_argument("--against", type=Path, metavar="PROGRAM", help="another twintrack, as of an earlier version")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a phase (default: 2)")
     parser.add_argument("--phases", default=",".join(PHASES), help=f"of {', '.join(PHASES)} (default: all)")

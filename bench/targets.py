@@ -131,7 +131,7 @@ def nginx() -> Target:
     return Target("nginx", prepare)
 
 
-def twintrack(program: Path) -> Target:
+def twintrack(program: Path, name: str = "twintrack") -> Target:
     def prepare(folder: Path, port: int, upstream: int) -> Launch:
         if not program.exists():
             raise NotInstalled(f"there is no {program}; run `make environment` or name another with --twintrack")
@@ -145,7 +145,7 @@ def twintrack(program: Path) -> Target:
             entries=lambda: _entries(folder / "data" / "ledger.db"),
         )
 
-    return Target("twintrack", prepare)
+    return Target(name, prepare)
 
 
 def peer(text: str) -> Target:
