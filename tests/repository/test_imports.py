@@ -16,6 +16,7 @@ HEAVY = {
     "genai_prices",
     "jinja2",
     "numpy",
+    "pyarrow",
     "pydantic",
     "rich",
     "sqlite3",
