@@ -20,6 +20,7 @@ COMMANDS = (
     ("init",),
     ("serve",),
     ("demo",),
+    ("plan",),
     ("explain",),
     ("ledger",),
     ("models",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -17,6 +18,8 @@ Modality = Literal["text", "image", "audio", "video", "file"]
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str
+    aliases: tuple[str, ...] = ()
+    """What else people call it; blanks, points and hyphens count the same, and so do capitals."""
     kind: Literal["open", "closed"]
     """open: the weights can be had, under `licence`."""
     licence: str
@@ -50,6 +53,29 @@ def models() -> Mapping[str, Model]:
 
 def find(name: str) -> Model | None:
     return models().get(name)
+
+
+def resolve(name: str) -> Model | None:
+    """By name, by an alias (`GPT-4o`, `Llama 3.3 70B`), by repository or by a provider's name for it."""
+    return models().get(name) or _by_alias().get(_spelling(name))
+
+
+@functools.cache
+def _by_alias() -> Mapping[str, Model]:
+    found: dict[str, Model] = {}
+    for model in models().values():
+        for word in (model.name, *model.aliases, model.weights, model.weights.rpartition("/")[2]):
+            found.setdefault(_spelling(word), model)
+    for model in models().values():  # a provider's names come last: one may be another model's own
+        for word in model.upstream.values():
+            found.setdefault(_spelling(word), model)
+            found.setdefault(_spelling(word.rpartition("/")[2]), model)
+    found.pop("", None)
+    return found
+
+
+def _spelling(name: str) -> str:
+    return re.sub(r"[-_ .]+", "-", name.strip().lower())
 
 
 def nearest_names(name: str) -> list[str]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 from twintrack import __version__
-from twintrack.errors import TwintrackError, nearest
+from twintrack.cli.lazy import LazyGroup
+from twintrack.errors import TwintrackError
 
 _COMMANDS = {
     "up": "Start everything on this machine, with whatever models are found.",
     "init": "Write a configuration, by questions or from LiteLLM's.",
     "serve": "Serve a configuration file.",
     "demo": "See the idea in a minute: real engines, simulated prices, no key.",
+    "plan": "What to build on: licences, claims and costs, from facts with dates.",
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
     "models": "List models, tiers and prices.",
@@ -29,31 +30,12 @@ _COMMANDS = {
 """Name and one line of help, so that `twintrack --help` imports nothing."""
 
 
-class _Lazy(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"twintrack.cli.{name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            close = nearest(args[0], _COMMANDS, 1)
-            hint = f" Did you mean {close[0]}?" if close else " See twintrack --help."
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    modules="twintrack.cli.{}",
+    lines=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="twintrack")
 def command() -> None:
     """Open and closed language models as one service.
