@@ -21,7 +21,7 @@ _COMMANDS = {
     "init": "Write a configuration, by questions or from LiteLLM's.",
     "serve": "Serve a configuration file.",
     "demo": "See the idea in a minute: real engines, simulated prices, no key.",
-    "plan": "What to build on: licences, claims and costs, from facts with dates.",
+    "plan": "What to build on, and what it costs.",
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
     "models": "List models, tiers and prices.",

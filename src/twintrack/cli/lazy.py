@@ -39,5 +39,6 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._lines.items()))
+        if self._lines:
+            with formatter.section("Commands"):
+                formatter.write_dl(list(self._lines.items()))
