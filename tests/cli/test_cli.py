@@ -21,6 +21,8 @@ COMMANDS = (
     ("serve",),
     ("demo",),
     ("plan",),
+    ("catalog",),
+    ("catalog", "price"),
     ("explain",),
     ("ledger",),
     ("models",),

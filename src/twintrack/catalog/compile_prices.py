@@ -1,4 +1,4 @@
-"""Writes the price table that `prices.py` reads. The one place that imports genai-prices; run as a short process:
+"""Writes the price table that `prices.py` reads. Imports genai-prices; run as a short process:
 
     python -m twintrack.catalog.compile_prices PATH [--as-of YYYY-MM-DD]
 
@@ -42,6 +42,7 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     provider: str
     model: str
     since: str = msgspec.field(name="from")
+    until: str = ""
     input_usd_per_mtok: float
     output_usd_per_mtok: float
     cache_read_usd_per_mtok: float | None = None
@@ -76,7 +77,8 @@ def table(as_of: str) -> Table:
         for row in providers().values()
         if row.price_list
     }
-    overrides = facts.rows("overrides.toml", "overrides", Override)
+    rows = facts.rows("overrides.toml", "overrides", Override)
+    overrides = [row for row in rows if not row.until or row.until >= as_of]  # what ended is never asked for here
     # The newest goes first, because the first match whose day has come counts.
     for override in sorted(overrides, key=lambda row: row.since):
         if override.provider not in by_provider:

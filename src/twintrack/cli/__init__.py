@@ -22,6 +22,7 @@ _COMMANDS = {
     "serve": "Serve a configuration file.",
     "demo": "See the idea in a minute: real engines, simulated prices, no key.",
     "plan": "What to build on, and what it costs.",
+    "catalog": "The facts that prices and plans rest on.",
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
     "models": "List models, tiers and prices.",
