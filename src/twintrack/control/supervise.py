@@ -24,14 +24,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twintrack.config.snapshot import Snapshot
+from twintrack.control.notify import notify
 from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.server.board import Board
+from twintrack.server.readiness import AUTHORISERS_S, unready
 
 if TYPE_CHECKING:
     from twintrack.engines.start import EngineProcess
 
 _ENGINE_S = 20.0
 """What engines get to load before we serve without them."""
+_READY_S = AUTHORISERS_S + 5.0
+"""What workers get to become ready before we say what they wait for."""
+_READY_LOOK_S = 0.01
+"""How often we look whether they are."""
 _LOOK_S = 1.0
 """How often files are looked at for changes."""
 _LONGEST_PAUSE_S = 0.5
@@ -45,6 +51,8 @@ class Child:
 
     name: str
     run: Callable[[], int]
+    slot: int = -1
+    """Of a worker, on the board."""
     pid: int = 0
     started: float = 0.0
     deaths: int = 0
@@ -65,7 +73,7 @@ class Plan:
     secret: Callable[[str], str | None]
     engines: list[EngineProcess] = field(default_factory=list)
     on_ready: Callable[[Snapshot], None] = lambda snapshot: None
-    """Called once, when everything is started."""
+    """Called once, when every worker is ready."""
 
 
 class Supervisor:
@@ -75,6 +83,10 @@ class Supervisor:
         self._data = Path(plan.snapshot.data)
         self._run = self._data / "run"
         self._board = Board(plan.snapshot.workers)
+        self._board.want(plan.snapshot.generation)
+        self._announced = False
+        self._complain_at = float("inf")
+        """When to say why we are not ready."""
         self._pid = os.getpid()
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
@@ -96,7 +108,7 @@ class Supervisor:
         self._sockets = self._listen()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._stamps = self._look()
-        self._children = [Child(f"worker {slot}", self._worker(slot)) for slot in range(len(self._sockets))]
+        self._children = [Child(f"worker {slot}", self._worker(slot), slot) for slot in range(len(self._sockets))]
         self._children.append(Child("control plane", self._control))
         try:
             for engine in self._plan.engines:
@@ -105,9 +117,10 @@ class Supervisor:
                 self._start(child)
             for engine in self._plan.engines:
                 _await(engine)
-            self._plan.on_ready(self._snapshot)
+            self._complain_at = time.monotonic() + _READY_S
             self._watch()
         finally:
+            notify("STOPPING=1")
             self._stop()
             os.close(lock)
         return 0
@@ -236,7 +249,11 @@ class Supervisor:
     def _watch(self) -> None:
         look_at = time.monotonic() + _LOOK_S
         while True:
-            caught = signal.sigtimedwait(_SIGNALS, max(0.0, min(look_at, self._next_due()) - time.monotonic()))
+            if not self._announced:
+                self._announce()
+            next_at = min(look_at, self._next_due())
+            wait_s = max(0.0, next_at - time.monotonic())
+            caught = signal.sigtimedwait(_SIGNALS, wait_s if self._announced else min(wait_s, _READY_LOOK_S))
             number = caught.si_signo if caught is not None else 0
             if number in (signal.SIGTERM, signal.SIGINT):
                 return
@@ -255,6 +272,17 @@ class Supervisor:
                 if self._look() != self._stamps:
                     self._reload()
 
+    def _announce(self) -> None:
+        """Say that we serve, once every worker does; or, when that takes long, what is waited for."""
+        why = unready(self._board.wanted, self._board.standings(), time.monotonic())
+        if not why:
+            self._announced = True
+            self._plan.on_ready(self._snapshot)
+            notify("READY=1")
+        elif time.monotonic() >= self._complain_at:
+            self._complain_at = float("inf")
+            print(f"twintrack: not ready yet: {why}", file=sys.stderr, flush=True)
+
     def _next_due(self) -> float:
         return min((child.due for child in self._children if child.due), default=float("inf"))
 
@@ -272,6 +300,8 @@ class Supervisor:
 
     def _died(self, child: Child, status: int) -> None:
         child.pid = 0
+        if child.slot >= 0:
+            self._board.forget(child.slot)
         now = time.monotonic()
         child.deaths = 1 if now - child.started > _HEALTHY_S else child.deaths + 1
         pause = 0.0 if child.deaths == 1 else min(0.02 * 2.0 ** (child.deaths - 1), _LONGEST_PAUSE_S)
@@ -305,6 +335,7 @@ class Supervisor:
             sys.stderr.flush()
             return
         self._snapshot = snapshot
+        self._board.want(snapshot.generation)
         for child in self._children:
             if child.pid:
                 os.kill(child.pid, signal.SIGHUP)

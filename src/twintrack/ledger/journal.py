@@ -43,6 +43,8 @@ _MAGIC: Final = b"TWINJRNL"
 _HEADER: Final = struct.Struct("<8sIIQQ")
 """magic, schema of the records, segment size in bytes, writer (random, one per `Journal`), seq."""
 _FRAME: Final = 8
+_USUAL_BYTES: Final = 1024
+"""No dispatch is longer, unless it ruled out dozens of deployments."""
 _CONTINUED: Final = 0xFFFF_FFFF
 _CLOSED: Final = 0xFFFF_FFFE
 _RETRY_S: Final = 1.0
@@ -216,6 +218,15 @@ class Journal:
             self._reserved += SETTLE_BYTES
         elif kind is Settle and self._reserved:
             self._reserved -= SETTLE_BYTES
+
+    def has_room(self) -> bool:
+        """Whether another dispatch could be written now; where not, more disk is asked for, once a second at most."""
+        if self._segment is None:
+            return False
+        while self._room_after(_FRAME + _USUAL_BYTES) < self._reserved + SETTLE_BYTES:
+            if not self._allocate():
+                return False
+        return True
 
     def close(self) -> None:
         """Mark the end and let go of the files. Attempts still open become `lost` when the loader sees it."""

@@ -49,12 +49,14 @@ class Api:
         openapi: Callable[[], bytes],
         relay: Relay | None,
         outbox: Outbox | None = None,
+        unready: Callable[[], str] = lambda: "",
     ) -> None:
+        """`unready`: why requests should go to another gateway; empty: they may come."""
         self.outbox = outbox
         self.gateway = gateway
         self.connections: set[ClientConnection] = set()
         self.draining = False
-        self.ready = True
+        self._unready = unready
         self._metrics = metrics
         self._openapi = openapi
         self._relay = relay
@@ -198,10 +200,11 @@ class Api:
         self._say(connection, 200, _TEXT, b"ok\n")
 
     def _readyz(self, connection: ClientConnection, head: RequestHead) -> None:
-        if self.ready and not self.draining:
-            self._say(connection, 200, _TEXT, b"ready\n")
+        why = "draining" if self.draining else self._unready()
+        if why:
+            self._say(connection, 503, _TEXT, b"not ready: %b\n" % why.encode())
         else:
-            self._say(connection, 503, _TEXT, b"draining\n" if self.draining else b"not ready\n")
+            self._say(connection, 200, _TEXT, b"ready\n")
 
     def _show_metrics(self, connection: ClientConnection, head: RequestHead) -> None:
         self._key(head.headers)

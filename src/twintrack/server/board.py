@@ -1,7 +1,10 @@
-"""Shared memory where each worker shows its counters, so that any of them can answer for all.
+"""Shared memory where each worker shows its counters and whether it is ready, so that any of them can answer for all.
 
 A slot is written by one worker and read by everyone: a version that is odd while a write is going on, a length, and
 msgpack. A reader that meets a write takes another look. A worker that is started again goes on from its slot.
+
+In front of the slots stand whole numbers of 64 bits, each written at once: the configuration that should serve, and of
+each worker the one it serves, how it stands, and when it was last seen.
 """
 
 from __future__ import annotations
@@ -9,9 +12,12 @@ from __future__ import annotations
 import mmap
 import struct
 
+from twintrack.server.readiness import Standing, State
+
 _HEADER = struct.Struct("<QI")
 _SLOT_BYTES = 131_072
 _LOOKS = 50
+_NUMBERS = 2
 
 
 class Board:
@@ -19,6 +25,34 @@ class Board:
         """Made before workers are forked: anonymous memory is shared with children."""
         self.slots = slots
         self._map = mmap.mmap(-1, slots * _SLOT_BYTES)
+        self._numbers = memoryview(mmap.mmap(-1, 8 * (1 + _NUMBERS * slots))).cast("Q")
+
+    def want(self, generation: int) -> None:
+        """The supervisor's: from now on this configuration should serve everywhere."""
+        self._numbers[0] = generation
+
+    @property
+    def wanted(self) -> int:
+        """Generation of the configuration that should serve; 0: nobody said."""
+        return self._numbers[0]
+
+    def report(self, slot: int, generation: int, state: State, now: float) -> None:
+        """A worker's word on itself; `now`: seconds on the machine's monotonic clock."""
+        at = 1 + _NUMBERS * slot
+        self._numbers[at + 1] = int(now * 1000)
+        self._numbers[at] = generation << 8 | state
+
+    def forget(self, slot: int) -> None:
+        """Its worker is gone."""
+        self._numbers[1 + _NUMBERS * slot] = 0
+
+    def standings(self) -> list[Standing]:
+        """Of all workers, by slot."""
+        found = []
+        for at in range(1, len(self._numbers), _NUMBERS):
+            number = self._numbers[at]
+            found.append(Standing(number >> 8, State(number & 0xFF), self._numbers[at + 1] / 1000))
+        return found
 
     def write(self, slot: int, payload: bytes) -> None:
         """`payload` beyond the slot's size is left out: stale counters beat torn ones."""

@@ -14,6 +14,7 @@ import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from twintrack.server.api import Api
 from twintrack.server.board import Board
 from twintrack.server.http import ClientConnection
 from twintrack.server.openapi import document
+from twintrack.server.readiness import pending, state, unready
 from twintrack.server.relay import Relay
 
 _TICK_S = 0.2
@@ -93,21 +95,43 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         return metrics.text(total)
 
     relay = Relay(post.console_socket) if post.console_socket else None
-    api = Api(gateway, metrics=all_metrics, openapi=document, relay=relay, outbox=outbox)
+    api = Api(
+        gateway,
+        metrics=all_metrics,
+        openapi=document,
+        relay=relay,
+        outbox=outbox,
+        unready=lambda: unready(post.board.wanted, post.board.standings(), time.monotonic()),
+    )
     stopped = asyncio.Event()
+    swapped_at = loop.time()
+
+    def report() -> None:
+        """Say how we stand; in time for whoever asks any worker whether all are ready."""
+        how = state(
+            draining=api.draining,
+            writable=journal.has_room(),
+            pending=pending(each.authoriser for each in gateway.serving.upstreams),
+            serving_s=loop.time() - swapped_at,
+        )
+        post.board.report(post.slot, gateway.serving.snapshot.generation, how, time.monotonic())
 
     def reload() -> None:
+        nonlocal swapped_at
         try:
             fresh = msgspec.msgpack.decode(post.snapshot_path.read_bytes(), type=Snapshot)
             how = dialing(fresh, post.secret)
             gateway.swap(fresh)
             pool.use(how)
+            swapped_at = loop.time()
         except (OSError, msgspec.DecodeError, TwintrackError) as error:
             print(f"twintrack worker {post.slot}: still serving the old configuration: {error}", file=sys.stderr)
+        report()
         post.board.write(post.slot, metrics.encoded(here()))
 
     def drain() -> None:
         api.draining = True
+        report()
         server.close()
         for connection in list(api.connections):
             connection.drain()
@@ -143,6 +167,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         loop.call_later(_TICK_S, tick)  # first: whatever goes wrong below, deadlines are looked at again
         now = loop.time()
         gateway.tick(now)
+        report()
         for connection in list(api.connections):
             if 0.0 < connection.deadline < now:
                 connection.on_late()
@@ -156,6 +181,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     gc.collect()
     gc.freeze()  # what is here now stays; the collector need not look at it again
     loop.call_later(_TICK_S, tick)
+    report()
     await stopped.wait()
     await _drained(gateway, api, loop, snapshot.deadlines.drain_s)
     post.board.write(post.slot, metrics.encoded(here()))
