@@ -84,7 +84,10 @@ class Supervisor:
         self._run = self._data / "run"
         self._board = Board(plan.snapshot.workers)
         self._board.want(plan.snapshot.generation)
+        self._served = False
         self._announced = False
+        """What is newest serves, and it was said so."""
+        self._waits_for_restart = False
         self._complain_at = float("inf")
         """When to say why we are not ready."""
         self._pid = os.getpid()
@@ -273,15 +276,24 @@ class Supervisor:
                     self._reload()
 
     def _announce(self) -> None:
-        """Say that we serve, once every worker does; or, when that takes long, what is waited for."""
+        """Say that the newest configuration serves, once it does everywhere; or, when that takes long, why not."""
         why = unready(self._board.wanted, self._board.standings(), time.monotonic())
         if not why:
             self._announced = True
+            if self._served:
+                self._say(f"configuration {self._snapshot.generation} is serving")
+                if self._waits_for_restart:
+                    self._say("what changed in listen, workers, data and tls waits for a restart")
+                return
+            self._served = True
             self._plan.on_ready(self._snapshot)
             notify("READY=1")
         elif time.monotonic() >= self._complain_at:
             self._complain_at = float("inf")
-            print(f"twintrack: not ready yet: {why}", file=sys.stderr, flush=True)
+            self._say(f"not ready yet: {why}")
+
+    def _say(self, what: str) -> None:
+        print(f"twintrack: {what}", file=sys.stderr, flush=True)
 
     def _next_due(self) -> float:
         return min((child.due for child in self._children if child.due), default=float("inf"))
@@ -309,7 +321,7 @@ class Supervisor:
         how = (
             f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.waitstatus_to_exitcode(status)}"
         )
-        print(f"twintrack: the {child.name} ended with {how} and is started again", file=sys.stderr, flush=True)
+        self._say(f"the {child.name} ended with {how} and is started again")
 
     def _look(self) -> dict[Path, tuple[int, int]]:
         stamps = {}
@@ -331,18 +343,16 @@ class Supervisor:
             temporary.write_bytes(msgspec.msgpack.encode(snapshot))
             temporary.replace(self._snapshot_path)
         except (TwintrackError, OSError) as error:
-            print(f"twintrack: the new configuration is refused, the old one keeps serving: {error}", file=sys.stderr)
-            sys.stderr.flush()
+            self._say(f"the new configuration is refused, the old one keeps serving: {error}")
             return
         self._snapshot = snapshot
+        self._waits_for_restart = snapshot != wanted
+        self._announced = False
+        self._complain_at = time.monotonic() + _READY_S
         self._board.want(snapshot.generation)
         for child in self._children:
             if child.pid:
                 os.kill(child.pid, signal.SIGHUP)
-        print(f"twintrack: configuration {snapshot.generation} is serving", file=sys.stderr, flush=True)
-        if snapshot != wanted:
-            print("twintrack: what changed in listen, workers, data and tls waits for a restart", file=sys.stderr)
-            sys.stderr.flush()
 
     def _as_started(self, snapshot: Snapshot) -> Snapshot:
         """With what cannot change while we run: sockets, certificate, the folder we hold, how many workers."""
