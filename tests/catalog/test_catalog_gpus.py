@@ -8,6 +8,7 @@ import pytest
 
 from twintrack.catalog import carbon
 from twintrack.catalog.gpus import find_gpu, gpus, nearest_gpus, purchase, rentals
+from twintrack.catalog.places import country_of, members, regions
 
 _DAY = re.compile(r"2026-\d\d-\d\d")
 
@@ -81,10 +82,21 @@ def test_an_unknown_place_has_no_grid():
 
 
 def test_each_region_is_in_a_country_that_has_a_grid():
-    assert all(carbon.grid(name) is not None for name in carbon.regions())
+    assert all(carbon.grid(name) is not None for name in regions())
 
 
 def test_what_others_say_a_prompt_takes_names_its_scope():
     rows = carbon.published_energy()
     assert {row.scope for row in rows} >= {"full_stack", "unknown"}
     assert all(row.wh_per_prompt > 0 and row.source and _DAY.fullmatch(row.as_of) for row in rows)
+
+
+def test_a_region_is_found_with_and_without_its_cloud():
+    assert country_of("aws/eu-central-1") == country_of("eu-central-1") == country_of("deu") == "DEU"
+    assert country_of("atlantis-1") is None
+
+
+def test_a_union_has_its_countries():
+    assert len(members("EU")) == 2 * 27
+    assert len(members("EEA")) == 2 * 30
+    assert members("Hansa") == frozenset()

@@ -21,6 +21,7 @@ COMMANDS = (
     ("serve",),
     ("demo",),
     ("plan",),
+    ("plan", "licence"),
     ("catalog",),
     ("catalog", "price"),
     ("explain",),

@@ -11,6 +11,7 @@ import msgspec
 
 from twintrack.catalog import facts
 from twintrack.catalog.facts import Figure
+from twintrack.catalog.places import regions
 
 
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,20 +73,6 @@ def overhead() -> Mapping[str, Figure]:
 @functools.cache
 def published_energy() -> tuple[PublishedEnergy, ...]:
     return facts.rows("energy.toml", "published", PublishedEnergy)
-
-
-class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where a cloud's regions are."""
-
-    country: str
-    """ISO 3166 alpha-3."""
-    regions: tuple[str, ...]
-
-
-@functools.cache
-def regions() -> Mapping[str, str]:
-    """Country (ISO 3166 alpha-3) of each cloud/region."""
-    return {name: row.country for row in facts.rows("regions.toml", "countries", Region) for name in row.regions}
 
 
 @functools.cache

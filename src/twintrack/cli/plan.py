@@ -6,7 +6,9 @@ import click
 
 from twintrack.cli.lazy import LazyGroup
 
-_COMMANDS: dict[str, str] = {}
+_COMMANDS = {
+    "licence": "Say whether a model may be used so, and which clause says it.",
+}
 """Name and one line of help; the module of `x` is `plan_x.py`."""
 
 
