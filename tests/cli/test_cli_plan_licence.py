@@ -31,9 +31,10 @@ def test_programs_get_the_whole_finding(cli):
 
 
 def test_a_model_nobody_knows_is_unknown_with_the_nearest_name(cli):
-    ran = cli("plan", "licence", "llama-3.3-70b-instrct", "--use", "product", "--users", "1", "--json")
-    assert json.loads(ran.out)["verdict"] in ("unknown", "allowed_with_duties")
-    assert "Did you mean gpt-4o?" in cli("plan", "licence", "gpd-4o", "--use", "product").out
+    ran = cli("plan", "licence", "gpd-4o", "--use", "product")
+    assert ran.code == 0
+    assert "Unknown" in ran.out
+    assert "Did you mean gpt-4o?" in ran.out
 
 
 def test_a_wrong_word_is_a_usage_error(cli):

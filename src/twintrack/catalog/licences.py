@@ -123,7 +123,9 @@ def licences() -> Mapping[str, Licence]:
 
 def find(name: str) -> Subject:
     """The text a model is under, by the model's name or the licence's own."""
-    text = licences().get(name.lower()) or next((each for each in licences().values() if each.spdx == name != "proprietary"), None)
+    texts = licences()
+    by_spdx = {text.spdx: text for text in texts.values() if text.spdx != "proprietary"}
+    text = texts.get(name.lower()) or by_spdx.get(name)
     if text is not None:
         return Subject(name, text, multimodal=any(place.multimodal for place in text.places))
     model = models.resolve(name)
