@@ -27,14 +27,27 @@ _OPTIONS = {
 
 @click.command("licence")
 @click.argument("model")
-@click.option("--use", type=click.Choice(get_args(Use)), required=True, help="What the model is wanted for.")
+@click.option(
+    "--use",
+    type=click.Choice(get_args(Use)),
+    required=True,
+    metavar="USE",
+    help=f"What the model is wanted for: {', '.join(get_args(Use))}.",
+)
 @click.option(
     "--users-at-release", type=int, metavar="N", help="Monthly users of all your products when the model came out."
 )
 @click.option("--users", "users_now", type=int, metavar="N", help="Monthly users today.")
 @click.option("--revenue", type=float, metavar="USD", help="Revenue a month, in dollars.")
 @click.option("--domicile", metavar="CC", help="Country of your seat, as DE or US, or EU.")
-@click.option("--field", "fields", type=click.Choice(get_args(Field)), multiple=True, help="A special field of use.")
+@click.option(
+    "--field",
+    "fields",
+    type=click.Choice(get_args(Field)),
+    multiple=True,
+    metavar="FIELD",
+    help=f"A special field of use: {', '.join(get_args(Field))}. May be given again.",
+)
 @click.option("--distil", is_flag=True, help="You train a model on its outputs.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(
