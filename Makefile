@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # two installations into one environment would meet
-.PHONY: help up test check-long lint bench docs environment clients requirements clean
+.PHONY: help up test check-long lint bench soak docs environment clients requirements clean
 
 help:
 	@echo 'make up            start the gateway and its pages with the models found on this machine'
@@ -22,6 +22,7 @@ help:
 	@echo 'make check-long    run the tests that take longer'
 	@echo 'make lint          ruff, mypy and the order of imports'
 	@echo 'make bench         compare CPU per request with nginx'
+	@echo 'make soak          an hour of mixed traffic with faults; the books must agree with the invoices'
 	@echo 'make docs          write the generated documentation again'
 	@echo 'make requirements  pin the dependencies in pyproject.toml again; UPGRADE=1 takes newer versions (needs uv)'
 	@echo 'make clean         remove $(VENV) and what else was built; data stays'
@@ -45,6 +46,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.local
 	$(BIN)/python bench/run.py --targets nginx,twintrack --twintrack $(BIN)/twintrack $(ARGS)
+
+soak: $(VENV)/.dev
+	PYTHONPATH=bench $(BIN)/python -m soak $(ARGS)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m twintrack.config.reference > docs/configuration.md.new

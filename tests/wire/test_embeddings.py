@@ -47,6 +47,12 @@ def test_usage_has_no_output() -> None:
     assert read_usage(b'{"data":[]}') == Usage()
 
 
+@pytest.mark.parametrize("tokens", [b"-5", b"null", b'"4"', b"1000000000000000000000"])
+def test_usage_that_cannot_be_believed_was_not_reported(tokens: bytes) -> None:
+    """Else a row would say that its usage is reported, and cost nobody knows what."""
+    assert read_usage(b'{"data":[],"usage":{"prompt_tokens":%b}}' % tokens) == Usage()
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"data":5}', b'{"\xff":0}'])
 def test_what_holds_no_embeddings_is_the_providers_failure(body: bytes) -> None:
     with pytest.raises(UpstreamError):

@@ -180,8 +180,9 @@ def timings_usage(said: Timings | Odd) -> Usage:
 
 
 def embeddings_usage(said: OpenAIUsage | Odd) -> Usage:
-    """Embeddings give no output tokens."""
-    return Usage(known(said.prompt_tokens), 0) if isinstance(said, OpenAIUsage) else NO_USAGE
+    """Embeddings give no output tokens. Without a number that can be believed nothing was said."""
+    read = known(said.prompt_tokens) if isinstance(said, OpenAIUsage) else None
+    return NO_USAGE if read is None else Usage(read, 0)
 
 
 def as_openai(usage: Usage) -> OpenAIUsage | None:
