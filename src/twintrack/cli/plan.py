@@ -8,6 +8,7 @@ from twintrack.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "licence": "Say whether a model may be used so, and which clause says it.",
+    "throughput": "How fast engines will be, next to how fast they were.",
 }
 """Name and one line of help; the module of `x` is `plan_x.py`."""
 
