@@ -27,6 +27,8 @@ COMMANDS = (
     ("explain",),
     ("ledger",),
     ("models",),
+    ("backup",),
+    ("restore",),
     ("config",),
     ("config", "check"),
     ("config", "explain"),

@@ -15,8 +15,9 @@ from twintrack.config.snapshot import Deployment
 from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.ledger.load import Loaded, Loader
 from twintrack.ledger.records import Dispatch, Names, Refuse, Settle
-from twintrack.ledger.schema import database
+from twintrack.ledger.schema import MIGRATIONS, database
 
+DATA = Path(__file__).parent / "data"
 HOUR_US = 3_600_000_000
 T0 = 500_000 * HOUR_US
 """The start of an hour in 2027."""
@@ -175,6 +176,23 @@ def deployment(index: int = OWN, per_hour_nusd: int = PER_HOUR_NUSD[OWN]) -> Dep
         energy_j_per_output_token=None,
         max_in_flight=64,
     )
+
+
+def left_by(version: int, folder: Path) -> Path:
+    """A data folder with rows as a program of that schema version left it.
+
+    `data/version1.*` were written by the program of version 1; the steps in between are those that were released.
+    """
+    (folder / "journal").mkdir(parents=True)
+    segment = (DATA / "version1.journal").read_bytes().ljust(65_536, b"\0")
+    (folder / "journal" / "w0-000001.journal").write_bytes(segment)
+    with closing(sqlite3.connect(database(folder))) as db:
+        db.executescript((DATA / "version1.sql").read_text())
+        for step in range(1, version):
+            db.executescript(MIGRATIONS[step])
+            db.execute("INSERT INTO schema_version VALUES (?, '2026-11-30T00:00:00Z')", (step + 1,))
+        db.commit()
+    return folder
 
 
 class Books:

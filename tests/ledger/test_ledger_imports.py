@@ -7,6 +7,6 @@ import sys
 
 
 def test_what_a_worker_imports_brings_no_database_along():
-    asked = "import sys, twintrack.ledger.journal, twintrack.ledger.records; print('sqlite3' in sys.modules)"
+    asked = "import sys, twintrack.control.supervise, twintrack.server.worker; print('sqlite3' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
     assert said.stdout.strip() == "False"

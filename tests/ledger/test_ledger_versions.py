@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from ledger_records import T0, Books, dispatch, settle
+from ledger_records import T0, Books, dispatch, left_by, settle
 
 from twintrack.errors import LedgerError
 from twintrack.ledger.balance import balance
@@ -20,7 +20,6 @@ from twintrack.ledger.queries import entries, summary
 from twintrack.ledger.records import SCHEMA, Settle
 from twintrack.ledger.schema import MIGRATIONS, VERSION, database, open_reader
 
-DATA = Path(__file__).parent / "data"
 NEW = [
     "cache_write_1h_tokens",
     "input_audio_tokens",
@@ -32,15 +31,7 @@ NEW = [
 
 @pytest.fixture
 def first(tmp_path: Path) -> Path:
-    """A data folder as the program of version 1 left it."""
-    folder = tmp_path / "data"
-    (folder / "journal").mkdir(parents=True)
-    (folder / "journal" / "w0-000001.journal").write_bytes(
-        (DATA / "version1.journal").read_bytes().ljust(65_536, b"\0")
-    )
-    with closing(sqlite3.connect(database(folder))) as db:
-        db.executescript((DATA / "version1.sql").read_text())
-    return folder
+    return left_by(1, tmp_path / "data")
 
 
 def rows(folder: Path, question: str) -> list[dict[str, object]]:

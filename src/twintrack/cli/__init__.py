@@ -26,6 +26,8 @@ _COMMANDS = {
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
     "models": "List models, tiers and prices.",
+    "backup": "Keep ledger, journal and configuration in one file.",
+    "restore": "Make a backup what a data folder holds.",
     "config": "Check a configuration; show every value and where it comes from.",
 }
 """Name and one line of help, so that `twintrack --help` imports nothing."""

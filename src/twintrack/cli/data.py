@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
+from twintrack.cli.file import USUAL
+from twintrack.config.load import load as load_configuration
 from twintrack.errors import LedgerError
 from twintrack.ledger.journal import SUFFIX, journal_folder
 from twintrack.ledger.load import Loader, LoaderBusy
+from twintrack.ledger.pending import is_begun
 from twintrack.ledger.schema import database
 
 option = click.option(
@@ -29,6 +32,18 @@ def folder(said: Path | None) -> Path:
     return here if here.exists() else Path.home() / ".local" / "share" / "twintrack"
 
 
+def served(said: Path | None) -> Path:
+    """The data folder that `serve` would use here: of ./twintrack.toml if there is one.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if said is None and USUAL.exists():
+        settings, source = load_configuration(USUAL, environ=None)
+        return Path(source.absolute(settings.server.data))
+    return folder(said)
+
+
 def ledger(data: Path) -> Path | None:
     """The database, with everything in it that workers have written so far; None if there is nothing yet.
 
@@ -43,7 +58,7 @@ def load(data: Path) -> bool:
     """Load what workers have written so far. False: another process does that, and may not be done."""
     path = database(data)
     waiting = any(journal_folder(data).glob(f"*{SUFFIX}"))
-    if waiting or path.exists():
+    if waiting or path.exists() or is_begun(data):
         try:
             with Loader(data) as loader:
                 while not (loaded := loader.load()).caught_up:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import resource
 import signal
@@ -24,8 +23,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twintrack.config.snapshot import Snapshot
+from twintrack.control.claiming import claimed
 from twintrack.control.notify import notify
 from twintrack.errors import EnvironmentProblem, TwintrackError
+from twintrack.ledger.folder import RUN
 from twintrack.server.board import Board
 from twintrack.server.readiness import AUTHORISERS_S, unready
 
@@ -81,7 +82,7 @@ class Supervisor:
         self._plan = plan
         self._snapshot = plan.snapshot
         self._data = Path(plan.snapshot.data)
-        self._run = self._data / "run"
+        self._run = self._data / RUN
         self._board = Board(plan.snapshot.workers)
         self._board.want(plan.snapshot.generation)
         self._served = False
@@ -107,7 +108,11 @@ class Supervisor:
 
             server_tls(self._snapshot)  # a worker would find out too late
         _raise_file_limit()
-        lock = self._claim_data()
+        with claimed(self._data):
+            self._serve()
+        return 0
+
+    def _serve(self) -> None:
         self._sockets = self._listen()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._stamps = self._look()
@@ -125,33 +130,8 @@ class Supervisor:
         finally:
             notify("STOPPING=1")
             self._stop()
-            os.close(lock)
-        return 0
 
     # ---- start
-
-    def _claim_data(self) -> int:
-        """One gateway for a data folder: the journal's workers are named by their place."""
-        try:
-            self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self._data / "journal").mkdir(exist_ok=True, mode=0o700)
-            handle = os.open(self._run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise EnvironmentProblem(
-                f"The data folder {self._data} cannot be used",
-                why=str(error),
-                fix="Set server.data to a folder this user may write.",
-            ) from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.pread(handle, 32, 0).decode() or "unknown"
-            raise EnvironmentProblem(
-                f"Another gateway (process {owner.strip()}) uses the data folder {self._data}",
-                fix="Stop it, or set server.data to another folder.",
-            ) from None
-        os.pwrite(handle, f"{os.getpid():<31}\n".encode(), 0)
-        return handle
 
     def _listen(self) -> list[socket.socket]:
         """One socket a worker; the kernel spreads connections, and a dead worker's queue waits for the next."""

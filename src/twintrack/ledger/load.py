@@ -23,12 +23,13 @@ from twintrack.config.snapshot import Deployment
 from twintrack.errors import LedgerError
 from twintrack.ledger import booking
 from twintrack.ledger.batch import Batch, Memory, NeedsCare
+from twintrack.ledger.folder import LOADER_LOCK
 from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless, journal_folder
+from twintrack.ledger.pending import finish as finish_restore
 from twintrack.ledger.records import Record, Settle
 from twintrack.ledger.schema import database, explained, open_writer
 from twintrack.ledger.words import DeploymentWords
 
-LOCK: Final = "loader.lock"
 BATCH: Final = 20_000
 """Records in one transaction: some 100 ms of work, two for each request."""
 _CHUNK: Final = 2_000
@@ -96,8 +97,8 @@ class Loader:
         self._unreadable = False
         self._synced: frozenset[str] = frozenset()
         try:
-            self.journals.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.folder / LOADER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise LedgerError(f"The data folder {self.folder} cannot be used", why=str(error)) from error
         try:
@@ -109,6 +110,8 @@ class Loader:
             ) from error
         try:
             with self._explaining():
+                finish_restore(self.folder)
+                self.journals.mkdir(mode=0o700, exist_ok=True)
                 self._remember()
         except LedgerError:
             self.close()

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from twintrack.errors import LedgerError
+from twintrack.ledger.copies import keep_before_upgrade, kept_for
 
 DATABASE: Final = "ledger.db"
 
@@ -310,7 +311,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise explained(error, path) from error
     with _closed_if_it_fails(connection, path):
-        version = _version(connection)
+        version = version_of(connection)
         _refuse_newer(version, path)
         if version < VERSION:
             raise LedgerError(
@@ -365,8 +366,20 @@ def explained(error: sqlite3.Error, path: Path) -> LedgerError:
     return LedgerError(f"The ledger {path} cannot be used", why=str(error))
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    """0 for a new file."""
+def refuse_newer(path: Path) -> None:
+    """Raises LedgerError if there is a ledger that this program is too old for."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            version = version_of(connection)
+    except sqlite3.Error:
+        return  # locked or broken: whoever works with it says so
+    _refuse_newer(version, path)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Version of a ledger's schema; 0 for a new file."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone() is None:
         return 0
     row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
@@ -375,20 +388,23 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _refuse_newer(version: int, path: Path) -> None:
     if version > VERSION:
+        kept = kept_for(path, VERSION)
+        copy = f"the copy made before the upgrade, {kept}" if kept else "a backup made before the upgrade"
+        way = f"twintrack restore {kept or 'FILE'} --to {path.parent} --replace"
         raise LedgerError(
-            f"The ledger {path} was written by a newer version",
-            why=f"it has version {version}, this program knows up to {VERSION}",
-            fix="Upgrade twintrack; a ledger never goes back to an older version",
+            f"The ledger {path} was written by a newer version of Twintrack",
+            why=f"its schema has version {version}, this program knows up to {VERSION}, and none is ever taken back",
+            fix=f"Install the newer version again, or go back to {copy}: {way}",
         )
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection) == VERSION:
+    if version_of(connection) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Asked again under the lock: two processes may have come here at once.
-        version = _version(connection)
+        version = version_of(connection)
         _refuse_newer(version, path)
         if version == 0:
             if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
@@ -396,6 +412,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(
                 "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, since TEXT NOT NULL) STRICT, WITHOUT ROWID"
             )
+        else:
+            _keep_copy(path, version)
         for step in range(version, VERSION):
             for statement in _statements(MIGRATIONS[step]):
                 connection.execute(statement)
@@ -406,6 +424,18 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _keep_copy(path: Path, version: int) -> None:
+    """A later program may turn out not to work; an older one cannot read what comes now."""
+    try:
+        keep_before_upgrade(path, version)
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(
+            f"The ledger {path} is not brought up to date",
+            why=f"no copy of it can be kept in case the new version does not work: {error}",
+            fix=f"Free as much disk space as it takes, and let {path.parent} be written",
+        ) from error
 
 
 def _statements(script: str) -> list[str]:
