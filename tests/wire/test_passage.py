@@ -279,6 +279,18 @@ def test_what_follows_the_end_changes_nothing(provider: str, late: bytes) -> Non
             assert stream.usage().output_tokens == 7
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_usage_that_is_owed_counts_although_it_comes_behind_the_end(provider: str) -> None:
+    """It is no news to the client, but it says what the answer cost."""
+    if provider == "openai":
+        pieces, late = chat_events(WORDS, usage=None), chat_events([], usage=(12, 7))[-2]
+    else:
+        pieces, late = message_events(WORDS, 12, None), message_events([])[-2]
+    expected, _ = told(pieces, provider=provider)
+    said, stream = told([*pieces, late], provider=provider)
+    assert (said, stream.usage().input_tokens, stream.usage().output_tokens) == (expected, 12, 7)
+
+
 @pytest.mark.parametrize("before", [[], [b": x\n\n"], chat_events(["a"])[:1]])
 @pytest.mark.parametrize("size", [1, 10_000])
 def test_a_failure_before_content_is_raised_so_that_another_may_be_asked(before: list[bytes], size: int) -> None:

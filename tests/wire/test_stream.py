@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from stream_texts import USAGE_CHUNK, chat_streams, chunk, cuts, event, referenc
 from twintrack.errors import UpstreamError
 from twintrack.wire.chat import ChatStream
 from twintrack.wire.messages import MessagesStream
+from twintrack.wire.responses import ResponsesStream
 from twintrack.wire.stream import HELD_BYTES, PassingStream
 from twintrack.wire.usage import Usage
 
@@ -27,6 +29,26 @@ def fed(stream: PassingStream, *pieces: bytes) -> bytes:
 
 
 # Before content
+
+
+def test_a_long_line_before_content_costs_no_more_than_its_length() -> None:
+    """Or a provider could stop a worker for seconds, with all that it serves."""
+    stream, piece = ResponsesStream(strip_usage=False), b"x" * 65_536
+    began = time.process_time()
+    stream.feed(b"data: ")
+    with pytest.raises(UpstreamError, match="no content in its first"):
+        for _ in range(200):
+            stream.feed(piece)
+    assert time.process_time() - began < 1.0
+
+
+def test_a_long_event_before_content_is_one_event_however_it_is_cut() -> None:
+    long = event({"type": "response.created", "response": {"instructions": "x" * 100_000}})
+    word = event({"type": "response.output_text.delta", "delta": "Hi"})
+    for size in (1_000, 65_536, 10**6):
+        stream, text = ResponsesStream(strip_usage=False), long + word
+        assert b"".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) == text
+        assert stream.content
 
 
 def test_everything_is_held_until_the_first_content_and_then_let_go_at_once() -> None:

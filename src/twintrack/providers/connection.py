@@ -155,9 +155,9 @@ class Connection(asyncio.Protocol):
         if self._held:
             data = self._held + data
         end = data.find(b"\r\n\r\n") + 4
+        if (len(data) if end == 3 else end) > _MAX_HEAD_BYTES:
+            raise UpstreamError(f"The provider's headers exceed {_MAX_HEAD_BYTES} bytes")
         if end == 3:
-            if len(data) > _MAX_HEAD_BYTES:
-                raise UpstreamError(f"The provider's headers exceed {_MAX_HEAD_BYTES} bytes")
             self._held = data
             return
         self._held = b""

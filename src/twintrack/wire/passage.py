@@ -71,7 +71,13 @@ class Straight:
         return self._from.open_stream(not asked.wants_usage())
 
     def answer(self, body: bytes) -> tuple[bytes, Usage]:
-        return body, self._from.read_usage(body)
+        usage = self._from.read_usage(body)
+        if not body.isascii():  # the parts of it that are not read may still be no text
+            try:
+                body.decode()
+            except UnicodeDecodeError as error:
+                raise UpstreamError("The provider's answer is not UTF-8", why=str(error)) from None
+        return body, usage
 
 
 class Conversation:

@@ -25,6 +25,7 @@ class PassingStream:
     __slots__ = (
         "_held",
         "_held_bytes",
+        "_opening",
         "_rest",
         "_tail",
         "_tail_bytes",
@@ -45,8 +46,10 @@ class PassingStream:
         self._held: list[bytes] = []
         """Whole events that came before content."""
         self._held_bytes = 0
+        self._opening = bytearray()
+        """Before content the start of an event whose end has not come; it may become megabytes."""
         self._rest = b""
-        """The start of an event whose end has not come."""
+        """Behind it."""
         self._tail: list[bytes] = []
         self._tail_bytes = 0
         self._usage = NO_USAGE
@@ -70,7 +73,7 @@ class PassingStream:
 
     def open(self, data: bytes) -> bytes:
         """Before content. Raises UpstreamError if the provider fails here."""
-        events, self._rest = sse.split(self._rest + data)
+        events = self._whole_events(data)
         for event in events:
             text = sse.payload(event)
             if text:
@@ -82,13 +85,27 @@ class PassingStream:
         self._held += events
         self._held_bytes += sum(map(len, events))
         if not self.content:
-            if self._held_bytes + len(self._rest) > HELD_BYTES:
+            if self._held_bytes + len(self._opening) > HELD_BYTES:
                 raise UpstreamError(f"The provider sent no content in its first {HELD_BYTES} bytes")
             return b""
         self.pieces = 1
+        self._rest = bytes(self._opening)
         held, self._held = self._held, []
         self.keep(b"".join(held) + self._rest)
         return self.kept(held)
+
+    def _whole_events(self, data: bytes) -> list[bytes]:
+        """What `data` completes. A long event comes in many pieces, so only what is new is searched for its end."""
+        opening = self._opening
+        if opening:
+            ended = sse.ends(bytes(opening[-sse.PART_OF_END :]) + data)
+            opening += data
+            if not ended:
+                return []
+            data = bytes(opening)
+        events, rest = sse.split(data)
+        self._opening = bytearray(rest)
+        return events
 
     def whole(self, data: bytes) -> bytes:
         """The whole events of what came; the start of the next one waits, so that no error event lands inside it."""

@@ -67,7 +67,8 @@ class ChatReader:
 
     def see(self, payload: bytes) -> None:
         if self._ended:
-            return  # nothing follows an end
+            self._see_late(payload)
+            return
         if payload == b"[DONE]":
             self._end()
             return
@@ -137,6 +138,15 @@ class ChatReader:
             self.usage = usage
             if self._begun:
                 self._sink.usage(usage)
+
+    def _see_late(self, payload: bytes) -> None:
+        """Nothing follows an end but usage that is owed: no news to the client, and it still counts."""
+        if self.usage.output_tokens is not None:
+            return
+        try:
+            self.usage = said.usage_of(_CHUNK(payload)) or self.usage
+        except UNREADABLE:
+            return
 
     def _see_delta(self, delta: said.Delta, choice: said.Chosen) -> None:
         """What is no plain text."""

@@ -108,7 +108,8 @@ class MessagesReader:
 
     def see(self, payload: bytes) -> None:
         if self._ended:
-            return  # nothing follows an end
+            self._see_late(payload)
+            return
         try:
             event = _EVENT(payload)
             if self._finish:
@@ -189,6 +190,17 @@ class MessagesReader:
             self._end()
         elif event.type == "error":
             self.failure = _failure(payload)
+
+    def _see_late(self, payload: bytes) -> None:
+        """Nothing follows an end but usage that is owed: no news to the client, and it still counts."""
+        if self.usage.output_tokens is not None:
+            return
+        try:
+            event = _EVENT(payload)
+        except UNREADABLE:
+            return
+        if event.type == "message_delta" and event.usage is not None:
+            self._say(merged(self._said, event.usage))
 
     def _start_block(self, block: _Block, index: int) -> None:
         """Blocks of the provider's own tools are passed over."""

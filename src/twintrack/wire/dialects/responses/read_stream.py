@@ -157,6 +157,9 @@ class ResponsesReader:
         """All but a piece of the text that is being told."""
         see = _SEEN.get(event.type)
         if self.finished or self.failure:
+            if see is ResponsesReader._see_completed and self.usage.output_tokens is None:
+                # Owed: no news to the client, and it still counts.
+                self.usage = responses_usage(self._read(_RESPONSE, payload).response.usage)
             return
         if see is None:
             if not event.type:
