@@ -21,6 +21,7 @@ COMMANDS = (
     ("serve",),
     ("demo",),
     ("plan",),
+    ("plan", "check"),
     ("plan", "licence"),
     ("catalog",),
     ("catalog", "price"),

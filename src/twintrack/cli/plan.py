@@ -7,6 +7,7 @@ import click
 from twintrack.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "check": "Recompute what a text says about costs, machines and licences.",
     "licence": "Say whether a model may be used so, and which clause says it.",
     "throughput": "How fast engines will be, next to how fast they were.",
 }

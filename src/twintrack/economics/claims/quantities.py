@@ -1,0 +1,178 @@
+"""The numbers of a sentence with their units: `$0.0003 per 1K tokens`, `50-100M tokens/day`, `4 x H100`, `8 bits`.
+
+Rates are kept by day, and money by the token, the request or the GPU, so that numbers written in different ways can
+be multiplied and compared.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from twintrack.economics.claims.grammar import (
+    ABOUT,
+    ABOVE,
+    ALONE,
+    BELOW,
+    BY_ADVERB,
+    DAYS,
+    NUMBER,
+    base,
+    per_at,
+    plain,
+    unit_at,
+    values,
+)
+from twintrack.economics.claims.named import NamedGpu, NamedModel, named_gpus, named_models
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    low: float
+    high: float
+    unit: str
+    """usd, token, request, user, image, gpu, fte, percent, times, day, second, param, gb, bit, joule, example …"""
+    per: tuple[str, ...]
+    """Units it is divided by; of time only day."""
+    text: str
+    start: int
+    end: int
+    tags: frozenset[str] = frozenset()
+    """input, output, training; each; daily; the period as written."""
+    about: bool = False
+    bound: str = ""
+    """below or above, where it is a limit."""
+    gpus: tuple[str, ...] = ()
+    """Which, where the unit is gpu."""
+    scale: float = 1.0
+    """What the number as written was divided by."""
+
+    @property
+    def mid(self) -> float:
+        return (self.low * self.high) ** 0.5 if self.low > 0 else (self.low + self.high) / 2
+
+    def is_a(self, unit: str, *per: str) -> bool:
+        return self.unit == unit and tuple(sorted(self.per)) == tuple(sorted(per))
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    text: str
+    quantities: tuple[Quantity, ...]
+    models: tuple[NamedModel, ...]
+    gpus: tuple[NamedGpu, ...]
+
+    def having(self, unit: str, *per: str) -> list[Quantity]:
+        return [each for each in self.quantities if each.is_a(unit, *per)]
+
+    def says(self, pattern: str) -> bool:
+        return re.search(pattern, self.text, re.IGNORECASE) is not None
+
+
+def read(text: str) -> Sentence:
+    text = plain(text)
+    models, gpus = named_models(text), named_gpus(text)
+    masked = list(text)
+    for gpu in gpus:
+        masked[gpu.start : gpu.end] = "\x01" * (gpu.end - gpu.start)
+    for model in models:
+        masked[model.start : model.end] = "\x02" * (model.end - model.start)
+    found = list(_scan("".join(masked), text, gpus))
+    return Sentence(text, tuple(_linked(found, text)), models, gpus)
+
+
+def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
+    found = []
+    place = 0
+    while match := NUMBER.search(masked, place):
+        if match["b"] and re.search(r"\bfrom\s*$", masked[: match.start()], re.IGNORECASE):
+            match = ALONE.match(masked, match.start()) or match  # from one to the other: two amounts, no range
+        place = match.end()
+        low, high = values(match)
+        unit, end = unit_at(masked, match.end())
+        if match["cur"]:
+            unit, end = "usd", match.end() if unit in ("times", "hour", "") or unit not in ("usd",) else end
+        elif unit == "" and (match["as"] or match["bs"] or "").strip() == "B":
+            unit = "param"
+        which = next((gpu.names for gpu in gpus if gpu.start < end <= gpu.end), ()) if unit == "gpu" else ()
+        tags = set(re.findall(r"input|output|training|prompt|completion", masked[match.end() : end].lower()))
+        before = masked[max(0, match.start() - 40) : match.start()]
+        per, scale, end, more = per_at(masked, end, money=unit == "usd")
+        unit, factor = base(unit)
+        if not per and unit == "user" and re.search("daily|DAU", masked[match.start() : end]):
+            per = ("day",)
+        if not any(each == "day" for each in per) and (
+            word := re.search(r"\b(daily|monthly)\s+(?:[a-z]+\s+){0,3}$", before)
+        ):
+            per, scale = (*per, "day"), scale * DAYS[BY_ADVERB[word[1].lower()]]
+        found.append(
+            Quantity(
+                low=low * factor / scale,
+                high=high * factor / scale,
+                unit=unit,
+                per=per,
+                text=text[match.start() : end].strip(),
+                start=match.start(),
+                end=end,
+                tags=frozenset(tags | more),
+                about=ABOUT.search(before) is not None,
+                bound="below" if BELOW.search(before) else "above" if ABOVE.search(before) else "",
+                gpus=which,
+                scale=scale,
+            )
+        )
+        place = max(place, end)
+    return [each for each in found if each.unit]
+
+
+def _linked(found: list[Quantity], text: str) -> list[Quantity]:
+    """Counts that are meant for each of another: 1,000 requests of 2,000 tokens, 8 requests of a user."""
+    requests = any(each.unit == "request" and not each.per for each in found)
+    users = any(each.unit == "user" for each in found)
+    timed = any(each.unit == "request" and "day" in each.per for each in found)
+    linked = []
+    for each in found:
+        before = text[max(0, each.start - 8) : each.start]
+        of = re.search(r"(?:\bof|\bwith|x|\*|\+)\s*$", before) is not None or "each" in each.tags
+        if each.is_a("token") and (requests or timed) and of:
+            each = replace(each, per=("request",))
+        elif each.is_a("request") and users:
+            each = replace(each, per=("user",))
+        elif each.is_a("user") and users and any(other.unit == "token" and "day" in other.per for other in found):
+            each = replace(each, per=("day",))
+        elif each.unit == "usd" and "each" in each.tags:
+            what = "gpu" if any(other.unit == "gpu" for other in found) else "request" if requests or timed else ""
+            each = replace(each, per=(*each.per, what)) if what else each
+        linked.append(each)
+    return _alike(_timed(linked))
+
+
+def _timed(found: list[Quantity]) -> list[Quantity]:
+    """An amount without a time, after a volume with one, is of that time: 2B tokens a month cost $8,750."""
+    volumes = [each for each in found if each.unit in ("token", "request") and "day" in each.per]
+    bare = [each for each in found if each.unit == "usd" and not each.per]
+    spans = any(each.unit == "day" for each in found)
+    if len(volumes) != 1 or len(bare) != 1 or spans or any(each.is_a("usd", "day") for each in found):
+        return found
+    period = next((word for word in DAYS if word in volumes[0].tags), "day")
+    days, cost = DAYS[period], bare[0]
+    timed = replace(
+        cost, per=("day",), low=cost.low / days, high=cost.high / days, scale=days, tags=cost.tags | {period}
+    )  # fmt: skip
+    return [timed if each is cost else each for each in found]
+
+
+def _alike(found: list[Quantity]) -> list[Quantity]:
+    """Prices that are compared are prices of the same: of $15 to $3 per million tokens, the first is one too."""
+    if not any(each.unit in ("percent", "times") for each in found):
+        return found
+    if any("day" in each.per or each.unit == "day" for each in found):
+        return found
+    per = next((each.per for each in found if each.unit == "usd" and each.per), ())
+    factor = next((each.scale for each in found if each.unit == "usd" and each.per), 1.0)
+    return [
+        replace(each, per=per, low=each.low / factor, high=each.high / factor)
+        if each.unit == "usd" and not each.per and per
+        else each
+        for each in found
+    ]

@@ -1,0 +1,185 @@
+"""Statements about costs: each of the evaluation's claims, statements in other words, and what may never happen."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twintrack.economics.claims.check import check_text, overall, sentences
+from twintrack.economics.claims.quantities import read
+
+ON = datetime.date(2026, 11, 20)
+HERE = Path(__file__).parent
+TRUTH = {row["id"]: row for row in tomllib.loads((HERE / "claim_truth.toml").read_text())["claims"]}
+PARAPHRASES = tomllib.loads((HERE / "claim_paraphrases.toml").read_text())
+
+
+def seen(text: str) -> bool:
+    """Was it looked at while the checker was made?"""
+    return int(hashlib.sha256(text.encode()).hexdigest()[0], 16) % 2 == 0
+
+
+def meets(text: str, verdict: str, low: float, high: float, *, first: int = 0) -> bool:
+    found, factor = overall(check_text(text, on=ON)[first:])
+    return found == verdict and (high == 0 or (factor is not None and low <= factor <= high))
+
+
+@pytest.mark.parametrize("row", [row for row in PARAPHRASES["statements"] if seen(row[0])], ids=lambda row: row[0])
+def test_a_statement_seen_while_it_was_made_comes_to_what_it_comes_to(row):
+    assert meets(*row)
+
+
+@pytest.mark.parametrize("row", [row for row in PARAPHRASES["statements"] if not seen(row[0])], ids=lambda row: row[0])
+def test_a_statement_held_out_comes_to_what_it_comes_to(row):
+    assert meets(*row)
+
+
+@pytest.mark.parametrize("row", PARAPHRASES["later"], ids=lambda row: row[0])
+def test_a_statement_of_the_second_set_comes_to_what_it_comes_to(row):
+    assert meets(*row)
+
+
+def test_there_are_enough_statements_and_a_half_was_held_out():
+    rows = PARAPHRASES["statements"]
+    assert len(rows) >= 100
+    assert 0.4 < sum(seen(row[0]) for row in rows) / len(rows) < 0.6
+
+
+def test_every_claim_of_the_evaluation_comes_to_what_was_worked_out_by_hand():
+    folder = os.environ.get("TWINTRACK_DATA")
+    if not folder:
+        pytest.skip("TWINTRACK_DATA does not name the folder with the claims")
+    with Path(folder, "catalog", "article_claims.csv").open() as file:
+        claims = {row["id"]: row["claim"] for row in csv.DictReader(file)}
+    assert len(claims) == 108
+    assert set(TRUTH) <= set(claims)
+    wrong = []
+    for name, claim in claims.items():
+        truth = TRUTH.get(name, {"verdict": "cannot_check"})
+        before = [claims[each] for each in truth.get("with", ())]
+        first = sum(len(sentences(text)) for text in before)
+        low, high = truth.get("factor", (0, 0))
+        if not meets("\n".join([*before, claim]), truth["verdict"], low, high, first=first):
+            wrong.append(name)
+    assert wrong == []
+
+
+def test_the_arithmetic_is_shown_and_the_factor_said():
+    (claim,) = check_text("10M tokens/day costs $50/day at $0.0003 per 1K", on=ON)
+    assert claim.verdict == "wrong"
+    assert claim.factor == pytest.approx(16.67, abs=0.01)
+    assert claim.checks[0].sums == ("10M tokens/day x $0.0003 per 1K = $3 a day", "stated: $50/day")
+
+
+def test_a_price_that_was_right_once_is_said_to_have_been():
+    (claim,) = check_text("GPT-4o costs $5 per million input tokens", on=ON)
+    assert claim.verdict == "wrong"
+    assert "May 2024" in " ".join(claim.checks[0].sums)
+    assert check_text("GPT-4o costs $5 per million input tokens", on=datetime.date(2024, 6, 1))[0].factor is not None
+
+
+def test_what_is_missing_is_said():
+    (claim,) = check_text("It costs $50 a day", on=ON)
+    assert claim.verdict == "cannot_check"
+    assert "tokens or requests" in claim.missing[0]
+
+
+def test_a_sentence_may_rely_on_the_price_and_the_volume_before_it():
+    text = "We pay $2 per million tokens. Our volume is 30M tokens a day. That comes to $60 a day."
+    assert [claim.verdict for claim in check_text(text, on=ON)] == ["cannot_check", "cannot_check", "right"]
+
+
+def test_energy_of_the_gpu_alone_is_not_set_against_the_whole_stack():
+    text = "1M requests on Llama 3.1 8B take 20 kWh of GPU energy"
+    (check,) = check_text(text, on=ON)[0].checks
+    assert "the GPUs alone" in " ".join(check.sums)
+    assert "Gemini" not in " ".join(check.sums)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "unit", "per"),
+    [
+        ("$0.0003 per 1K tokens", 3e-7, 3e-7, "usd", ("token",)),
+        ("$2.50/1M", 2.5e-6, 2.5e-6, "usd", ("token",)),
+        ("$15/MTok", 15e-6, 15e-6, "usd", ("token",)),
+        ("40 cents per million tokens", 4e-7, 4e-7, "usd", ("token",)),
+        ("50-100M tokens/day", 5e7, 1e8, "token", ("day",)),
+        ("10 million tokens daily", 1e7, 1e7, "token", ("day",)),
+        ("a daily volume of 3,000 requests", 3000, 3000, "request", ("day",)),
+        ("$30,000–50,000", 30_000, 50_000, "usd", ()),
+        ("$1.40 per GPU-hour", 33.6, 33.6, "usd", ("gpu", "day")),
+        ("0.5 kWh", 1.8e6, 1.8e6, "joule", ()),
+        ("0.24 Wh per prompt", 864, 864, "joule", ("request",)),
+        ("4 x H100", 4, 4, "gpu", ()),
+        ("a 70B model", 7e10, 7e10, "param", ()),
+        ("4-bit", 4, 4, "bit", ()),
+        ("bf16", 16, 16, "bit", ()),
+        ("half an engineer", 0.5, 0.5, "fte", ()),
+        ("100 ms", 0.1, 0.1, "second", ()),
+        ("95 percent", 95, 95, "percent", ()),
+        ("10K examples", 10_000, 10_000, "example", ()),
+    ],
+)
+def test_a_quantity_is_read_however_it_is_written(text, low, high, unit, per):
+    (found,) = read(text).quantities
+    assert (found.unit, found.per) == (unit, per)
+    assert found.low == pytest.approx(low)
+    assert found.high == pytest.approx(high)
+
+
+@pytest.mark.parametrize(
+    ("text", "models"),
+    [
+        ("Llama 3.3 70B and GPT-4o mini", ["Llama 3.3 70B", "GPT-4o mini"]),
+        ("DeepSeek V3 / R1", ["DeepSeek V3", "DeepSeek R1"]),
+        ("Claude Haiku 4.5 costs", ["Claude Haiku 4.5"]),
+        ("o3 and o4-mini", ["o3", "o4-mini"]),
+        ("the cohort commanded a phial", []),
+    ],
+)
+def test_models_are_found_in_running_text(text, models):
+    assert [named.text for named in read(text).models] == models
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
+def test_any_text_has_an_answer(text):
+    overall(check_text(text, on=ON))
+
+
+_PIECES = (
+    "$0",
+    "0%",
+    "$5",
+    "10M tokens/day",
+    "/1K",
+    "per",
+    "GPT-4o",
+    "70B",
+    "4 H100",
+    "kWh",
+    "1e9",
+    "saves",
+    "-",
+    "$1-0",
+    "0x",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(_PIECES), max_size=9))
+def test_numbers_in_any_order_have_an_answer(pieces):
+    overall(check_text(" ".join(pieces), on=ON))
+
+
+def test_a_long_text_takes_no_time():
+    text = "10M tokens/day costs $50/day at $0.0003 per 1K tokens, or so they say, " * 300
+    assert len(check_text(text, on=ON)) == 1
