@@ -38,7 +38,8 @@ def test_an_offer_counts_once_it_can_be_made_and_what_is_unknown_never_does():
         ("us-east-1", "bedrock", (), "needs"),  # clauses stand in for the place
         ("us-east-1", "bedrock", ("scc",), "met"),
         ("us-east-1", "groq", (), "not_met"),
-        ("CHN", "deepseek", (), "unknown"),  # no such region is known
+        ("CHN", "deepseek", (), "not_met"),
+        ("atlantis-1", "groq", (), "unknown"),
         ("", "groq", (), "unknown"),
     ],
 )
