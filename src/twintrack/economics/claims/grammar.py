@@ -177,6 +177,8 @@ def per_at(masked: str, place: int, *, money: bool) -> tuple[tuple[str, ...], fl
         if match is None:
             break
         amount = float(match["n"].replace(",", "")) if match["n"] else 1.0
+        if not amount:
+            break
         amount *= _scale(match["s"])
         unit = (match["u"] or "").lower().rstrip("s")
         if match["gpu"]:

@@ -102,7 +102,7 @@ def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
         if not per and unit == "user" and re.search("daily|DAU", masked[match.start() : end]):
             per = ("day",)
         if not any(each == "day" for each in per) and (
-            word := re.search(r"\b(daily|monthly)(?:\s+[a-z]+){0,3}\s*$", before)
+            word := re.search(r"\b(daily|monthly)(?:(?:\s+[a-z]+){0,2}\s+(?:of|is|at))?\s*$", before)
         ):
             per, scale = (*per, "day"), scale * DAYS[BY_ADVERB[word[1].lower()]]
         found.append(
