@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,8 @@ class Provider:
     a script answers "hello".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.scripts: dict[str, Script | Callable[[Received], Script]] = {}
         self.default: Script | Callable[[Received], Script] = chat_answer("hello")
         self._served = ScriptedProvider(self._answer)
@@ -30,7 +32,7 @@ class Provider:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._call(self._served.start())
+        self._call(self._served.start(tls=self._tls))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -15,6 +15,8 @@ from twintrack.wire.http1 import CHUNKED, Chunked, FramingError, RequestHead, re
 
 _RESET = struct.pack("ii", 1, 0)
 """Closing with this linger sends a reset instead of an orderly end."""
+_HANDSHAKE = b"\x16"
+"""What TLS begins with, where this server speaks none."""
 _LOOK_S = 0.02
 """How often a pause looks whether the client is still there."""
 
@@ -97,12 +99,13 @@ class ScriptedProvider:
             writer.close()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        try:
-            raw = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError as error:
-            if error.partial:
-                raise
+        first = await reader.read(1)
+        if not first:
             return False
+        if first == _HANDSHAKE:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\nThis is plain HTTP.\n")
+            return False
+        raw = first + await reader.readuntil(b"\r\n\r\n")
         head = request_head(raw, len(raw), 256)
         body = await _body(reader, head)
         self.requests += 1
