@@ -16,7 +16,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.mark.parametrize(
     ("module", "document"),
-    [("twintrack.cli.reference", "cli.md"), ("twintrack.config.reference", "configuration.md")],
+    [
+        ("twintrack.cli.reference", "cli.md"),
+        ("twintrack.config.reference", "configuration.md"),
+        ("twintrack.providers.scripted.reference", "failures.md"),
+    ],
 )
 def test_a_generated_document_is_up_to_date(module, document):
     printed = subprocess.check_output([sys.executable, "-m", module], text=True)

@@ -23,6 +23,7 @@ _COMMANDS = {
     "demo": "See the idea in a minute: real engines, simulated prices, no key.",
     "plan": "What to build on, and what it costs.",
     "catalog": "The facts that prices and plans rest on.",
+    "scripted": "A provider that fails as you ask, to try out a client.",
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
     "models": "List models, tiers and prices.",

@@ -88,8 +88,26 @@ class Invoice:
     def billed_nusd(self) -> int:
         return sum(line.billed_nusd for line in self.lines)
 
+    def printed(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {"billed_nusd": self.billed_nusd, "lines": [_printed(line) for line in self.lines]}
+
     def of(self, model: str) -> list[Line]:
         return [line for line in self.lines if line.model == model]
+
+
+def _printed(line: Line) -> dict[str, Any]:
+    return {
+        "number": line.number,
+        "model": line.model,
+        "endpoint": line.endpoint,
+        "streamed": line.streamed,
+        "fault": line.fault,
+        "status": line.status,
+        "told": line.told._asdict() if line.told else None,
+        "complete": line.complete,
+        "billed_nusd": line.billed_nusd,
+    }
 
 
 class Reconciled(NamedTuple):

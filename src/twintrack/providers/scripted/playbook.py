@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
+import msgspec
+
 from twintrack.providers.scripted.delivery import Asked, Said, deliver, read
 from twintrack.providers.scripted.directive import Directive, NoSuchFault, find
 from twintrack.providers.scripted.invoice import Invoice, Line
@@ -38,6 +40,8 @@ class Playbook:
     _seen: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
 
     def answer(self, received: Received) -> Script:
+        if received.method == "GET":
+            return self._page(received.target)
         asked = read(received)
         number = len(self.invoice.lines) + 1
         if not asked.endpoint:
@@ -57,6 +61,11 @@ class Playbook:
             return error_answer(400, f"{error}.")
         line = self._line(number, asked, "" if directive is None else str(directive), script.status, tokens)
         return _watched(script, line)
+
+    def _page(self, target: str) -> Script:
+        if target == "/invoice":
+            return Script(pieces=(msgspec.json.encode(self.invoice.printed()),))
+        return Script(pieces=(b"{}",)) if target in ("/healthz", "/readyz") else error_answer(404)
 
     def _line(self, number: int, asked: Asked, fault: str, status: int, tokens: Tokens = _NONE) -> Line:
         line = Line(number, asked.model, asked.endpoint, asked.streamed, fault, tokens, self.invoice.rates, status)

@@ -30,17 +30,19 @@ _SHORT_S = 0.05
 
 
 def wait(good: Delivery, seconds: float = 1.0) -> Script:
+    """Waits before the first byte of the body, then answers well."""
     return good.script((seconds, *good.pieces))
 
 
 def hang(good: Delivery, at: str = "head") -> Script:
+    """Says nothing more from a place on: head, body, opening, words, half or usage."""
     if at == "head":
         return Script(framing="raw", end="hang")
     return _partly(good, _up_to(good, at), end="hang")
 
 
 def cut(good: Delivery, at: str = "words", by: str = "close") -> Script:
-    """`by` close, reset, or end: the framing says that this was all."""
+    """Ends at a place: start, head, body, opening, words, half or usage. `by` close, reset, or end: in good order."""
     if at == "start":
         return Script(framing="raw", end=_one_of(by, "close", "reset"))
     if at == "head":
@@ -53,7 +55,7 @@ def cut(good: Delivery, at: str = "words", by: str = "close") -> Script:
 
 
 def drip(good: Delivery, at: str = "body", every: float = 1.0, bytes: int = 1) -> Script:
-    """So many bytes at a time, with a pause behind each."""
+    """So many bytes at a time, with a pause of `every` seconds behind each."""
     if at == "head":
         pieces = _dripping(_raw(good, good.pieces), bytes, every)
         return Script(framing="raw", pieces=pieces, end="close")
@@ -69,6 +71,7 @@ def _dripping(data: bytes, size: int, pause_s: float) -> tuple[bytes | float, ..
 
 
 def split(good: Delivery, bytes: int = 1) -> Script:
+    """The right answer in pieces of so many bytes."""
     body = b"".join(good.pieces)
     return good.script(tuple(body[at : at + bytes] for at in range(0, len(body), max(bytes, 1))))
 
@@ -140,6 +143,7 @@ def garble(good: Delivery, how: str = "truncated", at: str = "opening") -> Scrip
 
 
 def usage(good: Delivery, says: str = "missing") -> Script:
+    """Usage that is missing, zero, negative, absurd or late."""
     said = good.said
     if says == "late":
         return deliver(replace(said, late=True)).script()
@@ -153,10 +157,12 @@ def usage(good: Delivery, says: str = "missing") -> Script:
 
 
 def content_type(good: Delivery, says: str = "text/html") -> Script:
+    """The right answer under another content type."""
     return good.script(headers=(("content-type", says),))
 
 
 def model(good: Delivery, says: str = "another-model") -> Script:
+    """The right answer by another name of the model."""
     return deliver(replace(good.said, model=says)).script()
 
 
@@ -180,6 +186,7 @@ def dialect(good: Delivery) -> Script:
 
 
 def empty(good: Delivery) -> Script:
+    """A 200 with nothing in it."""
     return good.script(())
 
 
@@ -207,6 +214,7 @@ def quota(good: Delivery, status: int = 429) -> Script:
 
 
 def redirect(good: Delivery, status: int = 302, to: str = METADATA) -> Script:
+    """A redirect; by default to where a cloud machine asks for its own credentials."""
     return Script(status=status, headers=(("location", to),))
 
 
@@ -240,6 +248,7 @@ def _bomb(megabytes: int, nested: int) -> bytes:
 
 
 def headers(good: Delivery, lines: int = 500, bytes: int = 1) -> Script:
+    """So many header lines of so many bytes."""
     flood = b"".join(b"x-%d: %b\r\n" % (at, b"1" * bytes) for at in range(lines))
     return Script(framing="raw", pieces=(_raw(good, good.pieces, more=flood),), end="close")
 
