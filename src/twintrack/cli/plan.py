@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+import msgspec
 
 from twintrack.cli.lazy import LazyGroup
+
+if TYPE_CHECKING:  # numpy takes 0.1 s that --help does not spend
+    from twintrack.economics.workload import Workload
 
 _COMMANDS = {
     "check": "Recompute what a text says about costs, machines and licences.",
@@ -14,6 +23,63 @@ _COMMANDS = {
 """Name and one line of help; the module of `x` is `plan_x.py`."""
 
 
-@click.group("plan", cls=LazyGroup, modules="twintrack.cli.plan_{}", lines=_COMMANDS)
-def command() -> None:
-    """What to build on, and what it costs."""
+@click.group("plan", cls=LazyGroup, modules="twintrack.cli.plan_{}", lines=_COMMANDS, invoke_without_command=True)
+@click.option(
+    "--workload",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A workload in TOML; docs/plan.md shows one. Default: questions, at most twelve.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs: the whole plan; docs/plan.md says what is in it.")
+@click.option("--no-draws", is_flag=True, help="Only the middle of everything: no intervals, no probabilities.")
+@click.option("--inputs", "every_input", is_flag=True, help="Show the assumed inputs too.")
+@click.option("--on", metavar="DAY", help="Prices of this day, YYYY-MM-DD. Default: today.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    path: Path | None,
+    as_json: bool,
+    no_draws: bool,
+    every_input: bool,
+    on: str | None,
+) -> None:
+    """What to build on, what it costs, and from when something else costs less.
+
+    Compares closed APIs, managed open models and engines of your own for a workload, with intervals. Nothing is sent
+    anywhere.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from twintrack.economics.document import document
+    from twintrack.economics.planning import plan
+
+    workload = _workload(path)
+    made = document(plan(workload, on=_day(on), sure=not no_draws))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(made)))
+    else:
+        from twintrack.cli.plan_tables import print_plan
+
+        print_plan(made, every_input=every_input)
+
+
+def _workload(path: Path | None) -> Workload:
+    from twintrack.economics import workload
+
+    if path is not None:
+        return workload.read(path)
+    if not sys.stdin.isatty():
+        raise click.UsageError("Say what is to be served: --workload FILE, or answer the questions on a terminal.")
+    from twintrack.cli.plan_questions import asked
+
+    return workload.build(asked())
+
+
+def _day(text: str | None) -> datetime.date:
+    if text is None:
+        return datetime.datetime.now(datetime.UTC).date()
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no day. Use YYYY-MM-DD, as 2026-11-30.", param_hint="--on") from None

@@ -1,0 +1,329 @@
+"""What has to be served: traffic, needs, candidates, and every number with where it comes from."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from twintrack.catalog import gpus as gpu_facts
+from twintrack.catalog import models
+from twintrack.catalog.licences import Field, Use
+from twintrack.catalog.models import Modality
+from twintrack.economics.finetune import Method
+from twintrack.economics.inputs import BadWorkload, Input, assumed, given, specs, unknown_word
+
+DAYS_PER_MONTH = 365 / 12
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """Requests of about one length. Prices that step with length need more than a mean."""
+
+    input_tokens: float
+    output_tokens: float
+    share: float
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A price of your own, for a model of the catalogue or not."""
+
+    model: str
+    provider: str = "yours"
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    cached_usd_per_mtok: float | None = None
+
+
+USUAL_QUALITY = 0.84
+"""Class compact of the catalogue: ordinary office requests, not the hard ones."""
+
+
+class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    use: Use = "product"
+    users_now: float | None = None
+    revenue_usd_month: float | None = None
+    domicile: str | None = None
+    fields_of_use: tuple[Field, ...] = ()
+    trains_on_outputs: bool = False
+    regimes: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    """Who may see the data: own, contracted, third_party; empty: anybody."""
+    min_quality: float | None = None
+    """None: any where models are named, `USUAL_QUALITY` where the plan picks them."""
+    context_tokens: int = 0
+    modalities: tuple[Modality, ...] = ("text",)
+    tools: bool = False
+    max_ttft_ms: float | None = None
+    max_ms_per_token: float = 50.0
+    """50 ms is 20 tokens a second, twice as fast as people read."""
+
+
+class Candidates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Empty: the catalogue's cheapest that meet the needs."""
+
+    closed: tuple[str, ...] = ()
+    managed: tuple[str, ...] = ()
+    selfhost: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
+    gpus_per_engine: int | None = None
+    weight_bits: tuple[float, ...] = ()
+    own_hardware: bool = False
+    """Whether buying is an option too."""
+    spot: bool = False
+    """Whether engines may be taken away at any time."""
+
+
+class Energy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    grid: str = "USA"
+    market_g_co2e_per_kwh: float | None = None
+    """What your contract for electricity says; None: unknown."""
+
+
+class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    examples: int = 10_000
+    tokens_per_example: int = 500
+    epochs: float = 3
+    runs: int = 1
+    method: Method = "lora"
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    inputs: dict[str, Input]
+    lengths: tuple[Cell, ...]
+    needs: Needs = Needs()
+    candidates: Candidates = Candidates()
+    prices: tuple[Price, ...] = ()
+    energy: Energy = Energy()
+    tuning: Tuning | None = None
+    notes: tuple[str, ...] = ()
+    """What became of lines that could not be used."""
+
+    def __getitem__(self, name: str) -> float:
+        return self.inputs[name].value
+
+    @property
+    def least_quality(self) -> float:
+        named = self.candidates.closed or self.candidates.managed or self.candidates.selfhost
+        return self.needs.min_quality if self.needs.min_quality is not None else 0.0 if named else USUAL_QUALITY
+
+    @property
+    def tokens_per_day(self) -> float:
+        return self["requests_per_day"] * (self["input_tokens"] + self["output_tokens"])
+
+
+_SECTIONS = ("needs", "candidates", "energy", "finetune")
+_Part = TypeVar("_Part", Needs, Candidates, Energy, Tuning)
+_TRAFFIC_WORDS = ("daily_users", "requests_per_user", "tokens_per_day", "lengths")
+_TOP = ("name", "currency", "prices")
+
+
+def read(path: Path) -> Workload:
+    """A workload file.
+
+    Raises:
+        BadWorkload: it cannot be read, or says what makes no sense; names field and sensible range.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadWorkload(f"{path} cannot be read", why=str(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadWorkload(f"{path} is not TOML", why=str(error)) from error
+    try:
+        return build(document)
+    except BadWorkload as error:
+        raise BadWorkload(f"{path}: {error.what}", why=error.why, fix=error.fix) from None
+
+
+def build(document: Mapping[str, Any], measured: Mapping[str, Input] | None = None) -> Workload:
+    """A workload from what a file, answers or another program say.
+
+    Args:
+        measured: inputs counted somewhere; what the document says wins over them.
+    Raises:
+        BadWorkload: names the field and the sensible range.
+    """
+    sections = {spec.section for spec in specs().values()} | set(_SECTIONS)
+    for word, value in document.items():
+        if word not in sections and word not in _TOP:
+            raise unknown_word(word, sorted([*sections, *_TOP]), "")
+        if word in sections and not isinstance(value, dict):
+            raise BadWorkload(f"{word} is {value!r}", fix=f"Make it a table, [{word}]")
+    currency = document.get("currency", "USD")
+    if currency != "USD":
+        raise BadWorkload(
+            f"currency is {currency!r}", why="all price lists are in US dollars", fix='Use "USD", and convert yours'
+        )
+    inputs = {name: assumed(name) for name in specs()}
+    inputs.update(measured or {})
+    for name, spec in specs().items():
+        said = document.get(spec.section, {})
+        if name in said:
+            inputs[name] = given(name, said[name])
+    traffic = dict(document.get("traffic", {}))
+    lengths = _lengths(traffic, inputs)
+    _requests(traffic, inputs, bool(measured))
+    for section in sections - set(_SECTIONS):
+        own = [name for name, spec in specs().items() if spec.section == section]
+        known = [*own, *(_TRAFFIC_WORDS if section == "traffic" else ())]
+        for word in document.get(section, {}):
+            if word not in known:
+                raise unknown_word(word, known, section)
+    needs = _part("needs", Needs, document.get("needs"))
+    candidates = _part("candidates", Candidates, document.get("candidates"))
+    _check_needs(needs, inputs)
+    prices = tuple(_price(place, row) for place, row in enumerate(document.get("prices", ())))
+    return Workload(
+        name=str(document.get("name", "workload")),
+        inputs=inputs,
+        lengths=lengths,
+        needs=needs,
+        candidates=_resolved(candidates, prices),
+        prices=prices,
+        energy=_part("energy", Energy, document.get("energy")),
+        tuning=_part("finetune", Tuning, document["finetune"]) if "finetune" in document else None,
+    )
+
+
+def _part(word: str, kind: type[_Part], value: object) -> _Part:
+    try:
+        return msgspec.convert(value or {}, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        fields = ", ".join(kind.__struct_fields__)
+        raise BadWorkload(f"[{word}]: {text}", fix=f"Known words: {fields}" if "unknown" in text else "") from None
+
+
+def _price(place: int, row: object) -> Price:
+    try:
+        price = msgspec.convert(row, Price)
+    except msgspec.ValidationError as error:
+        raise BadWorkload(f"prices[{place}]: {error}") from None
+    for name in ("input_usd_per_mtok", "output_usd_per_mtok", "cached_usd_per_mtok"):
+        value = getattr(price, name)
+        if value is not None and not 0 <= value <= 10_000:
+            raise BadWorkload(f"prices[{place}].{name} is {value:g}", fix="Use USD per million tokens from 0 to 10,000")
+    return price
+
+
+def _lengths(traffic: dict[str, Any], inputs: dict[str, Input]) -> tuple[Cell, ...]:
+    """The histogram of lengths, whose means become the inputs; without one, a single cell."""
+    said = traffic.get("lengths")
+    if said is None:
+        return (Cell(inputs["input_tokens"].value, inputs["output_tokens"].value, 1.0),)
+    for word in ("input_tokens", "output_tokens"):
+        if word in traffic:
+            raise BadWorkload(f"traffic has both lengths and {word}", fix="Leave one of them out")
+    cells = []
+    for place, row in enumerate(said if isinstance(said, list) else [said]):
+        if not (
+            isinstance(row, Sequence) and len(row) == 3 and all(isinstance(x, int | float) and x >= 0 for x in row)
+        ):
+            raise BadWorkload(f"traffic.lengths[{place}] is {row!r}", fix="Use [input tokens, output tokens, share]")
+        cells.append(Cell(*map(float, row)))
+    total = sum(cell.share for cell in cells)
+    if not total > 0:
+        raise BadWorkload("traffic.lengths has no share above 0", fix="Give at least one row a share")
+    scaled = tuple(Cell(cell.input_tokens, cell.output_tokens, cell.share / total) for cell in cells)
+    for word, mean in (
+        ("input_tokens", sum(cell.input_tokens * cell.share for cell in scaled)),
+        ("output_tokens", sum(cell.output_tokens * cell.share for cell in scaled)),
+    ):
+        inputs[word] = given(word, mean)
+    return scaled
+
+
+def _requests(traffic: dict[str, Any], inputs: dict[str, Input], measured: bool) -> None:
+    """Requests a day, from whichever way they are said."""
+    ways = [word for word in ("requests_per_day", "daily_users", "tokens_per_day") if word in traffic]
+    if len(ways) > 1:
+        raise BadWorkload(f"traffic says the volume twice: {' and '.join(ways)}", fix="Leave all but one out")
+    if not ways:
+        if measured:
+            return
+        raise BadWorkload(
+            "traffic does not say how much is asked",
+            fix="Set requests_per_day, or daily_users and requests_per_user, or tokens_per_day",
+        )
+    if ways == ["daily_users"]:
+        product = 1.0
+        for word in ("daily_users", "requests_per_user"):
+            value = traffic.get(word)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e10:
+                raise BadWorkload(f"traffic.{word} is {value!r}", fix="Use a number above 0, at most 10,000,000,000")
+            product *= value
+        inputs["requests_per_day"] = given("requests_per_day", product)
+    elif "requests_per_user" in traffic:
+        raise BadWorkload("traffic.requests_per_user stands without daily_users", fix="Set daily_users too")
+    if ways == ["tokens_per_day"]:
+        tokens = traffic["tokens_per_day"]
+        if isinstance(tokens, bool) or not isinstance(tokens, int | float) or not 1 <= tokens <= 1e15:
+            raise BadWorkload(f"traffic.tokens_per_day is {tokens!r}", fix="Use tokens from 1 to 1e15")
+        each = inputs["input_tokens"].value + inputs["output_tokens"].value
+        inputs["requests_per_day"] = given("requests_per_day", max(float(tokens) / each, 1.0))
+
+
+def _check_needs(needs: Needs, inputs: Mapping[str, Input]) -> None:
+    for name, least, most in (
+        ("users_now", 0, 1e10), ("revenue_usd_month", 0, 1e13), ("min_quality", 0, 1), ("context_tokens", 0, 1e8),
+        ("max_ttft_ms", 10, 1e7), ("max_ms_per_token", 1, 10_000),
+    ):  # fmt: skip
+        value = getattr(needs, name)
+        if value is not None and not least <= value <= most:
+            raise BadWorkload(f"needs.{name} is {value:g}", fix=f"Use {least:g} to {most:,.0f}")
+    longest = inputs["input_tokens"].value + inputs["output_tokens"].value
+    if needs.context_tokens and needs.context_tokens < longest:
+        raise BadWorkload(
+            f"needs.context_tokens is {needs.context_tokens:,}",
+            why=f"a mean request has {longest:,.0f} tokens",
+            fix=f"Use at least {longest:,.0f}",
+        )
+    for zone in needs.zones:
+        if zone not in ("own", "contracted", "third_party"):
+            raise BadWorkload(f"needs.zones has {zone!r}", fix="Use own, contracted or third_party")
+
+
+def _resolved(candidates: Candidates, prices: tuple[Price, ...]) -> Candidates:
+    """Names as the catalogue writes them."""
+    priced = {price.model for price in prices}
+
+    def known(where: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = []
+        for name in names:
+            model = models.resolve(name)
+            if model is None and name not in priced:
+                close = models.nearest_names(name)
+                raise BadWorkload(
+                    f"candidates.{where} has {name!r}, which the catalogue does not know",
+                    fix=f"Did you mean {close[0]}?" if close else "`twintrack models --catalogue` lists what it knows",
+                )
+            found.append(model.name if model is not None else name)
+        return tuple(dict.fromkeys(found))
+
+    places = []
+    for name in candidates.gpus:
+        gpu = gpu_facts.find_gpu(name)
+        if gpu is None:
+            close = gpu_facts.nearest_gpus(name)
+            raise BadWorkload(
+                f"candidates.gpus has {name!r}, which the catalogue does not know",
+                fix=f"Did you mean {close[0]}?" if close else f"Use one of {', '.join(gpu_facts.gpus())}",
+            )
+        places.append(gpu.name)
+    if candidates.gpus_per_engine is not None and not 1 <= candidates.gpus_per_engine <= 72:
+        raise BadWorkload(f"candidates.gpus_per_engine is {candidates.gpus_per_engine}", fix="Use 1 to 72")
+    for bits in candidates.weight_bits:
+        if bits not in (4, 4.25, 4.5, 8, 16):
+            raise BadWorkload(f"candidates.weight_bits has {bits:g}", fix="Use 4, 8 or 16")
+    return msgspec.structs.replace(
+        candidates,
+        closed=known("closed", candidates.closed),
+        managed=known("managed", candidates.managed),
+        selfhost=known("selfhost", candidates.selfhost),
+        gpus=tuple(places),
+    )

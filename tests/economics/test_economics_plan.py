@@ -1,0 +1,299 @@
+"""A plan says what is cheapest, how sure that is, and what it rests on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from twintrack.cli import command
+from twintrack.economics import bill, draws, workload
+from twintrack.economics.document import Document, document
+from twintrack.economics.inputs import BadWorkload, specs
+
+SMALL = """
+name = "support"
+[traffic]
+daily_users = 10_000
+requests_per_user = 8
+input_tokens = 800
+output_tokens = 300
+"""
+NAMED = (
+    SMALL
+    + """
+[candidates]
+closed = ["gpt-4o"]
+managed = ["llama-3.3-70b-instruct"]
+selfhost = ["llama-3.3-70b-instruct"]
+"""
+)
+
+
+def built(text: str) -> workload.Workload:
+    return workload.build(tomllib.loads(text))
+
+
+def test_every_option_comes_with_its_bill_and_the_cheapest_first(plan_of):
+    plan = plan_of(built(NAMED))
+    kinds = {each.candidate.option.kind for each in plan.options}
+    assert kinds == {"closed_api", "managed_api", "selfhost", "hybrid"}
+    totals = [each.total_usd for each in plan.options]
+    assert totals == sorted(totals)
+    for each in plan.options:
+        assert each.monthly_usd == pytest.approx(sum(each.lines.values()))
+        assert all(usd > 0 for usd in each.lines.values())
+
+
+def test_an_api_costs_what_the_price_function_says(plan_of):
+    """80,000 requests a day of 800 and 300 tokens: $12.2K a month on GPT-4o."""
+    plan = plan_of(built(NAMED))
+    closed = next(each for each in plan.options if each.candidate.option.key == "gpt-4o@openai")
+    assert closed.monthly_usd == pytest.approx(80_000 * (800 * 2.5 + 300 * 10) / 1e6 * 365 / 12)
+
+
+def test_lengths_are_priced_one_by_one_where_prices_step(plan_of):
+    """Half of the requests are beyond the step at 272,000 tokens, though the mean is not."""
+    steps = """
+    [traffic]
+    requests_per_day = 1000
+    lengths = [[2000, 500, 0.5], [400000, 500, 0.5]]
+    [candidates]
+    closed = ["gpt-5.4"]
+    """
+    mean = steps.replace(
+        "lengths = [[2000, 500, 0.5], [400000, 500, 0.5]]", "input_tokens = 201000\noutput_tokens = 500"
+    )
+    assert plan_of(built(steps)).options[0].monthly_usd > 1.3 * plan_of(built(mean)).options[0].monthly_usd
+
+
+def test_engines_are_counted_for_the_peak_and_never_fewer_than_redundancy_asks(plan_of):
+    def engines(more: str) -> int:
+        plan = plan_of(built(NAMED + more))
+        return next(each.engines for each in plan.options if each.candidate.option.kind == "selfhost")
+
+    assert engines("[selfhost]\nredundancy = 0") == 1
+    assert engines("[selfhost]\nredundancy = 2") == 3
+    text = NAMED.replace("daily_users = 10_000", "daily_users = 1_000_000") + "[selfhost]\nredundancy = 0"
+    busy = next(e.engines for e in plan_of(built(text)).options if e.candidate.option.kind == "selfhost")
+    peaky = text.replace("output_tokens = 300\n", "output_tokens = 300\npeak_to_mean = 6\n")
+    assert next(e.engines for e in plan_of(built(peaky)).options if e.candidate.option.kind == "selfhost") > busy > 1
+
+
+def test_idle_engines_are_part_of_the_bill(plan_of):
+    plan = plan_of(built(NAMED))
+    own = next(each for each in plan.options if each.candidate.option.kind == "selfhost")
+    assert own.lines["engines, idle"] > own.lines["engines, busy"]
+
+
+def test_a_hybrid_pays_for_the_wrong_route(plan_of):
+    plan = plan_of(built(NAMED + "[hybrid]\neasy_share = 0.5\nwrong_route_share = 0.1"))
+    hybrid = next(each for each in plan.options if each.candidate.option.kind == "hybrid")
+    closed = next(each for each in plan.options if each.candidate.option.kind == "closed_api")
+    assert hybrid.lines["wrong route"] == pytest.approx(closed.monthly_usd * 0.5 * 0.1)
+
+
+def test_draws_give_probabilities_that_add_up_and_the_same_plan_again(plan_of):
+    first, again = plan_of(built(NAMED), sure=True), plan_of(built(NAMED), sure=True)
+    assert sum(each.p_cheapest for each in first.sureness) == pytest.approx(1)
+    assert first.sureness == again.sureness
+    for priced, sure in zip(first.options, first.sureness, strict=True):
+        assert sure.monthly_low_usd <= priced.monthly_usd * 1.2
+        assert sure.monthly_high_usd >= priced.monthly_usd * 0.8
+
+
+def test_a_tenth_of_the_draws_lie_below_low_and_a_tenth_above_high():
+    loaded = built(NAMED)
+    drawn = draws.sample({"input_tokens": loaded.inputs["input_tokens"], "fte": loaded.inputs["fte"]})
+    for name, values in drawn.items():
+        one = loaded.inputs[name]
+        assert np.mean(values < one.low) == pytest.approx(0.1, abs=0.015)
+        assert np.mean(values > one.high) == pytest.approx(0.1, abs=0.015)
+
+
+def test_the_weightiest_input_is_the_one_the_difference_hangs_on(plan_of):
+    """Against a model of the same price for input, output length decides."""
+    prices = """
+    [[prices]]
+    model = "own-a"
+    input_usd_per_mtok = 1
+    output_usd_per_mtok = 3.4
+    [[prices]]
+    model = "own-b"
+    input_usd_per_mtok = 1.9
+    output_usd_per_mtok = 1
+    """
+    text = (
+        prices
+        + "[candidates]\nclosed = ['own-a', 'own-b']\n"
+        + SMALL.partition("\n[")[2]
+        .join(["[", ""])
+        .replace("output_tokens = 300", "output_tokens = { value = 300, low = 100, high = 900 }")
+    )
+    plan = plan_of(built(text), sure=True)
+    made = document(plan)
+    assert made.what_matters[0].name == "output_tokens"
+    assert made.recommendation.key is None
+    assert made.recommendation.measure == "output_tokens"
+    assert "Too close" in made.recommendation.sentences[0]
+
+
+def test_what_may_not_be_used_is_ruled_out_with_its_reason(plan_of):
+    plan = plan_of(built(SMALL + "[needs]\nmodalities = ['text', 'image']\ncontext_tokens = 200000\nmin_quality = 0.9"))
+    grounds = {(each.model, each.ground) for each in plan.ruled_out}
+    assert ("gpt-4o", "capability") in grounds
+    assert ("llama-3.1-8b-instruct", "quality") in grounds
+    assert all(each.why for each in plan.ruled_out)
+
+
+def test_only_own_machines_leaves_only_own_engines(plan_of):
+    plan = plan_of(built(SMALL + "[needs]\nzones = ['own']"))
+    assert {each.candidate.option.kind for each in plan.options} == {"selfhost"}
+    assert any(each.ground == "residency" for each in plan.ruled_out)
+
+
+def test_a_licence_that_does_not_allow_the_use_rules_a_model_out(plan_of):
+    text = SMALL + "[candidates]\nselfhost = ['command-a-03-2025', 'llama-3.3-70b-instruct']\nclosed = ['gpt-4o']"
+    plan = plan_of(built(text))
+    assert ("command-a-03-2025", "licence") in {(each.model, each.ground) for each in plan.ruled_out}
+    assert "llama-3.3-70b-instruct" in {each.candidate.option.model for each in plan.options}
+
+
+def test_gpus_alone_and_a_full_stack_stand_apart(plan_of):
+    made = document(plan_of(built(NAMED)))
+    for option in made.options:
+        if option.kind == "closed_api":
+            assert option.energy.gpu_kwh is None
+            assert option.energy.full_stack_kwh is not None
+        if option.kind in ("selfhost", "managed_api"):
+            assert option.energy.full_stack_kwh.value > 1.3 * option.energy.gpu_kwh.value
+            assert option.energy.market_kg_co2e is None
+
+
+def test_bought_hardware_is_an_option_where_it_is_asked_for(plan_of):
+    text = NAMED.replace("[candidates]", "[candidates]\nown_hardware = true\ngpus = ['h100-sxm']")
+    made = document(plan_of(built(text)))
+    bought = next(each for each in made.options if each.kind == "own_hardware")
+    assert bought.energy.scope.startswith("Scope 2")
+
+
+def test_tuning_is_compared_where_it_is_asked_for(plan_of):
+    made = document(plan_of(built(NAMED + "[finetune]\nexamples = 10000\ntokens_per_example = 500\nepochs = 3")))
+    assert {each.kind for each in made.finetune} == {"open", "closed"}
+
+
+def test_the_document_survives_a_round_trip(plan_of):
+    made = document(plan_of(built(NAMED), sure=True))
+    assert msgspec.json.decode(msgspec.json.encode(made), type=Document) == made
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("daily_users = 10_000", "daily_users = -5"), "traffic.daily_users is -5"),
+        (("daily_users = 10_000\nrequests_per_user = 8", "requests_per_day = 0"), "traffic.requests_per_day is 0"),
+        (("output_tokens = 300", "output_tokens = 300\npeak_to_mean = 0.5"), "from 1 to 200"),
+        (("output_tokens = 300", 'output_tokens = "many"'), "traffic.output_tokens is 'many', which is no number"),
+        (("output_tokens = 300", "output_tokens = 300\ncached_share = 1.5"), "share from 0 to 0.99"),
+        (("output_tokens = 300", "output_token = 300"), "Did you mean output_tokens?"),
+        (("[traffic]", "[trafic]"), "Did you mean traffic?"),
+        (('name = "support"', 'name = "support"\ncurrency = "EUR"'), "currency is 'EUR'"),
+        (("daily_users = 10_000\nrequests_per_user = 8", ""), "how much is asked"),
+        (("requests_per_user = 8", "requests_per_user = 8\ntokens_per_day = 5"), "the volume twice"),
+    ],
+)  # fmt: skip
+def test_an_absurd_workload_is_named_with_the_sensible_range(change, said):
+    with pytest.raises(BadWorkload) as caught:
+        built(SMALL.replace(*change))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[candidates]\nclosed = ['gpt-4oo']", "candidates.closed has 'gpt-4oo'"),
+        ("[candidates]\ngpus = ['h1000']", "candidates.gpus has 'h1000'"),
+        ("[needs]\nmax_ms_per_token = 0", "needs.max_ms_per_token is 0. Use 1 to 10,000"),
+        ("[needs]\ncontext_tokens = 10", "a mean request has 1,100 tokens"),
+        ("[selfhost]\nfte = -1", "selfhost.fte is -1"),
+        ("[selfhost]\nfte = { value = 2, low = 3, high = 4 }", "is not between low 3 and high 4"),
+        ("[[prices]]\nmodel = 'x'\ninput_usd_per_mtok = -1\noutput_usd_per_mtok = 1", "from 0 to 10,000"),
+    ],
+)
+def test_a_wrong_need_or_candidate_is_named(more, said):
+    with pytest.raises(BadWorkload) as caught:
+        built(SMALL + more)
+    assert said in str(caught.value)
+
+
+def test_every_input_says_what_it_is_and_where_its_default_comes_from():
+    for spec in specs().values():
+        assert spec.what
+        assert spec.source
+        assert spec.least <= spec.mid <= spec.most
+    assert sum(bill.staff_shares().values()) == pytest.approx(1)
+
+
+# ---- the command
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "workload.toml"
+    file.write_text(NAMED)
+    return file
+
+
+def test_the_command_gives_the_same_plan_as_json_and_in_words(path):
+    run = CliRunner().invoke(command, ["plan", "--workload", str(path), "--json", "--on", "2026-11-30"])
+    assert run.exit_code == 0, run.output
+    made = json.loads(run.output)
+    assert {
+        "schema",
+        "recommendation",
+        "options",
+        "break_even",
+        "hybrid",
+        "phases",
+        "ruled_out",
+        "what_matters",
+    } <= set(made)
+    words = CliRunner().invoke(command, ["plan", "--workload", str(path), "--on", "2026-11-30"])
+    assert made["options"][0]["title"] in words.output
+    assert all(title in words.output for title in ("Break-even of own engines", "Phases", "Energy", "Inputs"))
+
+
+def test_origins_are_marked(path):
+    run = CliRunner().invoke(command, ["plan", "--workload", str(path), "--json", "--no-draws"])
+    origins = {each["name"]: each["origin"] for each in json.loads(run.output)["workload"]["inputs"]}
+    assert origins["input_tokens"] == "stated"
+    assert origins["peak_to_mean"] == "assumed"
+
+
+def test_without_terminal_or_file_it_says_what_to_do():
+    run = CliRunner().invoke(command, ["plan"])
+    assert run.exit_code == 2
+    assert "--workload FILE" in run.output
+
+
+def test_a_plan_takes_under_a_second_and_under_three_with_draws(path):
+    """CPU time of the whole command, since the machine may be busy with others."""
+    for asked, most_s in (["--no-draws"], 1.0), ([], 3.0):
+        before = os.times()
+        subprocess.run(
+            [sys.executable, "-m", "twintrack.cli", "plan", "--workload", str(path), "--json", *asked],
+            check=True, capture_output=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        )  # fmt: skip
+        after = os.times()
+        assert after.children_user + after.children_system - before.children_user - before.children_system < most_s
