@@ -28,6 +28,7 @@ COMMANDS = (
     ("explain",),
     ("ledger",),
     ("models",),
+    ("doctor",),
     ("backup",),
     ("restore",),
     ("config",),

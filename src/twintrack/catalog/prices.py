@@ -94,6 +94,11 @@ class Prices:
         """Of genai-prices."""
         return self._table.genai_prices
 
+    @property
+    def as_of(self) -> str:
+        """Day the prices were gathered, YYYY-MM-DD."""
+        return self._table.as_of
+
     def find(self, provider: str, upstream_model: str) -> TokenPrice | None:
         """The standard price of what `provider` (a name of providers.toml) calls `upstream_model`.
 

@@ -27,6 +27,7 @@ _COMMANDS = {
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
     "models": "List models, tiers and prices.",
+    "doctor": "Find what is wrong here, and say what to do.",
     "backup": "Keep ledger, journal and configuration in one file.",
     "restore": "Make a backup what a data folder holds.",
     "config": "Check a configuration; show every value and where it comes from.",

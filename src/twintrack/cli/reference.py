@@ -24,11 +24,11 @@ cut. Every command has `--help`.
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | failed, or nothing matched |
+| 1 | failed, nothing matched, or a check found something: `doctor`, `ledger --check` |
 | 2 | the command line is wrong |
 | 3 | the configuration is wrong |
 | 4 | the machine lacks something: a port, a folder, a package, disk space |
-| 130 | interrupted |
+| 130 | interrupted; `serve` and `up` end with 0 when they are told to stop |
 
 | variable | meaning |
 |---|---|

@@ -85,23 +85,32 @@ class Pool:
         self._idle.clear()
 
     async def _dial(self, call: UpstreamCall, receiver: Receiver, attempt: int) -> None:
-        address = call.address
+        try:
+            connection = await self._opened(call.address)
+        except UpstreamError as error:
+            receiver.on_unreachable(error, attempt)
+            return
+        if receiver.on_connected(connection, attempt):
+            connection.send(receiver, call.data)
+        else:
+            connection.abort()
+
+    async def reach(self, address: Address) -> None:
+        """Open a connection, with TLS and through the proxy as a request would, and close it: nothing is sent.
+
+        Raises:
+            UpstreamError: says why none came about.
+        """
+        (await self._opened(address)).abort()
+
+    async def _opened(self, address: Address) -> Connection:
         try:
             async with asyncio.timeout(self._dialing.connect_s):
-                connection = await self._open(address)
+                return await self._open(address)
         except TimeoutError:
-            error: UpstreamError = UpstreamTimeout(f"{address.host} did not accept a connection in time")
+            raise UpstreamTimeout(f"{address.host} did not accept a connection in time") from None
         except (OSError, UnicodeError) as cause:  # UnicodeError: a host that is no name
-            error = UpstreamError(f"{address.host} cannot be reached", why=_reason(cause))
-        except UpstreamError as cause:
-            error = cause
-        else:
-            if receiver.on_connected(connection, attempt):
-                connection.send(receiver, call.data)
-            else:
-                connection.abort()
-            return
-        receiver.on_unreachable(error, attempt)
+            raise UpstreamError(f"{address.host} cannot be reached", why=_reason(cause)) from cause
 
     async def _open(self, address: Address) -> Connection:
         idle = self._idle.setdefault(address, [])
