@@ -25,6 +25,7 @@ COMMANDS = (
     ("plan", "licence"),
     ("catalog",),
     ("catalog", "price"),
+    ("scripted",),
     ("explain",),
     ("ledger",),
     ("models",),
