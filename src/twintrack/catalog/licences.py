@@ -150,6 +150,12 @@ def find(name: str) -> Subject:
     return Subject(name, None, note="This model is not known." + (f" Did you mean {close[0]}?" if close else ""))
 
 
+def by_pattern(name: str) -> Licence | None:
+    """The text that the name alone stands for, whatever models.toml says."""
+    row, _ = _named(_spelling(name))
+    return licences()[row.licence] if row is not None and row.licence else None
+
+
 def mistake(name: str) -> str:
     """Say why there is no such model although there is the family, as for Gemma 3 9B; empty: nothing is wrong."""
     spelt = _spelling(name)

@@ -60,11 +60,16 @@ def resolve(name: str) -> Model | None:
     return models().get(name) or _by_alias().get(_spelling(name))
 
 
+_TUNED = re.compile(r"-(?:instruct|it)$", re.IGNORECASE)
+"""What people leave out of a name: the tuned weights are meant unless somebody says `base`."""
+
+
 @functools.cache
 def _by_alias() -> Mapping[str, Model]:
     found: dict[str, Model] = {}
     for model in models().values():
-        for word in (model.name, *model.aliases, model.weights, model.weights.rpartition("/")[2]):
+        names = (model.name, *model.aliases, model.weights, model.weights.rpartition("/")[2])
+        for word in (*names, *(_TUNED.sub("", name) for name in names)):
             found.setdefault(_spelling(word), model)
     for model in models().values():  # a provider's names come last: one may be another model's own
         for word in model.upstream.values():

@@ -60,13 +60,15 @@ def named_models(text: str) -> tuple[NamedModel, ...]:
     for match in _MODEL.finditer(text):
         words = re.sub(r"[- ](?:a|it)$", "", match[0], flags=re.IGNORECASE).rstrip(" -")
         found.append(
-            NamedModel(words, match.start(), match.start() + len(words), resolve(words), architectures.find(words))
+            NamedModel(
+                words, match.start(), match.start() + len(words), models.resolve(words), architectures.find(words)
+            )
         )
         family = re.match(r"[A-Za-z-]+", words)
         place = match.start() + len(words)
         while family and (other := _OTHER.match(text, place)):
             name = f"{family[0].rstrip('-')} {other[1]}"
-            found.append(NamedModel(name, other.start(1), other.end(1), resolve(name), architectures.find(name)))
+            found.append(NamedModel(name, other.start(1), other.end(1), models.resolve(name), architectures.find(name)))
             place = other.end()
     return tuple(found)
 
@@ -80,15 +82,6 @@ def named_gpus(text: str) -> tuple[NamedGpu, ...]:
 def named_providers(text: str) -> tuple[str, ...]:
     words = set(re.findall(r"[a-z][a-z.-]+", text.lower()))
     return tuple(name for name in providers.providers() if name in words and len(name) > 3)
-
-
-def resolve(words: str) -> Model | None:
-    """A model of the catalogue by what a sentence calls it: the family's usual suffixes may be left out."""
-    found = models.resolve(words)
-    if found is None:
-        for suffix in ("-instruct", "-it", "-latest"):
-            found = found or models.resolve(words + suffix)
-    return found
 
 
 def no_such_model(name: NamedModel) -> str:
