@@ -62,9 +62,13 @@ class Gateway:
             return ""
         return answer.decode().partition("\r\n\r\n")[2]
 
-    def until_ready(self) -> None:
+    def until_ready(self, workers: int) -> None:
         late = time.monotonic() + _READY_S
-        while "ready" not in self.get("/readyz") or not database(self.data).exists():
+        while (
+            "ready" not in self.get("/readyz")
+            or not database(self.data).exists()
+            or len(children(self.process.pid)) < workers + 1
+        ):
             if self.process.poll() is not None or time.monotonic() > late:
                 raise SystemExit(f"The gateway did not start:\n{self.log.read_text()}")
             time.sleep(0.1)
@@ -135,6 +139,7 @@ class Run:
         self.watch = Watch()
         self.asks: dict[int, Ask] = {}
         self.restarts: list[str] = []
+        self._told = 0
 
     async def play(self) -> None:
         began = time.monotonic()
@@ -174,8 +179,14 @@ class Run:
             await asyncio.sleep(_TELL_S)
             ends = dict(Counter(each.ended for each in self.clients.heard).most_common())
             memory = {name: f"{taken[-1].rss_kb // 1024} MB" for name, taken in self.watch.samples.items()}
-            _print(f"{time.monotonic() - began:6.0f} s  {len(self.clients.heard)} done {ends}, "
-                   f"{self.clients.running} running, {memory}")  # fmt: skip
+            _print(
+                f"{time.monotonic() - began:6.0f} s  {len(self.clients.heard)} done {ends}, "
+                f"{self.clients.running} running, {memory}"
+            )
+            for each in self.clients.heard[self._told :]:
+                if each.ended in ("lied", "hung", "dropped"):
+                    _print(f"          {each}")
+            self._told = len(self.clients.heard)
 
 
 def _until_booked(gateway: Gateway, expected: int) -> None:
@@ -192,7 +203,7 @@ def soak(plan: Plan, folder: Path) -> list[verdict.Property]:
     providers = Providers(folder, plan.seed)
     gateway = Gateway(folder, configuration(plan, providers.ports | {NOBODY: _free_port()}))
     try:
-        gateway.until_ready()
+        gateway.until_ready(plan.workers)
         run = Run(plan, gateway, providers)
         before = gateway.at_rest()
         uvloop.run(run.play())
@@ -234,7 +245,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=30.0, help="requests a second")
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--faults", type=float, default=0.45, help="share of faulty providers' answers, outside calms")
+    parser.add_argument("--faults", type=float, default=0.55, help="share of faulty providers' answers, outside calms")
     parser.add_argument("--leaves", type=float, default=0.105, help="share of clients that leave")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the report here")

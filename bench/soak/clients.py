@@ -165,7 +165,7 @@ class _One:
         if ask.leave == "at once":
             raise _Left
         if ask.leave == "waiting":
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, asyncio.IncompleteReadError):
                 async with asyncio.timeout(self.random.random() * 0.06):
                     await line.reader.readexactly(1 << 20)
             raise _Left

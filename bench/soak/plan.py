@@ -110,7 +110,7 @@ class Plan:
         quiet = min(60.0, self.seconds * 0.15)
         cycles = max(1, round(self.minutes / 10))
         each = (self.seconds - quiet) / cycles
-        calm = min(40.0, each * 0.4)
+        calm = min(75.0, each * 0.4)
         phases = [Phase(0.0, quiet, 0.0)]
         for cycle in range(cycles):
             begins = quiet + cycle * each

@@ -16,7 +16,7 @@ _RECOVERY_S = 10.0
 _WINDOW_S = 10.0
 _LEAST_IN_WINDOW = 30
 _NOISE = 1.25
-"""Windows of the quiet phase differ among themselves; beyond their worst by this much is no longer normal."""
+"""Two stretches of equal traffic differ by less than this."""
 _MOST_GROWTH = 0.05
 _SHOWN = 5
 
@@ -139,32 +139,36 @@ def memory(watch: Watch) -> Property:
 
 
 def recovery(heard: list[Heard], asks: dict[int, Ask], phases: list[Phase]) -> Property:
-    """The p95 of ten-second windows that begin ten seconds after the last fault, against windows of the quiet phase."""
+    """The p95 of the ten seconds that begin ten seconds after the last fault, against the rest of the same calm.
+
+    Neighbours on the same machine come and go, so what lies side by side is compared, and the median over all calms.
+    """
     normal = [each for each in heard if not asks[each.number].leave and not asks[each.number].slow]
-    quiet = _windows(normal, phases[0].begins_s + min(5.0, phases[0].ends_s / 2), phases[0].ends_s)
-    calm = [_windows(normal, phase.begins_s + _RECOVERY_S, phase.ends_s) for phase in phases[1:] if phase.faults == 0]
-    first = [window[0] for window in calm if window]
-    if not quiet or not first:
-        return Property("p95 is normal within 10 s of the last fault", None, {"calm phases": len(calm)})
-    worst_quiet = max(p95 for p95, _ in quiet)
+    quiet = _p95(normal, phases[0].begins_s, phases[0].ends_s)
+    soon, later, ratios = [], [], []
+    for phase in phases[1:]:
+        at = phase.begins_s + _RECOVERY_S
+        if phase.faults or phase.ends_s < at + 1.5 * _WINDOW_S:
+            continue
+        first, rest = _p95(normal, at, at + _WINDOW_S), _p95(normal, at + _WINDOW_S, phase.ends_s)
+        if first is not None and rest is not None:
+            soon.append(round(first, 1))
+            later.append(round(rest, 1))
+            ratios.append(first / rest)
+    if not ratios:
+        return Property("p95 is normal within 10 s of the last fault", None, {"quiet p95 ms": quiet})
+    median = statistics.median(ratios)
     figures = {
-        "quiet p95 ms": [round(p95, 1) for p95, _ in quiet],
-        "p95 ms from 10 s on": [[round(p95, 1) for p95, _ in window] for window in calm],
-        "answered from 10 s on": f"{min(share for window in calm for _, share in window):.2%} at least",
+        "p95 ms of the quiet beginning": quiet and round(quiet, 1),
+        "10 to 20 s after the last fault": soon,
+        "in the rest of the same calm": later,
+        "median ratio": round(median, 3),
     }
-    median = statistics.median(p95 for p95, _ in first)
-    wrong = [f"p95 is {median:.1f} ms, it was {worst_quiet:.1f} ms"] if median > worst_quiet * _NOISE else []
+    wrong = [f"the median ratio is {median:.2f}"] if median > _NOISE else []
     return Property("p95 is normal within 10 s of the last fault", not wrong, figures, wrong)
 
 
-def _windows(heard: list[Heard], begins_s: float, ends_s: float) -> list[tuple[float, float]]:
-    """(p95 in ms, share answered) of each whole window."""
-    found, at = [], begins_s
-    while at < ends_s - 1.0:
-        until = min(at + _WINDOW_S, ends_s)
-        here = [each for each in heard if at <= each.sent_s < until]
-        if len(here) >= _LEAST_IN_WINDOW:
-            answered = [each.total_ms for each in here if each.ended == "ok"]
-            found.append((percentile(answered, 0.95), len(answered) / len(here)))
-        at = until
-    return found
+def _p95(heard: list[Heard], begins_s: float, ends_s: float) -> float | None:
+    """In milliseconds, of what was answered; None for too few."""
+    took = [each.total_ms for each in heard if begins_s <= each.sent_s < ends_s and each.ended == "ok"]
+    return percentile(took, 0.95) if len(took) >= _LEAST_IN_WINDOW else None

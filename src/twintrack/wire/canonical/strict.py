@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from twintrack.wire.dialect import UNREADABLE
 T = TypeVar("T")
 _LONGEST_NAME = 200
 """Of a path or a client's own word in a message; a member's name may be as long as the body."""
+_LONG_VALUE = re.compile(r"Invalid enum value '.{33,}'", re.DOTALL)
+"""No word of an API is so long: it is somebody's text, which no error repeats."""
 
 
 def strictly(type_: Callable[..., T], body: bytes, drop: bool) -> tuple[T, tuple[str, ...]]:
@@ -61,7 +64,7 @@ def refused(error: msgspec.ValidationError) -> BadRequest:
             param=path,
         )
     where = _cut(where)
-    return BadRequest(f"{where}: {_cut(what)}", param=where)
+    return BadRequest(f"{where}: {_cut(_LONG_VALUE.sub('Invalid enum value', what))}", param=where)
 
 
 def _cut(text: str) -> str:
