@@ -185,6 +185,9 @@ def test_straight_on_the_body_is_the_clients() -> None:
     answer = b' {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
     assert way.answer(answer)[0] is answer
     assert way.answer(answer)[1].output_tokens == 4
+    with pytest.raises(UpstreamError, match="not UTF-8"):  # in a member that nobody here looks for
+        way.answer(b'{"choices":[],"id":"\xff"}')
+    assert way.answer('{"choices":[],"id":"é"}'.encode())[1].output_tokens is None
 
 
 # Streams

@@ -207,6 +207,13 @@ def test_an_error_event_behind_content_is_a_failure() -> None:
     assert stream.failure == "error event"
 
 
+def test_an_end_that_is_not_utf_8_is_none() -> None:
+    """A client cannot read it, so it must hear that the answer broke."""
+    stream = ChatStream(strip_usage=False)
+    fed(stream, HELLO, b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop","x":"\xff"}]}\n\n')
+    assert not stream.finished
+
+
 def test_a_stream_that_just_ends_is_not_finished() -> None:
     stream = ChatStream(strip_usage=True)
     fed(stream, HELLO, HELLO[:20])
