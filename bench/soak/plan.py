@@ -26,7 +26,7 @@ SPEAK = ("openai", "anthropic", "responses")
 """Dialects of the faulty providers, in turn; of the steady one the first."""
 STEADY, NOBODY = "steady", "nobody"
 """A provider that never fails, and one that is never there."""
-GROUPS = 20
+GROUPS = 40
 """Routes and deployments of each kind: a deployment that fails three times in a row is passed over for a while, so one
 alone would mostly be seen resting."""
 
@@ -110,7 +110,7 @@ class Plan:
         quiet = min(60.0, self.seconds * 0.15)
         cycles = max(1, round(self.minutes / 10))
         each = (self.seconds - quiet) / cycles
-        calm = min(75.0, each * 0.4)
+        calm = min(60.0, each * 0.4)
         phases = [Phase(0.0, quiet, 0.0)]
         for cycle in range(cycles):
             begins = quiet + cycle * each
