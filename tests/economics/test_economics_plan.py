@@ -297,3 +297,56 @@ def test_a_plan_takes_under_a_second_and_under_three_with_draws(path):
         )  # fmt: skip
         after = os.times()
         assert after.children_user + after.children_system - before.children_user - before.children_system < most_s
+
+
+# ---- the report
+
+
+def report_of(path: Path, to: Path) -> str:
+    run = CliRunner().invoke(
+        command, ["plan", "--workload", str(path), "--report", str(to), "--on", "2026-11-30"], catch_exceptions=False
+    )
+    assert run.exit_code == 0, run.output
+    return to.read_text()
+
+
+def test_the_report_is_one_file_that_loads_nothing(path, tmp_path):
+    page = report_of(path, tmp_path / "report.html")
+    assert "<script" not in page
+    assert "src=" not in page
+    assert "url(#" in page
+    assert "url(http" not in page
+    for title in ("Options", "What a month is made of", "Break-even", "What matters most", "Phases", "Inputs"):
+        assert f"<h2>{title}</h2>" in page
+    assert page.count("<polyline") >= 6
+
+
+def test_names_in_a_workload_are_text_in_the_report(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text(NAMED.replace('name = "support"', "name = '<script>alert(1)</script>'"))
+    assert "<script>alert" not in report_of(path, tmp_path / "report.html")
+
+
+@pytest.mark.needs("chromium", reason="draws the report")
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_fits_its_screen(path, tmp_path, width, scheme):
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    report_of(path, tmp_path / "report.html")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"), args=["--no-sandbox"]
+        )
+        page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto((tmp_path / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        chart = page.locator("figure svg[viewBox]:visible").first.bounding_box()
+        assert chart is not None
+        assert chart["width"] > 0.7 * min(width, 1000)
+        assert said == []
+        browser.close()

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from twintrack.cli.lazy import LazyGroup
+from twintrack.errors import TwintrackError
 
 if TYPE_CHECKING:  # numpy takes 0.1 s that --help does not spend
     from twintrack.economics.workload import Workload
@@ -32,6 +33,9 @@ _COMMANDS = {
     help="A workload in TOML; docs/plan.md shows one. Default: questions, at most twelve.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: the whole plan; docs/plan.md says what is in it.")
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one HTML page with charts."
+)
 @click.option("--no-draws", is_flag=True, help="Only the middle of everything: no intervals, no probabilities.")
 @click.option("--inputs", "every_input", is_flag=True, help="Show the assumed inputs too.")
 @click.option("--on", metavar="DAY", help="Prices of this day, YYYY-MM-DD. Default: today.")
@@ -40,6 +44,7 @@ def command(
     ctx: click.Context,
     path: Path | None,
     as_json: bool,
+    report: Path | None,
     no_draws: bool,
     every_input: bool,
     on: str | None,
@@ -55,10 +60,16 @@ def command(
     from twintrack.economics.planning import plan
 
     workload = _workload(path)
-    made = document(plan(workload, on=_day(on), sure=not no_draws))
+    planned = plan(workload, on=_day(on), sure=not no_draws)
+    made = document(planned)
+    if report is not None:
+        from twintrack.economics.report import page
+
+        _write(report, page(planned, made))
+        click.echo(f"{report} written.", err=True)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(made)))
-    else:
+    elif report is None:
         from twintrack.cli.plan_tables import print_plan
 
         print_plan(made, every_input=every_input)
@@ -83,3 +94,10 @@ def _day(text: str | None) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} is no day. Use YYYY-MM-DD, as 2026-11-30.", param_hint="--on") from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TwintrackError(f"{path} cannot be written", why=str(error)) from error

@@ -7,8 +7,9 @@ import textwrap
 import click
 
 from twintrack.cli.table import show
+from twintrack.economics.amounts import count, usd
 from twintrack.economics.document import BreakEvenOut, Document, OptionOut
-from twintrack.economics.words import count, input_words, usd
+from twintrack.economics.words import input_words
 
 _MOST_RULED_OUT = 12
 _WIDE = 110
@@ -176,7 +177,7 @@ def _ruled_out(plan: Document) -> None:
         show(
             ("model", "where", "ground", "why"),
             [
-                (each.model, each.where or "anywhere", each.ground, each.why)
+                (each.model or "any", each.where or "anywhere", each.ground, each.why)
                 for each in plan.ruled_out[:_MOST_RULED_OUT]
             ],
         )

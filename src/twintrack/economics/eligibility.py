@@ -10,8 +10,11 @@ from typing import Literal
 
 import msgspec
 
-from twintrack.catalog import models, permission
+from twintrack.catalog import models, permission, regimes
 from twintrack.catalog.permission import Purpose
+from twintrack.catalog.places import country_of, members
+from twintrack.catalog.providers import Zone
+from twintrack.catalog.regimes import Demand
 from twintrack.economics.workload import Needs
 
 Ground = Literal["capability", "quality", "licence", "regime", "residency", "latency", "memory"]
@@ -19,6 +22,7 @@ Ground = Literal["capability", "quality", "licence", "regime", "residency", "lat
 
 class RuledOut(msgspec.Struct, frozen=True):
     model: str
+    """Empty: any."""
     where: str
     """Provider or GPU; empty: wherever it runs."""
     ground: Ground
@@ -64,23 +68,59 @@ def licence_objection(name: str, needs: Needs, most_users: float) -> tuple[Ruled
     return RuledOut(name, "", "licence", f"{words}: {why or asks or 'nobody has read it'}", finding.url), ()
 
 
-def place_objections(
-    model: str, provider: str, zone: str, region: str | None, needs: Needs, on: datetime.date
-) -> list[RuledOut]:
-    """What speaks against a place: zones, regimes and regions."""
+def place_objections(provider: str, zone: Zone, needs: Needs, on: datetime.date) -> list[RuledOut]:
+    """What speaks against a place, whatever the model: zones, regimes and regions."""
     found = []
     if needs.zones and zone not in needs.zones:
-        found.append(
-            RuledOut(model, provider, "residency", f"its zone is {zone}, allowed are {', '.join(needs.zones)}")
-        )
-    found += _regimes(model, provider, zone, region, needs, on)
-    return found
+        found.append(RuledOut("", provider, "residency", f"its zone is {zone}, allowed are {', '.join(needs.zones)}"))
+    return [*found, *_residency(provider, zone, needs), *_regimes(provider, zone, needs, on)]
 
 
-def _regimes(
-    model: str, provider: str, zone: str, region: str | None, needs: Needs, on: datetime.date
-) -> Iterator[RuledOut]:
-    return iter(())
+def contracts(provider: str, zone: Zone, needs: Needs, on: datetime.date) -> tuple[str, ...]:
+    """What has to be done before a place may be used."""
+    return tuple(
+        f"{demand.regime}: {demand.why}"
+        for demand in _demands(provider, zone, needs, on)
+        if demand.verdict == "needs" or (zone == "own" and demand.verdict == "met" and demand.why.startswith("your"))
+    )
+
+
+def _regimes(provider: str, zone: Zone, needs: Needs, on: datetime.date) -> Iterator[RuledOut]:
+    for demand in _demands(provider, zone, needs, on):
+        if demand.verdict in ("not_met", "unknown"):
+            fix = f" {demand.fix}." if demand.fix else ""
+            yield RuledOut(
+                "", provider, "regime", f"{demand.regime} ({demand.clause}): {demand.why}.{fix}", demand.source
+            )
+
+
+def _demands(provider: str, zone: Zone, needs: Needs, on: datetime.date) -> tuple[Demand, ...]:
+    if not needs.regimes:
+        return ()
+    region = needs.regions[0] if needs.regions else ""
+    return regimes.demands(
+        needs.regimes,
+        zone=zone,
+        provider="" if zone == "own" else provider,
+        region=region,
+        signed=needs.signed,
+        on=on.isoformat(),
+    )
+
+
+def _residency(provider: str, zone: Zone, needs: Needs) -> Iterator[RuledOut]:
+    """A provider keeps data where it is asked to only if it is known to offer a region there."""
+    if zone == "own":
+        return
+    for region in needs.regions:
+        country = country_of(region) or region
+        offered = regimes.terms()[provider].offers if provider in regimes.terms() else {}
+        inside = [offer for union, offer in (("EU", "eu_region"), ("USA", "us_region"))
+                  if country in (union, *members(union))]  # fmt: skip
+        if not any(offered.get(offer) for offer in inside):  # type: ignore[call-overload]
+            yield RuledOut("", provider, "residency", f"it is not known to keep data in {region}",
+                regimes.terms()[provider].source if provider in regimes.terms() else "",
+            )  # fmt: skip
 
 
 def _capability(model: models.Model, needs: Needs, longest_tokens: float) -> Iterator[RuledOut]:

@@ -7,6 +7,7 @@ import math
 
 import msgspec
 
+from twintrack.economics.amounts import count
 from twintrack.economics.planning import Pairing, Plan, Priced
 
 
@@ -85,19 +86,15 @@ def switch_month(plan: Plan, found: Pairing) -> tuple[float | None, str]:
     growth = plan.workload["growth_per_month"]
     if tokens >= least:
         return None, (
-            f"the volume is above the break-even of {_millions(least)} tokens a day, but what is paid once is not made "
+            f"the volume is above the break-even of {count(least)} tokens a day, but what is paid once is not made "
             "up for within the horizon"
         )
     if growth <= 0:
         return (
             None,
-            f"the break-even is {_millions(least)} tokens a day, the volume {_millions(tokens)} and not growing",
+            f"the break-even is {count(least)} tokens a day, the volume {count(tokens)} and not growing",
         )
     months = math.log(least / tokens) / math.log1p(growth)
     if months > plan.workload["horizon_months"]:
-        return None, f"the volume reaches the break-even of {_millions(least)} tokens a day in {months:,.0f} months"
-    return months, f"the volume reaches the break-even of {_millions(least)} tokens a day in {months:,.1f} months"
-
-
-def _millions(tokens: float) -> str:
-    return f"{tokens / 1e6:,.0f}M" if tokens >= 1e7 else f"{tokens / 1e6:,.2g}M"
+        return None, f"the volume reaches the break-even of {count(least)} tokens a day in {months:,.0f} months"
+    return months, f"the volume reaches the break-even of {count(least)} tokens a day in {months:,.1f} months"

@@ -115,7 +115,7 @@ def plan(workload: Workload, *, on: datetime.date, sure: bool = True, made: Cali
         workload=workload,
         on=on,
         options=tuple(priced),
-        ruled_out=tuple(ruled_out),
+        ruled_out=tuple(dict.fromkeys(ruled_out)),
         sureness=tuple(sureness),
         weights=tuple(weights),
         pairings=tuple(_pairings(priced, middle)),
@@ -159,7 +159,7 @@ def _apis(workload: Workload, on: datetime.date, ruled_out: list[RuledOut], made
             ruled_out += objections
         seen.add(offer.model)
         objections += (places := eligibility.place_objections(
-            offer.model, offer.provider, "third_party", None, workload.needs, on
+            offer.provider, "third_party", workload.needs, on
         ))  # fmt: skip
         ruled_out += places
         if objections:
@@ -171,7 +171,11 @@ def _apis(workload: Workload, on: datetime.date, ruled_out: list[RuledOut], made
         cheapest = _one_offer_a_model(sorted(found[open_weights], key=lambda pair: pair[0]))
         kept += cheapest if named else cheapest[:_MOST_OF_A_KIND]
     return [
-        Candidate(option, (), _reference(option.model, workload, made) if option.kind == "managed_api" else None)
+        Candidate(
+            option,
+            eligibility.contracts(option.provider, "third_party", workload.needs, on),
+            _reference(option.model, workload, made) if option.kind == "managed_api" else None,
+        )
         for option in kept
     ]
 
@@ -231,7 +235,7 @@ def _engines(
         )
         if licence is not None:
             objections.append(licence)
-        objections += eligibility.place_objections(name, "own engines", "own", None, workload.needs, on)
+        objections += eligibility.place_objections("own engines", "own", workload.needs, on)
         known = {(each.model, each.where, each.ground) for each in ruled_out}
         ruled_out += [each for each in objections if (each.model, each.where, each.ground) not in known]
         if objections:
@@ -240,6 +244,7 @@ def _engines(
         if form is None:
             ruled_out.append(RuledOut(name, "own engines", "memory", "the catalogue does not know how it is built"))
             continue
+        duties += eligibility.contracts("", "own", workload.needs, on)
         best = _best_engine(name, form, workload, inputs, ruled_out, made, duties)
         if best is not None:
             found.append(best)

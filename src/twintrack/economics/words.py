@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from twintrack.economics.amounts import count, usd
 from twintrack.economics.draws import SURE
 from twintrack.economics.inputs import specs
 from twintrack.economics.phases import day_in, pairing, switch_month
@@ -80,7 +81,7 @@ def _against_closed(plan: Plan, best: Priced) -> list[str]:
     word = f"{saved:.0%} less" if saved >= 0 else f"{-saved:.0%} more"
     return [
         f"That is {word} than the cheapest closed model, {closed.candidate.option.title} at "
-        f"{usd(closed.monthly_usd)} a month; whether it is as good on your requests is for `twintrack eval` to say."
+        f"{usd(closed.monthly_usd)} a month; whether it is as good for you, an evaluation has to say."
     ]
 
 
@@ -108,21 +109,6 @@ def _break_even(plan: Plan) -> list[str]:
     month, why = switch_month(plan, found)
     when = f"From {day_in(plan.on, month):%B %Y} on: {why}." if month is not None else f"Not within the horizon: {why}."
     return [said, when]
-
-
-def usd(amount: float) -> str:
-    if abs(amount) >= 1e6:
-        return f"${amount / 1e6:,.2f}M"
-    return f"${amount:,.0f}" if abs(amount) >= 100 else f"${amount:,.2f}"
-
-
-def count(number: float | None) -> str:
-    if number is None:
-        return "unknown"
-    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("K", 1e3)):
-        if number >= size:
-            return f"{number / size:,.3g}{unit}" if number < 1000 * size else f"{number / size:,.0f}{unit}"
-    return f"{number:,.0f}"
 
 
 def input_words(name: str) -> str:

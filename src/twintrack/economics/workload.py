@@ -13,6 +13,8 @@ from twintrack.catalog import gpus as gpu_facts
 from twintrack.catalog import models
 from twintrack.catalog.licences import Field, Use
 from twintrack.catalog.models import Modality
+from twintrack.catalog.regimes import Offer as Agreement
+from twintrack.catalog.regimes import regimes
 from twintrack.economics.finetune import Method
 from twintrack.economics.inputs import BadWorkload, Input, assumed, given, specs, unknown_word
 
@@ -49,7 +51,10 @@ class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     fields_of_use: tuple[Field, ...] = ()
     trains_on_outputs: bool = False
     regimes: tuple[str, ...] = ()
+    signed: tuple[Agreement, ...] = ()
+    """Agreements you have, as dpa or baa."""
     regions: tuple[str, ...] = ()
+    """Countries, unions or cloud regions that data have to stay in; your own machines stand in the first."""
     zones: tuple[str, ...] = ()
     """Who may see the data: own, contracted, third_party; empty: anybody."""
     min_quality: float | None = None
@@ -283,6 +288,9 @@ def _check_needs(needs: Needs, inputs: Mapping[str, Input]) -> None:
             why=f"a mean request has {longest:,.0f} tokens",
             fix=f"Use at least {longest:,.0f}",
         )
+    for name in needs.regimes:
+        if name not in regimes():
+            raise unknown_word(name, list(regimes()), "needs.regimes")
     for zone in needs.zones:
         if zone not in ("own", "contracted", "third_party"):
             raise BadWorkload(f"needs.zones has {zone!r}", fix="Use own, contracted or third_party")
