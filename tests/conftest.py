@@ -46,6 +46,7 @@ _THINGS = {
     "cc": _Thing(_program("cc"), "install a C compiler"),
     "git": _Thing(_program("git"), "install git"),
     "curl": _Thing(_program("curl"), "install curl"),
+    "systemd-analyze": _Thing(_program("systemd-analyze"), "install systemd"),
     "clients": _Thing(lambda: (Path(sys.prefix) / ".clients").exists(), "make clients"),
     "data": _Thing(lambda: _data_folder() is not None, "set TWINTRACK_DATA to the folder of evaluation data"),
 }
