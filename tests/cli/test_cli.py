@@ -27,6 +27,8 @@ COMMANDS = (
     ("catalog", "list"),
     ("catalog", "show"),
     ("catalog", "check"),
+    ("catalog", "update"),
+    ("catalog", "undo"),
     ("catalog", "price"),
     ("scripted",),
     ("explain",),

@@ -11,7 +11,7 @@ import argparse
 import datetime
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +33,7 @@ from twintrack.catalog.prices import (
 from twintrack.catalog.providers import providers
 
 if TYPE_CHECKING:
-    from genai_prices.types import ConditionalPrice, MatchLogic, ModelInfo, ModelPrice
+    from genai_prices.types import ConditionalPrice, MatchLogic, ModelInfo, ModelPrice, Provider
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,20 +62,22 @@ class HourRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     as_of: str
 
 
-def table(as_of: str) -> Table:
+def table(as_of: str, price_lists: Sequence[Provider] | None = None, *, version: str | None = None) -> Table:
     """All list prices of the providers in providers.toml.
 
+    Args:
+        price_lists: of another day than the installed genai-prices, and `version` says which.
     Raises:
         ValueError: an override names a provider that has no price list.
     """
-    from genai_prices.data import providers as price_lists
+    from genai_prices.data import providers as installed
 
-    lists = {price_list.id: price_list for price_list in price_lists}
+    lists = {price_list.id: price_list for price_list in (installed if price_lists is None else price_lists)}
     hours = {rule.provider: rule for rule in facts.rows("overrides.toml", "cache_write_1h", HourRule)}
     by_provider = {
         row.name: [_model(model, hours.get(row.name)) for model in lists[row.price_list].models]
         for row in providers().values()
-        if row.price_list
+        if row.price_list in lists
     }
     rows = facts.rows("overrides.toml", "overrides", Override)
     overrides = [row for row in rows if not row.until or row.until >= as_of]  # what ended is never asked for here
@@ -86,7 +88,7 @@ def table(as_of: str) -> Table:
         by_provider[override.provider].insert(0, _overridden(override, hours.get(override.provider)))
     return Table(
         schema=SCHEMA,
-        genai_prices=installed_version() or "unknown",
+        genai_prices=version or installed_version() or "unknown",
         overrides=overrides_hash(),
         as_of=as_of,
         providers={name: msgspec.Raw(_json_lines(models)) for name, models in by_provider.items()},

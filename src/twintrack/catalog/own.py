@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
+
+from twintrack.catalog.cost import TokenPrice, nusd
 
 
 class OwnPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -78,6 +81,49 @@ class OwnRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     discounts: tuple[Discount, ...] = ()
     commitments: tuple[Commitment, ...] = ()
     credits: tuple[Credit, ...] = ()
+
+
+def own_price(
+    rows: OwnRows,
+    provider: str,
+    model: str,
+    day: str,
+    listed: Callable[[str, str], TokenPrice | None],
+) -> TokenPrice | None:
+    """What you pay: your own row, else the list's, less the discount in force. None: nobody says."""
+    row = price_of(rows, provider, model, day)
+    price = listed(provider, model) if row is None else _as_price(row)
+    discount = discount_of(rows, provider, model, day)
+    return price if price is None or discount is None else _less(price, discount)
+
+
+def _as_price(row: OwnPrice) -> TokenPrice:
+    fresh = nusd(row.input_usd_per_mtok)
+    read, write = (
+        fresh if usd is None else nusd(usd) for usd in (row.cache_read_usd_per_mtok, row.cache_write_usd_per_mtok)
+    )
+    hour = None if row.cache_write_1h_usd_per_mtok is None else nusd(row.cache_write_1h_usd_per_mtok)
+    return TokenPrice(
+        fresh,
+        nusd(row.output_usd_per_mtok),
+        read,
+        write,
+        source=f"your own row of {row.as_of} ({row.source})",
+        cache_write_1h_nusd_per_mtok=hour,
+    )
+
+
+def _less(price: TokenPrice, discount: Discount) -> TokenPrice:
+    """Every rate of it, rounded half up to a nano-dollar per million tokens."""
+    kept = 1_000_000 - round(discount.share * 1_000_000)
+    changed: dict[str, Any] = {
+        name: (value * kept + 500_000) // 1_000_000
+        for name, value in msgspec.structs.asdict(price).items()
+        if name.endswith("_nusd_per_mtok") and value is not None
+    }
+    changed["long"] = None if price.long is None else _less(price.long, discount)
+    changed["source"] = f"{price.source}, less {discount.share:.4g} of it ({discount.source}, {discount.as_of})"
+    return msgspec.structs.replace(price, **changed)
 
 
 class Bill(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ import msgspec
 
 from twintrack.catalog.cost import TokenPrice
 from twintrack.catalog.facts import data_path
+from twintrack.catalog.own import OwnRows, own_price
 
 SCHEMA = 2
 """Version of the table's layout."""
@@ -84,8 +85,10 @@ class Table(msgspec.Struct, frozen=True):
 class Prices:
     """List prices on one day."""
 
-    def __init__(self, table: Table, on: datetime.date) -> None:
+    def __init__(self, table: Table, on: datetime.date, own: OwnRows | None = None) -> None:
+        """`own`: the operator's prices and discounts; they hold before the table's."""
         self._table = table
+        self._own = own
         self._on = on.isoformat()
         self._models: dict[str, list[ModelPrices]] = {}
 
@@ -99,6 +102,10 @@ class Prices:
         """Day the prices were gathered, YYYY-MM-DD."""
         return self._table.as_of
 
+    @property
+    def table(self) -> Table:
+        return self._table
+
     def find(self, provider: str, upstream_model: str) -> TokenPrice | None:
         """The standard price of what `provider` (a name of providers.toml) calls `upstream_model`.
 
@@ -106,6 +113,11 @@ class Prices:
         cached text.
         None: no provider, model or complete price per token of that name.
         """
+        if self._own is None:
+            return self._listed(provider, upstream_model)
+        return own_price(self._own, provider, upstream_model, self._on, self._listed)
+
+    def _listed(self, provider: str, upstream_model: str) -> TokenPrice | None:
         name = upstream_model.lower()
         for model in self._provider(provider):
             if _matches(model.match, name):
@@ -169,17 +181,38 @@ def load(cache_path: str | None, *, on: datetime.date) -> Prices:
 
     A table fits if it was made from the installed genai-prices and the present overrides; days need no new table,
     they stand in it. Where none fits and none can be made, the shipped one serves: `Prices.version` says which.
+    What an operator imported into the folder of `cache_path` goes before all of them.
+
+    Raises:
+        EnvironmentProblem: what was imported cannot be read.
     """
+    if cache_path is not None and os.path.exists(os.path.join(os.path.dirname(cache_path), "catalog", "current")):
+        return _imported(cache_path, on)
+    return Prices(_fitting(cache_path, on), on)
+
+
+def _imported(cache_path: str, on: datetime.date) -> Prices:
+    from twintrack.catalog import revisions  # where nothing was imported, nobody needs it
+
+    data = os.path.dirname(cache_path)
+    revision = revisions.current(data)
+    path = revisions.table_path(data, revision)
+    table = _read(path) if path is not None else None
+    rows = revision.rows
+    return Prices(table or _fitting(cache_path, on), on, rows if rows.prices or rows.discounts else None)
+
+
+def _fitting(cache_path: str | None, on: datetime.date) -> Table:
     version, overrides = installed_version(), overrides_hash()
     shipped = _read(data_path("prices.json"))
     assert shipped is not None
     if cache_path is None or version is None or _fits(shipped, version, overrides):
-        return Prices(shipped, on)
+        return shipped
     cached = _read(cache_path)
     if cached is None or not _fits(cached, version, overrides):
         _compile(cache_path, on)
         cached = _read(cache_path)
-    return Prices(cached if cached is not None and _fits(cached, version, overrides) else shipped, on)
+    return cached if cached is not None and _fits(cached, version, overrides) else shipped
 
 
 def _fits(table: Table, version: str, overrides: str) -> bool:

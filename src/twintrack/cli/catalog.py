@@ -10,6 +10,8 @@ _COMMANDS = {
     "list": "List the tables of facts, or the rows of one.",
     "show": "Show all that is known of a model, GPU, provider or place.",
     "check": "Say which facts are stale, contradictory or not verified.",
+    "update": "Import a newer set of facts, after showing what it changes.",
+    "undo": "Take the last import back.",
     "price": "Say what requests cost, to the last digit.",
 }
 """Name and one line of help; the module of `x` is `catalog_x.py`."""

@@ -10,7 +10,10 @@ from typing import Any
 import click
 import msgspec
 
+from twintrack.catalog import revisions
+from twintrack.catalog.own import OwnRows
 from twintrack.catalog.pricing import Priced, case_usd
+from twintrack.cli import data as data_folder
 from twintrack.cli.table import show
 from twintrack.errors import BadRequest
 
@@ -21,21 +24,23 @@ _MOST_BYTES = 64 << 20
 
 @click.command("price")
 @click.argument("cases", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), metavar="CASES.json")
+@data_folder.option
 @click.option("--json", "as_json", is_flag=True, help="For programs: the cases again, each with usd, source and why.")
 @click.option("--check", is_flag=True, help="Exit code 1 if a case expects another sum, or has none.")
 @click.pass_context
-def command(ctx: click.Context, cases: Path, as_json: bool, check: bool) -> None:
+def command(ctx: click.Context, cases: Path, data: Path | None, as_json: bool, check: bool) -> None:
     """Say what requests cost, to the last digit.
 
     CASES.json is {"cases": [...]}, or - for stdin. A case names provider, model and timestamp, and counts
     input_tokens and output_tokens, of the input cache_read_tokens, cache_write_tokens, cache_write_1h_tokens,
     input_audio_tokens and so on. It may say batch, service_tier or speed, and the expected_usd it is compared with.
 
-    The price is the one of that moment: history, hours of the day, long prompts and your own discounts count.
+    The price is the one of that moment: history, hours of the day, long prompts and your own imported rows count.
     What nobody lists a price for is null, never 0.
     """
     found = _read(cases)
-    rows = list(map(_priced, range(len(found)), found))
+    own = revisions.current(str(data_folder.folder(data))).rows
+    rows = [_priced(number, case, own) for number, case in enumerate(found)]
     wrong = [row for row in rows if not _agrees(row)]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"cases": [_json(row) for row in rows]})))
@@ -60,9 +65,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _priced(number: int, case: dict[str, Any]) -> tuple[dict[str, Any], Priced]:
+def _priced(number: int, case: dict[str, Any], own: OwnRows) -> tuple[dict[str, Any], Priced]:
     try:
-        return case, case_usd(case)
+        return case, case_usd(case, own)
     except BadRequest as error:
         raise BadRequest(f"cases[{number}]: {error.what}", why=error.why, fix=error.fix, param=error.param) from None
 
