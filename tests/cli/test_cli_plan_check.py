@@ -36,3 +36,9 @@ def test_nothing_is_a_usage_error(cli):
     ran = cli("plan", "check", " ")
     assert ran.code == 2
     assert "Say something" in ran.err
+
+
+def test_a_dollar_that_the_shell_took_is_noticed(cli):
+    ran = cli("plan", "check", "10M tokens/day costs 0/day at bash.0003 per 1K")
+    assert "single quotes" in ran.err
+    assert cli("plan", "check", "GPT-4o costs $2.50 per million input tokens").err == ""

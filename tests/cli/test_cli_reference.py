@@ -20,6 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         ("twintrack.cli.reference", "cli.md"),
         ("twintrack.config.reference", "configuration.md"),
         ("twintrack.providers.scripted.reference", "failures.md"),
+        ("twintrack.catalog.licences_page", "licences.md"),
     ],
 )
 def test_a_generated_document_is_up_to_date(module, document):

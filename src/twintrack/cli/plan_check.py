@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 
 import click
@@ -13,6 +14,8 @@ from twintrack.economics.claims.verdict import Check, span
 
 _WORDS = {"right": "right", "wrong": "wrong", "depends": "depends", "cannot_check": "cannot check"}
 _MOST_BYTES = 1 << 20
+_EATEN = re.compile(r"(?:^|\s)-?(?:ba|z|da|fi|k)?sh(?=[.,\d]|\s+per\b|/)")
+"""`$0.5` between double quotes becomes `bash.5`."""
 
 
 @click.command("check")
@@ -37,6 +40,8 @@ def command(text: str, on: datetime.datetime | None, as_json: bool) -> None:
         raise click.BadParameter(
             'Say something, as "10M tokens/day costs $50/day at $0.0003 per 1K".', param_hint="TEXT"
         )
+    if _EATEN.search(text):
+        click.echo("The shell seems to have replaced a $ in this text; put it between single quotes.", err=True)
     day = on.date() if on is not None else datetime.datetime.now(datetime.UTC).date()
     claims = check_text(text, on=day)
     if as_json:
