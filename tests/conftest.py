@@ -47,6 +47,8 @@ _THINGS = {
     "git": _Thing(_program("git"), "install git"),
     "curl": _Thing(_program("curl"), "install curl"),
     "systemd-analyze": _Thing(_program("systemd-analyze"), "install systemd"),
+    "zsh": _Thing(_program("zsh"), "install zsh"),
+    "fish": _Thing(_program("fish"), "install fish"),
     "clients": _Thing(lambda: (Path(sys.prefix) / ".clients").exists(), "make clients"),
     "data": _Thing(lambda: _data_folder() is not None, "set TWINTRACK_DATA to the folder of evaluation data"),
 }

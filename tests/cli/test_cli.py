@@ -37,6 +37,7 @@ COMMANDS = (
     ("doctor",),
     ("backup",),
     ("restore",),
+    ("completion",),
     ("config",),
     ("config", "check"),
     ("config", "explain"),

@@ -17,10 +17,10 @@ from twintrack.cli.lazy import LazyGroup
 from twintrack.errors import TwintrackError
 
 _COMMANDS = {
-    "up": "Start everything on this machine, with whatever models are found.",
+    "up": "Start everything here, with whatever models are found.",
     "init": "Write a configuration, by questions or from LiteLLM's.",
     "serve": "Serve a configuration file.",
-    "demo": "See the idea in a minute: real engines, simulated prices, no key.",
+    "demo": "The idea in a minute: real engines, simulated prices, no key.",
     "plan": "What to build on, and what it costs.",
     "catalog": "The facts that prices and plans rest on.",
     "scripted": "A provider that fails as you ask, to try out a client.",
@@ -30,7 +30,8 @@ _COMMANDS = {
     "doctor": "Find what is wrong here, and say what to do.",
     "backup": "Keep ledger, journal and configuration in one file.",
     "restore": "Make a backup what a data folder holds.",
-    "config": "Check a configuration; show every value and where it comes from.",
+    "completion": "Let a shell complete commands, options and names.",
+    "config": "Check a configuration; show each value and where it is from.",
 }
 """Name and one line of help, so that `twintrack --help` imports nothing."""
 

@@ -31,7 +31,7 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
+        if args and args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
             close = nearest(args[0], self.commands, 1)
             hint = f"Did you mean {close[0]}?" if close else f"There are {', '.join(self.commands)}."
             raise click.UsageError(f"There is no command {args[0]!r}. {hint}", ctx)

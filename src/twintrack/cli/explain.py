@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from twintrack.cli import complete
 from twintrack.cli import data as data_folder
 from twintrack.errors import TwintrackError
 from twintrack.ledger.queries import Entry, entries
@@ -20,7 +21,7 @@ _POLL_S = 0.1
 
 
 @click.command("explain")
-@click.argument("request_id", metavar="ID")
+@click.argument("request_id", metavar="ID", shell_complete=complete.requests)
 @data_folder.option
 @click.option("--json", "as_json", is_flag=True, help="The ledger's rows, for programs.")
 def command(request_id: str, data: Path | None, as_json: bool) -> None:

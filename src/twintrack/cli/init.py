@@ -20,6 +20,7 @@ import click
 import msgspec
 
 from twintrack.catalog import prices, providers
+from twintrack.cli import complete
 from twintrack.cli.file import USUAL
 from twintrack.cli.found import (
     Candidate,
@@ -85,6 +86,7 @@ class _Made:
     "--use",
     metavar="PROVIDER[:MODEL]",
     multiple=True,
+    shell_complete=complete.keyed,
     help="Use this paid provider without asking, with three of its models or this one. May be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Write nothing; print what would be written.")

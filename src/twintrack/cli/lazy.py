@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from twintrack.errors import nearest
 
@@ -29,10 +30,15 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(self._modules.format(name.replace("-", "_"))).command
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Names of commands, without importing them, and our own options."""
+        found = [CompletionItem(name, help=line) for name, line in self._lines.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self._lines and not args[0].startswith("-"):
+        if args and args[0] not in self._lines and not args[0].startswith("-") and not ctx.resilient_parsing:
             close = nearest(args[0], self._lines, 1)
             hint = f"Did you mean {close[0]}?" if close else f"See {ctx.command_path} --help."
             raise click.UsageError(f"There is no command {args[0]!r}. {hint}", ctx)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from twintrack.cli import complete
 from twintrack.cli import data as data_folder
 from twintrack.errors import nearest
 from twintrack.ledger.balance import balance
@@ -45,7 +46,12 @@ def _time_us(ctx: click.Context, param: click.Parameter, value: str | None) -> i
 
 @click.command("ledger")
 @click.option(
-    "--by", callback=_words, default="route,tier", show_default=True, help=f"Group by any of: {', '.join(BY)}."
+    "--by",
+    callback=_words,
+    shell_complete=complete.words(BY),
+    default="route,tier",
+    show_default=True,
+    help=f"Group by any of: {', '.join(BY)}.",
 )
 @click.option("--since", callback=_time_us, metavar="TIME", help="7d, 12h, 2026-11-01; counted in whole UTC hours.")
 @click.option("--until", callback=_time_us, metavar="TIME", help="The end, likewise.")

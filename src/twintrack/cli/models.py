@@ -16,6 +16,7 @@ from twintrack.catalog import providers as known_providers
 from twintrack.catalog.cost import TokenPrice
 from twintrack.catalog.prices import Prices
 from twintrack.catalog.providers import Zone
+from twintrack.cli import complete
 from twintrack.cli.file import USUAL, present
 from twintrack.cli.table import show
 from twintrack.config.compile import compile_snapshot
@@ -136,8 +137,13 @@ class Configured(msgspec.Struct, frozen=True):
     help=f"List what this configuration offers. Default: ./{USUAL} if it is there, else the catalogue.",
 )
 @click.option("--catalogue", is_flag=True, help=f"List the catalogue even if ./{USUAL} is there.")
-@click.option("--search", metavar="TEXT", help="Only models with TEXT in their name, licence or kind.")
-@click.option("--provider", metavar="NAME", help="Only what this provider serves.")
+@click.option(
+    "--search",
+    metavar="TEXT",
+    shell_complete=complete.offered,
+    help="Only models with TEXT in their name, licence or kind.",
+)
+@click.option("--provider", metavar="NAME", shell_complete=complete.providers, help="Only what this provider serves.")
 @click.option(
     "--class",
     "data_class",
@@ -361,10 +367,13 @@ def _quality(each: Deployment, settings: Settings, source: Source) -> tuple[floa
 
 def _narrowed(found: Configured, search: str | None, provider: str | None) -> Configured:
     """Without the deployments that do not match, and without the routes and tiers they leave empty."""
+    searched = [tier for route in found.routes if route.name == search for tier in route.tiers]
+    asked = {name for tier in searched for name in tier.deployments}
     kept = tuple(
         each
         for each in found.deployments
-        if provider in (None, each.provider) and _matches(search, each.name, each.model, each.licence or "")
+        if provider in (None, each.provider)
+        and (each.name in asked or _matches(search, each.name, each.model, each.licence or ""))
     )
     names = {each.name for each in kept}
     routes = []

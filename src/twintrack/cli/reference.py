@@ -19,7 +19,8 @@ _COLUMNS = 118
 _OPENING = """# Command line
 
 Results go to stdout; progress and errors go to stderr, so a result can be piped. Into a pipe nothing is coloured or
-cut. Every command has `--help`.
+cut. Every command has `--help`, and Tab completes commands, options and names once the shell was told
+([completion](#twintrack-completion)).
 
 | exit code | meaning |
 |---|---|

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from twintrack.catalog import prices
+from twintrack.cli import complete
 from twintrack.cli.data import folder as data_folder
 from twintrack.cli.found import DEMO_MODELS, Candidate, configuration, keys_found, tiers_of
 from twintrack.cli.run import Configuration, base_url, listen_option, run
@@ -31,6 +32,7 @@ _PORTS_TRIED = 20
     "--use",
     metavar="PROVIDER[:MODEL]",
     multiple=True,
+    shell_complete=complete.keyed,
     help="Also use this paid provider, with its best model or this one; needs its key. May be repeated.",
 )
 @click.option("--demo-models", is_flag=True, help="Use the two bundled models even if a model server is running.")
