@@ -46,7 +46,7 @@ class PassingStream:
         self._held: list[bytes] = []
         """Whole events that came before content."""
         self._held_bytes = 0
-        self._opening = bytearray()
+        self._opening: bytearray | None = None
         """Before content the start of an event whose end has not come; it may become megabytes."""
         self._rest = b""
         """Behind it."""
@@ -73,7 +73,18 @@ class PassingStream:
 
     def open(self, data: bytes) -> bytes:
         """Before content. Raises UpstreamError if the provider fails here."""
-        events = self._whole_events(data)
+        opening = self._opening
+        if opening:  # a long event comes in many pieces: only what is new is searched for its end
+            ended = sse.ends(bytes(opening[-sse.PART_OF_END :]) + data)
+            opening += data
+            events: list[bytes] = []
+            if ended:
+                events, rest = sse.split(bytes(opening))
+                self._opening = bytearray(rest)
+        else:
+            events, rest = sse.split(data)
+            if rest:
+                self._opening = bytearray(rest)
         for event in events:
             text = sse.payload(event)
             if text:
@@ -85,27 +96,14 @@ class PassingStream:
         self._held += events
         self._held_bytes += sum(map(len, events))
         if not self.content:
-            if self._held_bytes + len(self._opening) > HELD_BYTES:
+            if self._held_bytes + len(self._opening or b"") > HELD_BYTES:
                 raise UpstreamError(f"The provider sent no content in its first {HELD_BYTES} bytes")
             return b""
         self.pieces = 1
-        self._rest = bytes(self._opening)
+        self._rest = bytes(self._opening or b"")
         held, self._held = self._held, []
         self.keep(b"".join(held) + self._rest)
         return self.kept(held)
-
-    def _whole_events(self, data: bytes) -> list[bytes]:
-        """What `data` completes. A long event comes in many pieces, so only what is new is searched for its end."""
-        opening = self._opening
-        if opening:
-            ended = sse.ends(bytes(opening[-sse.PART_OF_END :]) + data)
-            opening += data
-            if not ended:
-                return []
-            data = bytes(opening)
-        events, rest = sse.split(data)
-        self._opening = bytearray(rest)
-        return events
 
     def whole(self, data: bytes) -> bytes:
         """The whole events of what came; the start of the next one waits, so that no error event lands inside it."""
