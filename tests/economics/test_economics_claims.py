@@ -43,8 +43,13 @@ def test_a_statement_held_out_comes_to_what_it_comes_to(row):
 
 
 @pytest.mark.parametrize("row", PARAPHRASES["later"], ids=lambda row: row[0])
-def test_a_statement_of_the_second_set_comes_to_what_it_comes_to(row):
+def test_a_statement_of_the_later_sets_comes_to_what_it_comes_to(row):
     assert meets(*row)
+
+
+@pytest.mark.parametrize("text", PARAPHRASES["beyond_it"])
+def test_what_is_beyond_it_is_said_to_be(text):
+    assert overall(check_text(text, on=ON))[0] == "cannot_check"
 
 
 def test_there_are_enough_statements_and_a_half_was_held_out():

@@ -37,7 +37,7 @@ def products(sentence: Sentence, context: Context) -> list[Check]:
         lent = _lent(sentence, context)
         factors = _factors(result, others) or (_factors(result, [*others, *lent]) if lent else ())
         if factors and (best is None or len(factors) > best[0]):
-            best = len(factors), _compared(result, factors)
+            best = len(factors), _kinder(result, factors, sentence)
     return [best[1]] if best else []
 
 
@@ -46,7 +46,8 @@ def _in_order(sentence: Sentence, context: Context) -> list[Check]:
     results = sentence.having("usd", "day")
     volume = sentence.having("token", "day")
     prices = sentence.having("usd", "token") or context.all_earlier("usd", "token")
-    if len(results) != 2 or len(prices) != 2 or len(volume) != 1 or not sentence.says(_AGAINST):
+    own = len(sentence.having("usd", "token")) == 2
+    if len(results) != 2 or len(prices) != 2 or len(volume) != 1 or not (own or sentence.says(_AGAINST)):
         return []
     return [_compared(result, (volume[0], price)) for result, price in zip(results, prices, strict=True)]
 
@@ -96,6 +97,21 @@ def _factors(result: Quantity, others: Sequence[Quantity]) -> tuple[Quantity, ..
             if _dimension(chosen) == wanted and (size > 1 or _restated(result, chosen[0])):
                 return chosen
     return ()
+
+
+def _kinder(result: Quantity, factors: Sequence[Quantity], sentence: Sentence) -> Check:
+    """`3 H100 at $2 an hour` may mean one or all of them: the reading that comes nearer to what is stated."""
+    check = _compared(result, factors)
+    counted = [each for each in sentence.having("gpu") if each not in factors and each.low > 1]
+    if check.verdict == "right" or not counted or not any("hour" in each.tags for each in factors):
+        return check
+    other = _compared(result, (counted[0], *factors))
+    near = other.factor is not None and check.factor is not None and _far(other.factor) < _far(check.factor)
+    return other if near else check
+
+
+def _far(factor: float) -> float:
+    return abs(math.log(factor)) if factor > 0 else math.inf
 
 
 def _restated(result: Quantity, other: Quantity) -> bool:
@@ -164,7 +180,11 @@ def _pair(sentence: Sentence) -> Range | None:
     """The two prices of the same thing that are set against one another, the lower first."""
     money = [each for each in sentence.quantities if each.unit == "usd" and each.low == each.high > 0]
     for first, second in itertools.combinations(money, 2):
-        if first.per == second.per and first.low != second.low and first.per in ((), ("token",), ("request",)):
+        if (
+            first.per == second.per
+            and first.low != second.low
+            and first.per in ((), ("token",), ("request",), ("day",))
+        ):
             return min(first.low, second.low), max(first.low, second.low)
     return None
 

@@ -19,6 +19,7 @@ _RELATIONS: tuple[_Relation, ...] = (
     arithmetic.ratios,
     listed.token_prices,
     listed.volume_costs,
+    listed.amount_costs,
     listed.model_ratios,
     machines.token_costs,
     machines.gpu_prices,

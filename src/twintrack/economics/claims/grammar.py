@@ -29,9 +29,9 @@ _UNITS: Final = (
     ("image", r"\s*(?:images?|pictures?)\b"),
     ("gpu", r"\s*-?(?:GPUs?|cards?|accelerators?)\b"),
     ("fte", r"\s*(?:FTEs?|(?:[\w-]+\s){0,2}engineers?)\b"),
-    ("wh", r"\s*Wh\b"),
-    ("kwh", r"\s*kWh\b"),
-    ("mwh", r"\s*MWh\b"),
+    ("wh", r"\s*(?:Wh|watt[- ]?hours?)\b"),
+    ("kwh", r"\s*(?:kWh|kilowatt[- ]?hours?)\b"),
+    ("mwh", r"\s*(?:MWh|megawatt[- ]?hours?)\b"),
     ("joule", r"\s*(?:J|joules?)\b"),
     ("gb", r"\s*G(?:i?)B\b"),
     ("tb", r"\s*T(?:i?)B\b"),
@@ -53,7 +53,7 @@ _COUNTED = (
     "|hours?|hrs?|h|days?|weeks?|wk|months?|mo|years?|yr"
 )
 _PER = re.compile(
-    rf"\s*(?P<word>/|\bper\b|\ban?\b|\bevery\b|\bfor each\b|\bfor every\b|\bin a\b)"
+    rf"\s*(?P<word>/|\bper\b|\ban?\b|\bevery\b|\beach\b|\bfor each\b|\bfor every\b|\bin a\b)"
     rf"\s*(?P<n>{_N})?\s?(?P<s>{_S}|[KM]\b)?"
     rf"\s*(?:(?P<tag>{_KINDS})\s+)?"
     rf"(?:(?P<gpu>(?:\x01+|GPU|card)[- ]?)(?P<gpuh>hours?|h)?|(?P<u>{_COUNTED})\b)?",
@@ -73,10 +73,12 @@ ABOVE = re.compile(
     r"(?:over|above|more than|at least|beyond|from|exceed\w*|once you (?:spend|pay)|>)\s*~?$", re.IGNORECASE
 )
 ABOUT = re.compile(r"(?:about|around|roughly|some|approximately|typically|nearly|almost|~|ca\.?)\s*$", re.IGNORECASE)
+_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety hundred"
 _NUMBER_WORDS = {
-    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
-    "ten": "10", "twelve": "12", "twenty": "20", "fifty": "50", "hundred": "100",
-}  # fmt: skip
+    **{word: str(number) for number, word in enumerate(f"{_ONES} eighteen nineteen".split(), 1)},
+    **{word: str(10 * number) for number, word in enumerate(_TENS.split(), 2)},
+}
 
 
 def plain(text: str) -> str:
@@ -91,6 +93,9 @@ def plain(text: str) -> str:
         text,
         flags=re.IGNORECASE,
     )
+    text = re.sub(r"\bhalf an? ", "0.5 ", text, flags=re.IGNORECASE)
+    text = re.sub(r"\ba (?:pair|couple) of\b", "2", text, flags=re.IGNORECASE)
+    text = re.sub(r"\ba dozen\b", "12", text, flags=re.IGNORECASE)
     text = re.sub(r"\bfor an? (?=(?:day|week|month|year)\b)", "for 1 ", text, flags=re.IGNORECASE)
     text = re.sub(r"(?<=\d)(?: to 1|:1)\b(?! ?[kKMB])", " times", text)
     text = re.sub(r"\b(?:FP|BF|INT|Q)(4|8|16|32)\b", r"\1 bits", text, flags=re.IGNORECASE)
@@ -163,7 +168,8 @@ def per_at(masked: str, place: int, *, money: bool) -> tuple[tuple[str, ...], fl
     per: list[str] = []
     scale, tags = 1.0, set[str]()
     while True:
-        if match := _ADVERB.match(masked, place):
+        counted = _PER.match(masked, place)
+        if not (counted and (counted["u"] or counted["gpu"])) and (match := _ADVERB.match(masked, place)):
             word = match[1].lower()
             if word == "each":
                 tags.add("each")
@@ -173,7 +179,7 @@ def per_at(masked: str, place: int, *, money: bool) -> tuple[tuple[str, ...], fl
                 tags.add(BY_ADVERB[word])
             place = match.end()
             continue
-        match = _PER.match(masked, place)
+        match = counted
         if match is None:
             break
         amount = float(match["n"].replace(",", "")) if match["n"] else 1.0

@@ -15,7 +15,9 @@ from twintrack.economics.claims.verdict import Check, Context, Range, fact_agree
 
 INPUT_SHARE = 0.75
 """Three tokens in for one out, where a statement does not say."""
-_OWN = r"\bself.?host\w*|\bown (?:gpu|server|hardware)|\bon (?:a |rented )?(?:cloud )?gpus?\b"
+_OWN = (
+    r"\bself.?host\w*|\byourself\b|\bourselves\b|\bown (?:gpu|server|hardware)|\bon (?:a |rented )?(?:cloud )?gpus?\b"
+)
 _MANAGED = r"\bmanaged open\b|\bopen (?:model )?api\b|\bopen.{0,12}(?:endpoint|inference)"
 _CLOSED = r"\bclosed\b|\bapis?\b|\bproprietary\b"
 _FLIPS = r"break.?even|pays? (?:off|for itself)|\bself.?host\w*"
@@ -210,6 +212,35 @@ def volume_costs(sentence: Sentence, context: Context) -> list[Check]:
                 f"{tokens(volume[0].mid)} tokens a day x {shown(days)} days = {span(computed, '$')} a {period}",
             ),
             facts=facts,
+        )
+    ]
+
+
+def amount_costs(sentence: Sentence, context: Context) -> list[Check]:
+    """`1B input tokens cost $2,500 with GPT-4o`: an amount, not a rate."""
+    amounts, costs = sentence.having("token"), sentence.having("usd")
+    if len(amounts) != 1 or len(costs) != 1 or len(sentence.quantities) != 2 or len(sentence.models) != 1:
+        return []
+    found = price_of(sentence.models[0], context)
+    if found is None or sentence.says(_OWN + "|" + _TUNES):
+        return []
+    side = next((each for each in ("input", "output") if each in amounts[0].tags or sentence.says(rf"\b{each}\b")), "")
+    known = _known(found[1], side)
+    computed = amounts[0].low * known[0], amounts[0].high * known[1]
+    right, factor = fact_agrees((costs[0].low, costs[0].high), computed, about=costs[0].about)
+    return [
+        Check(
+            relation="volume cost",
+            verdict="right" if right else "wrong",
+            stated=(costs[0].low, costs[0].high),
+            computed=computed,
+            unit="USD",
+            factor=factor,
+            sums=(
+                f"{tokens(amounts[0].mid)} tokens x {span((known[0] * 1e6, known[1] * 1e6), '$')} per 1M "
+                f"{side or 'in and out'} = {span(computed, '$')}",
+            ),
+            facts=(found[1].source,),
         )
     ]
 

@@ -60,7 +60,11 @@ def gpu_prices(sentence: Sentence, context: Context) -> list[Check]:
             period = next((word for word in DAYS if word in amount.tags), "day")
             hours = (DAYS[period] * 24,) * 2
             held: Range = (1, 1) if "gpu" in amount.per else count
-            checks.append(_rent(amount, held, hourly, hours, sentence.gpus[0], f"a {period}", DAYS[period]))
+            check = _rent(amount, held, hourly, hours, sentence.gpus[0], f"a {period}", DAYS[period])
+            if check.verdict == "wrong" and period == "hour" and held != (1, 1):  # it may be the price of one
+                one = _rent(amount, (1, 1), hourly, hours, sentence.gpus[0], f"a {period}", DAYS[period])
+                check = one if one.verdict == "right" else check
+            checks.append(check)
     return checks[:1]
 
 
@@ -163,7 +167,11 @@ def _owned(built: Shape, amount: Quantity) -> Check:
 def token_costs(sentence: Sentence, context: Context) -> list[Check]:
     """`self-hosted Llama 3.3 70B costs $0.0003 per 1K tokens`, between a full server and a usual one."""
     stated = sentence.having("usd", "token")
-    if len(stated) != 1 or not sentence.says(r"\bself.?host\w*|\bown gpus?\b|\bcloud gpu") or sentence.says(_TUNES):
+    if (
+        len(stated) != 1
+        or not sentence.says(r"\bself.?host\w*|\bown gpus?\b|\bcloud gpu|\byourself\b|\bourselves\b")
+        or sentence.says(_TUNES)
+    ):
         return []
     built = shape_of(sentence)
     if built is None:

@@ -25,7 +25,7 @@ _MODEL = re.compile(
 )
 _OTHER = re.compile(rf"\s?/\s?((?:{_PART})(?:[- ]?(?:{_PART}))*)(?!\w)", re.IGNORECASE)
 _GPU = re.compile(
-    r"(?<![a-zA-Z])(?:(?:NVIDIA|AMD)\s+)?(?:H100|H200|A100|B200|B300|GB200|GB300|GH200|L40S|L40|L4|A10G|A30|V100|MI300X"
+    r"(?<![a-wyzA-Z])(?:(?:NVIDIA|AMD)\s+)?(?:H100|H200|A100|B200|B300|GB200|GB300|GH200|L40S|L40|L4|A10G|A30|V100|MI300X"
     r"|(?:GeForce\s+)?RTX\s?4090|RTX\s?A?6000|RTX\s?PRO\s?6000)(?:[- ]?(?:SXM\d?|PCIe|NVL))?"
     r"(?:[- ]?\d+\s?G(?:i?B)?(?![a-z]))?s?(?![a-zA-Z])"
 )

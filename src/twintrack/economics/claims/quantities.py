@@ -99,11 +99,9 @@ def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
         before = masked[max(0, match.start() - 40) : match.start()]
         per, scale, end, more = per_at(masked, end, money=unit == "usd")
         unit, factor = base(unit)
-        if not per and unit == "user" and re.search("daily|DAU", masked[match.start() : end]):
-            per = ("day",)
-        if not any(each == "day" for each in per) and (
-            word := re.search(r"\b(daily|monthly)(?:(?:\s+[a-z]+){0,2}\s+(?:of|is|at))?\s*$", before)
-        ):
+        if "day" not in per and unit in ("user", "request") and re.search("daily|DAU", masked[match.start() : end]):
+            per = (*per, "day")
+        if not per and (word := re.search(r"\b(daily|monthly)(?:(?:\s+[a-z]+){0,2}\s+(?:of|is))?\s*$", before)):
             per, scale = (*per, "day"), scale * DAYS[BY_ADVERB[word[1].lower()]]
         found.append(
             Quantity(
@@ -130,6 +128,7 @@ def _linked(found: list[Quantity], text: str) -> list[Quantity]:
     requests = any(each.unit == "request" and not each.per for each in found)
     users = any(each.unit == "user" for each in found)
     timed = any(each.unit == "request" and "day" in each.per for each in found)
+    multiplied = re.search(r"users?\s*[x*]|customers?\s*[x*]|each\b|\bof\b", text) is not None
     linked = []
     for each in found:
         before = text[max(0, each.start - 8) : each.start]
@@ -138,13 +137,21 @@ def _linked(found: list[Quantity], text: str) -> list[Quantity]:
             each = replace(each, per=("request",))
         elif each.is_a("request") and users:
             each = replace(each, per=("user",))
-        elif each.is_a("user") and users and any(other.unit == "token" and "day" in other.per for other in found):
+        elif each.is_a("request", "day") and users and multiplied:
+            each = replace(each, per=("user", "day"))
+        elif each.is_a("user") and not timed and any(other.is_a("token", "day") for other in found):
             each = replace(each, per=("day",))
+        elif each.is_a("usd") and (one := _ONE.search(text, 0, each.start)):
+            each = replace(each, per=(one[1].lower(),))
         elif each.unit == "usd" and "each" in each.tags:
             what = "gpu" if any(other.unit == "gpu" for other in found) else "request" if requests or timed else ""
             each = replace(each, per=(*each.per, what)) if what else each
         linked.append(each)
     return _alike(_timed(linked))
+
+
+_ONE = re.compile(r"\b(?:an?|each|every|1|per) (request|token)\s+(?:costs?|is|at|for)\s*$", re.IGNORECASE)
+"""What a single one costs: `a request costs 2 cents`."""
 
 
 def _timed(found: list[Quantity]) -> list[Quantity]:
@@ -166,7 +173,7 @@ def _alike(found: list[Quantity]) -> list[Quantity]:
     """Prices that are compared are prices of the same: of $15 to $3 per million tokens, the first is one too."""
     if not any(each.unit in ("percent", "times") for each in found):
         return found
-    if any("day" in each.per or each.unit == "day" for each in found):
+    if any(("day" in each.per and each.unit != "usd") or each.unit == "day" for each in found):
         return found
     per = next((each.per for each in found if each.unit == "usd" and each.per), ())
     factor = next((each.scale for each in found if each.unit == "usd" and each.per), 1.0)

@@ -135,7 +135,7 @@ def existence(sentence: Sentence, context: Context) -> list[Check]:
 
 def growth(sentence: Sentence, context: Context) -> list[Check]:
     """How a bill grows with its tokens."""
-    if not sentence.says(r"\bcosts?\b|\bbill\b|\bspend\b|\bprice\b") or not sentence.says(
+    if not sentence.says(r"\bcosts?\b|\bbills?\b|\bspend\w*\b|\bprices?\b") or not sentence.says(
         r"\busers?\b|\btokens?\b|\busage\b"
     ):
         return []
