@@ -18,6 +18,7 @@ from twintrack.cli import command
 from twintrack.economics import bill, draws, workload
 from twintrack.economics.document import Document, document
 from twintrack.economics.inputs import BadWorkload, specs
+from twintrack.economics.watchpoints import crossed, watchpoints
 
 SMALL = """
 name = "support"
@@ -350,3 +351,16 @@ def test_the_report_fits_its_screen(path, tmp_path, width, scheme):
         assert chart["width"] > 0.7 * min(width, 1000)
         assert said == []
         browser.close()
+
+
+# ---- what `watch` will ask
+
+
+def test_a_volume_that_passes_a_crossing_is_noticed_once_and_in_both_directions(plan_of):
+    made = document(plan_of(built(NAMED + "[selfhost]\nfte = 0.5")))
+    points = watchpoints(made)
+    assert [point.tokens_per_day for point in points] == sorted(point.tokens_per_day for point in points)
+    at = points[0].tokens_per_day
+    assert crossed(points, at * 0.9, at * 1.01)[0] == points[0]
+    assert crossed(points, at * 1.01, at * 0.9)[0] == points[0]
+    assert crossed(points, at * 0.5, at * 0.9) == ()

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from twintrack.cli import data as data_folder
 from twintrack.cli.lazy import LazyGroup
 from twintrack.errors import TwintrackError
 
 if TYPE_CHECKING:  # numpy takes 0.1 s that --help does not spend
-    from twintrack.economics.workload import Workload
+    from twintrack.economics.workload import Counted, Workload
 
 _COMMANDS = {
     "check": "Recompute what a text says about costs, machines and licences.",
@@ -32,6 +33,15 @@ _COMMANDS = {
     metavar="FILE",
     help="A workload in TOML; docs/plan.md shows one. Default: questions, at most twelve.",
 )
+@click.option(
+    "--usage",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Count what was asked so far: a request log, or an export or invoice of OpenAI, Anthropic, Azure, AWS, "
+    "OpenRouter or LiteLLM. What --workload says wins.",
+)
+@click.option("--from", "source", type=click.Choice(["ledger"]), help="Count it in the gateway's own ledger.")
+@data_folder.option
 @click.option("--json", "as_json", is_flag=True, help="For programs: the whole plan; docs/plan.md says what is in it.")
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one HTML page with charts."
@@ -43,6 +53,9 @@ _COMMANDS = {
 def command(
     ctx: click.Context,
     path: Path | None,
+    usage: Path | None,
+    source: str | None,
+    data: Path | None,
     as_json: bool,
     report: Path | None,
     no_draws: bool,
@@ -59,7 +72,7 @@ def command(
     from twintrack.economics.document import document
     from twintrack.economics.planning import plan
 
-    workload = _workload(path)
+    workload = _workload(path, _counted(usage, source, data))
     planned = plan(workload, on=_day(on), sure=not no_draws)
     made = document(planned)
     if report is not None:
@@ -75,16 +88,37 @@ def command(
         print_plan(made, every_input=every_input)
 
 
-def _workload(path: Path | None) -> Workload:
+def _workload(path: Path | None, counted: Counted | None) -> Workload:
     from twintrack.economics import workload
 
     if path is not None:
-        return workload.read(path)
+        return workload.read(path, counted)
+    if counted is not None:
+        return workload.build({}, counted)
     if not sys.stdin.isatty():
-        raise click.UsageError("Say what is to be served: --workload FILE, or answer the questions on a terminal.")
+        raise click.UsageError("Say what is to be served: --workload FILE, --usage FILE or --from ledger.")
     from twintrack.cli.plan_questions import asked
 
     return workload.build(asked())
+
+
+def _counted(usage: Path | None, source: str | None, data: Path | None) -> Counted | None:
+    if usage is None and source is None:
+        return None
+    if usage is not None and source is not None:
+        raise click.UsageError("One source at a time: --usage FILE, or --from ledger.")
+    from twintrack.economics.usage import measured
+    from twintrack.economics.usage.read import read
+
+    if usage is not None:
+        return measured.from_usage(read(usage), str(usage))
+    folder = data_folder.folder(data)
+    database = data_folder.ledger(folder)
+    if database is None:
+        raise TwintrackError(
+            f"The ledger in {folder} is empty", fix="Send requests first, or name its folder with --data"
+        )
+    return measured.from_ledger(database)
 
 
 def _day(text: str | None) -> datetime.date:

@@ -169,7 +169,11 @@ def _apis(workload: Workload, on: datetime.date, ruled_out: list[RuledOut], made
     kept = []
     for open_weights, named in ((False, wanted.closed), (True, wanted.managed)):
         cheapest = _one_offer_a_model(sorted(found[open_weights], key=lambda pair: pair[0]))
-        kept += cheapest if named else cheapest[:_MOST_OF_A_KIND]
+        kept += [
+            option
+            for place, option in enumerate(cheapest)
+            if named or place < _MOST_OF_A_KIND or option.model in workload.current
+        ]
     return [
         Candidate(
             option,

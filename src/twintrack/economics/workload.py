@@ -105,8 +105,10 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     prices: tuple[Price, ...] = ()
     energy: Energy = Energy()
     tuning: Tuning | None = None
+    current: tuple[str, ...] = ()
+    """Models asked so far: options whatever they cost."""
     notes: tuple[str, ...] = ()
-    """What became of lines that could not be used."""
+    """What was counted, and what became of lines that could not be used."""
 
     def __getitem__(self, name: str) -> float:
         return self.inputs[name].value
@@ -127,8 +129,8 @@ _TRAFFIC_WORDS = ("daily_users", "requests_per_user", "tokens_per_day", "lengths
 _TOP = ("name", "currency", "prices")
 
 
-def read(path: Path) -> Workload:
-    """A workload file.
+def read(path: Path, counted: Counted | None = None) -> Workload:
+    """A workload file, over what was counted.
 
     Raises:
         BadWorkload: it cannot be read, or says what makes no sense; names field and sensible range.
@@ -140,16 +142,27 @@ def read(path: Path) -> Workload:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadWorkload(f"{path} is not TOML", why=str(error)) from error
     try:
-        return build(document)
+        return build(document, counted)
     except BadWorkload as error:
         raise BadWorkload(f"{path}: {error.what}", why=error.why, fix=error.fix) from None
 
 
-def build(document: Mapping[str, Any], measured: Mapping[str, Input] | None = None) -> Workload:
+class Counted(msgspec.Struct, frozen=True):
+    """What was counted somewhere, in place of assumptions."""
+
+    inputs: dict[str, Input]
+    lengths: tuple[Cell, ...]
+    """Empty: no single request is known."""
+    models: tuple[str, ...]
+    """Asked so far, by tokens."""
+    notes: tuple[str, ...]
+
+
+def build(document: Mapping[str, Any], counted: Counted | None = None) -> Workload:
     """A workload from what a file, answers or another program say.
 
     Args:
-        measured: inputs counted somewhere; what the document says wins over them.
+        counted: what the document says wins over it.
     Raises:
         BadWorkload: names the field and the sensible range.
     """
@@ -165,14 +178,15 @@ def build(document: Mapping[str, Any], measured: Mapping[str, Input] | None = No
             f"currency is {currency!r}", why="all price lists are in US dollars", fix='Use "USD", and convert yours'
         )
     inputs = {name: assumed(name) for name in specs()}
-    inputs.update(measured or {})
+    if counted is not None:
+        inputs.update(counted.inputs)
     for name, spec in specs().items():
         said = document.get(spec.section, {})
         if name in said:
             inputs[name] = given(name, said[name])
     traffic = dict(document.get("traffic", {}))
-    lengths = _lengths(traffic, inputs)
-    _requests(traffic, inputs, bool(measured))
+    lengths = _lengths(traffic, inputs, () if counted is None else counted.lengths)
+    _requests(traffic, inputs, counted is not None)
     for section in sections - set(_SECTIONS):
         own = [name for name, spec in specs().items() if spec.section == section]
         known = [*own, *(_TRAFFIC_WORDS if section == "traffic" else ())]
@@ -192,6 +206,8 @@ def build(document: Mapping[str, Any], measured: Mapping[str, Input] | None = No
         prices=prices,
         energy=_part("energy", Energy, document.get("energy")),
         tuning=_part("finetune", Tuning, document["finetune"]) if "finetune" in document else None,
+        current=() if counted is None else counted.models,
+        notes=() if counted is None else counted.notes,
     )
 
 
@@ -216,9 +232,15 @@ def _price(place: int, row: object) -> Price:
     return price
 
 
-def _lengths(traffic: dict[str, Any], inputs: dict[str, Input]) -> tuple[Cell, ...]:
+def _lengths(traffic: dict[str, Any], inputs: dict[str, Input], counted: tuple[Cell, ...]) -> tuple[Cell, ...]:
     """The histogram of lengths, whose means become the inputs; without one, a single cell."""
     said = traffic.get("lengths")
+    if said is None and counted and not {"input_tokens", "output_tokens"} & set(traffic):
+        means = [
+            sum(getattr(cell, name) * cell.share for cell in counted) for name in ("input_tokens", "output_tokens")
+        ]
+        longer_in, longer_out = inputs["input_tokens"].value / means[0], inputs["output_tokens"].value / means[1]
+        return tuple(Cell(c.input_tokens * longer_in, c.output_tokens * longer_out, c.share) for c in counted)
     if said is None:
         return (Cell(inputs["input_tokens"].value, inputs["output_tokens"].value, 1.0),)
     for word in ("input_tokens", "output_tokens"):
@@ -243,13 +265,13 @@ def _lengths(traffic: dict[str, Any], inputs: dict[str, Input]) -> tuple[Cell, .
     return scaled
 
 
-def _requests(traffic: dict[str, Any], inputs: dict[str, Input], measured: bool) -> None:
+def _requests(traffic: dict[str, Any], inputs: dict[str, Input], counted: bool) -> None:
     """Requests a day, from whichever way they are said."""
     ways = [word for word in ("requests_per_day", "daily_users", "tokens_per_day") if word in traffic]
     if len(ways) > 1:
         raise BadWorkload(f"traffic says the volume twice: {' and '.join(ways)}", fix="Leave all but one out")
     if not ways:
-        if measured:
+        if counted:
             return
         raise BadWorkload(
             "traffic does not say how much is asked",

@@ -1,0 +1,1 @@
+"""What was asked so far, out of exports, invoices and logs."""
