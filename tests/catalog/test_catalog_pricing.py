@@ -46,6 +46,8 @@ def usd(provider: str, model: str, timestamp: str = NOON, rows: OwnRows | None =
         ("openai", "gpt-5.4", {"input_tokens": 1000, "output_tokens": 1000, "batch": True}, "0.00875"),
         ("openai", "gpt-5.4", {"input_tokens": 1000, "output_tokens": 1000, "service_tier": "batch"}, "0.00875"),
         ("openai", "gpt-5.4", {"input_tokens": 1000, "output_tokens": 1000, "service_tier": "default"}, "0.0175"),
+        ("aws", "amazon.nova-lite-v1:0", {"input_tokens": 1_000_000, "output_tokens": 0}, "0.06"),
+        ("mistral", "codestral", {"input_tokens": 1_000_000, "output_tokens": 0}, "0.3"),  # the list's own name for it
         ("mistral", "mistral-large-latest", {"input_tokens": 1000, "output_tokens": 1000}, "0.002"),  # ours, not theirs
     ],
 )

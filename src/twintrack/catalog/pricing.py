@@ -192,6 +192,9 @@ def _listed(provider: str, model: str) -> tuple[Provider, ModelInfo] | str:
     try:
         return snapshot.find_provider_model(model, None, name, None)
     except LookupError:
+        named = next((each for each in lists[name].models if each.id.lower() == model.lower()), None)
+        if named is not None:  # the list's own name for it, which is none of those a request uses
+            return lists[name], named
         words = [each.id for each in lists[name].models]
         close = nearest(model.lower(), words, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
