@@ -107,6 +107,7 @@ def test_for_people_it_is_a_line_each_and_a_sum(cli, examine, mine):
 
 def test_before_the_first_configuration_it_says_how_to_come_by_one(cli):
     ran = cli("doctor", "--json")
+    assert [each for each in ran.json() if str(Path("home").absolute()) in each["what"]], "where up keeps its data"
     (said,) = [each for each in ran.json() if each["about"] == "configuration"]
     assert said["state"] == "note"
     assert "twintrack init" in said["fix"]
@@ -325,6 +326,13 @@ def test_beyond_this_machine_plain_http_is_noted(cli, mine, a_port_of_our_own):
 
 
 # Prices
+
+
+def test_facts_that_were_imported_and_cannot_be_read_are_said(examine, mine):
+    folder = Path(".twintrack/catalog")
+    folder.mkdir(parents=True)
+    (folder / "current").write_text("nonsense")
+    assert examine(good(mine)).one("problem", "prices", "The imported facts in")
 
 
 def test_what_has_no_price_is_named(examine, mine):

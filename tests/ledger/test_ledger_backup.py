@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from ledger_records import NAMES, Books, dispatch, settle
 
+from twintrack.catalog import revisions
 from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger import archive, pending
 from twintrack.ledger.archive import BackupBroken, Manifest
@@ -63,6 +64,19 @@ def test_it_holds_the_ledger_and_what_waits_in_the_journal(backup: Path, tmp_pat
     assert (restored.manifest.attempts, restored.manifest.made[-1]) == (1, "Z")  # type: ignore[union-attr]
     assert (restored.problems, restored.replaced) == ((), None)
     assert restored.configuration == CONFIGURATION.text
+
+
+def test_facts_that_were_imported_are_in_it_and_replaced_with_the_rest(books: Books, tmp_path: Path):
+    first = revisions.save(str(books.folder), revisions.Revision(prices_source="first"), b"{}")
+    made(books, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "new")
+    assert revisions.current(str(tmp_path / "new")) == first
+    assert (tmp_path / "new" / "catalog" / first.prices).read_bytes() == b"{}"
+    revisions.save(str(books.folder), revisions.Revision(prices_source="second"))
+    books.close()
+    restored = restore(tmp_path / "backup", books.folder, replace=True)
+    assert revisions.current(str(books.folder)) == first
+    assert revisions.current(str(restored.replaced)).prices_source == "second"
 
 
 def test_only_its_owner_can_read_it_and_what_is_made_of_it(backup: Path, tmp_path: Path):

@@ -18,7 +18,7 @@ from twintrack.catalog.own import OwnRows
 from twintrack.errors import EnvironmentProblem
 
 FOLDER = "catalog"
-_CURRENT = "current"
+CURRENT = "current"
 SCHEMA = 1
 
 
@@ -81,7 +81,7 @@ def save(data: str, revision: Revision, table: bytes | None = None) -> Revision:
         if table is not None:
             _write(_path(data, prices), table)
         _write(_path(data, f"{number:04}.json"), msgspec.json.format(msgspec.json.encode(saved)) + b"\n")
-        _write(_path(data, _CURRENT), f"{number}\n".encode())
+        _write(_path(data, CURRENT), f"{number}\n".encode())
     except OSError as error:
         raise _unusable(data, error) from None
     return saved
@@ -98,7 +98,7 @@ def undo(data: str) -> tuple[Revision, Revision]:
         raise EnvironmentProblem("There is nothing to undo", why=f"In {data} nothing was imported")
     back = Revision() if held.parent == 0 else _read(data, held.parent)
     try:
-        _write(_path(data, _CURRENT), f"{back.number}\n".encode())
+        _write(_path(data, CURRENT), f"{back.number}\n".encode())
     except OSError as error:
         raise _unusable(data, error) from None
     return held, back
@@ -111,7 +111,7 @@ def table_path(data: str, revision: Revision) -> str | None:
 
 def _number(data: str) -> int:
     try:
-        with open(_path(data, _CURRENT), "rb") as file:
+        with open(_path(data, CURRENT), "rb") as file:
             return int(file.read(32))
     except FileNotFoundError:
         return 0

@@ -3,6 +3,7 @@
     manifest.json            see `Manifest`
     ledger.db                a copy of the database, whole
     journal/*.journal        what was not in the database yet, of each segment the part that is written
+    catalog/*                facts and prices that an operator imported
     configuration/NAME       the configuration file
 
 It holds no secret: the configuration has references only, and what they lead to stays where it is.
@@ -28,7 +29,7 @@ CONFIGURATION: Final = "configuration/"
 _MANIFEST: Final = "manifest.json"
 _MOST_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 _PART: Final = 1024 * 1024
-_NAME: Final = re.compile(r"([A-Za-z0-9_-]+\.db|journal/[A-Za-z0-9_.-]+|configuration/[A-Za-z0-9_.-]+)")
+_NAME: Final = re.compile(r"([A-Za-z0-9_-]+\.db|(?:journal|catalog)/[A-Za-z0-9_.-]+|configuration/[A-Za-z0-9_.-]+)")
 
 
 class BackupBroken(TwintrackError):

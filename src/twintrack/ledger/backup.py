@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from twintrack.catalog.revisions import CURRENT, FOLDER
 from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger import archive
 from twintrack.ledger.archive import CONFIGURATION, Manifest
@@ -78,6 +79,10 @@ def _gathered(folder: Path, contents: Path, configuration: Configuration | None,
         (contents / "journal").mkdir(exist_ok=True)
         (contents / "journal" / name).write_bytes(data)
         files.append(f"journal/{name}")
+    for name, data in _imported(folder):
+        (contents / "catalog").mkdir(exist_ok=True)
+        (contents / "catalog" / name).write_bytes(data)
+        files.append(f"catalog/{name}")
     version = attempts = 0
     for path in sorted(folder.glob("*.db")):
         copy_database(path, contents / path.name)
@@ -121,6 +126,17 @@ def _journals(folder: Path) -> Iterator[tuple[str, bytes]]:
             continue  # loaded meanwhile: the database has it
         if data:
             yield name, data
+
+
+def _imported(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """What an operator imported. Which revision holds is read first: those it may name are there by then."""
+    catalog = folder / FOLDER
+    try:
+        yield CURRENT, (catalog / CURRENT).read_bytes()
+    except FileNotFoundError:
+        return
+    for path in sorted(catalog.glob("*.json")):
+        yield path.name, path.read_bytes()
 
 
 def whole_part(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from twintrack.ledger.folder import BACKUPS, on_disk
 _STAGE: Final = ".restoring"
 _COMMIT: Final = "commit"
 _PLACING: Final = "placing"
-_REPLACED: Final = ("*.db", "*.db-wal", "*.db-shm", "journal")
+_REPLACED: Final = ("*.db", "*.db-wal", "*.db-shm", "journal", "catalog")
 
 
 def stage(folder: Path) -> Path:

@@ -16,11 +16,13 @@ from pathlib import Path
 import click
 import msgspec
 
+from twintrack.catalog import prices
 from twintrack.cli.doctor import books, clock, files, listening, money, reach, secrets
-from twintrack.cli.doctor.finding import Finding
+from twintrack.cli.doctor.finding import Finding, problem
 from twintrack.cli.doctor.reading import Case, read
 from twintrack.cli.file import USUAL
 from twintrack.cli.table import show
+from twintrack.errors import EnvironmentProblem
 
 
 @click.command("doctor")
@@ -79,7 +81,11 @@ def findings(case: Case, *, offline: bool, with_keys: bool) -> Iterator[Finding]
     today = datetime.datetime.now(datetime.UTC).date()
     yield from case.findings
     yield from secrets.check(case)
-    table = money.listed(case, today)
+    try:
+        table = money.listed(case, today)
+    except EnvironmentProblem as error:
+        yield problem("prices", f"{error.what}: {error.why}", error.fix)
+        table = prices.load(None, on=today)
     ledger = books.look(case.folder, case.settings.server.workers)
     yield from clock.check(ledger.newest_us, table.as_of)
     yield from files.check(case)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from twintrack.catalog import prices
+from twintrack.catalog.revisions import FOLDER
 from twintrack.cli.doctor.finding import Finding, note, ok, problem
 from twintrack.cli.doctor.reading import Case
 from twintrack.config.compile import compile_snapshot
@@ -19,9 +20,14 @@ _UPGRADE = "Install newer ones: pip install -U twintrack genai-prices; or say pr
 
 
 def listed(case: Case, today: datetime.date) -> prices.Prices:
-    """Without making a table anew: a diagnosis writes nothing."""
+    """Those a gateway would use, without making a table anew: a diagnosis writes nothing.
+
+    Raises:
+        EnvironmentProblem: what was imported cannot be read.
+    """
     cache = case.folder / "prices.json"
-    return prices.load(str(cache) if cache.exists() else None, on=today)
+    known = cache.exists() or (case.folder / FOLDER).exists()
+    return prices.load(str(cache) if known else None, on=today)
 
 
 def check(case: Case, table: prices.Prices, today: datetime.date) -> Iterator[Finding]:

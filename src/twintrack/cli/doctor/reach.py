@@ -27,6 +27,8 @@ from twintrack.providers.upstream import Address
 
 _ABOUT = "provider"
 _MOST_S = 10.0
+_CLOSING_S = 0.02
+"""What a connection that was given up takes to be closed: some turns of the event loop."""
 _SKEW_S = 60.0
 _CREDENTIALS = "docs/providers.md says where this provider's credentials are looked for."
 
@@ -95,6 +97,7 @@ async def _reach_all(found: list[Endpoint], how: Dialing) -> list[Reached]:
 
     reached = await asyncio.gather(*(reach(address, there) for address, there in by_address.items()))
     pool.close()
+    await asyncio.sleep(_CLOSING_S)
     return list(reached)
 
 

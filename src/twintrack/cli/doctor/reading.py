@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from twintrack.cli.data import folder as data_folder
 from twintrack.cli.doctor.finding import Finding, note, ok, problem
 from twintrack.config import check, settings, shape
 from twintrack.config.load import load
@@ -68,7 +69,7 @@ def read(file: Path, data: Path | None, *, named: bool, environ: Mapping[str, st
         count = len(read_as.deployments) if read_as else 0
         found = [ok(_ABOUT, f"{file} is right: {routes}, {count} deployment{'' if count == 1 else 's'}")]
     kept = read_as if read_as is not None else what_is_right(document)
-    folder = data if data is not None else Path(source.absolute(kept.server.data))
+    folder = data or (Path(source.absolute(kept.server.data)) if text else data_folder(None).absolute())
     return Case(kept, source, folder, whole, unmet, tuple(found))
 
 
