@@ -143,14 +143,18 @@ class Played:
 
 def config(cells: list[Cell], ill: str, well: str) -> str:
     text = DEADLINES
-    for name, url in (("ill", ill), ("well", well)):
-        for told, (api, dialect) in SPOKEN.items():
-            text += provider(f"{name}-{told}", url, api=api, more=f'dialects = ["{dialect}"]')
+
+    def account(name: str, url: str, told: str) -> str:
+        api, dialect = SPOKEN[told]
+        return provider(name, url, api=api, more=f'dialects = ["{dialect}"]')
+
+    text += "".join(account(f"well-{told}", well, told) for told in SPOKEN)
     text += "".join(deployment(f"well-{told}", f"well-{told}", more=PRICES) for told in SPOKEN)
     for cell in cells:
         for way in ("alone", "backed"):
-            # Each has a deployment of its own, since one that fails often is passed over.
-            text += deployment(f"{cell.name}.{way}.ill", f"ill-{cell.told}", more=PRICES)
+            # Each has an account of its own: one that fails often is passed over, one without money at once.
+            text += account(f"{cell.name}.{way}", ill, cell.told)
+            text += deployment(f"{cell.name}.{way}.ill", f"{cell.name}.{way}", more=PRICES)
         text += route(f"{cell.name}.alone", f"{cell.name}.alone.ill")
         text += route(f"{cell.name}.backed", f"{cell.name}.backed.ill", f"well-{cell.told}")
     return text

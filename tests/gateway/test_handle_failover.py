@@ -42,8 +42,9 @@ def gateway(
     config += provider("nobody", f"http://127.0.0.1:{refusing_port()}/v1")
     for name, fault in FAULTS.items():
         mine.scripts[slug(name)] = fault.script
-        # Each fault has deployments of its own, since one that fails often is passed over.
-        config += deployment(f"{slug(name)}.bad", "mine", model=slug(name))
+        # Each fault has an account of its own: one that fails often is passed over, one without money at once.
+        config += provider(slug(name), mine.url)
+        config += deployment(f"{slug(name)}.bad", slug(name), model=slug(name))
         config += deployment(f"{slug(name)}.good", "other", model="good")
         config += route(slug(name), f"{slug(name)}.bad", f"{slug(name)}.good")
     config += deployment("nobody", "nobody") + deployment("good", "other")
@@ -54,7 +55,10 @@ def gateway(
         config += deployment(f"message-{slug(name)}", "claude")
     config += deployment("third", "mine") + route("three", "two.1", "two.2", "third")
     config += deployment("two.1", "mine") + deployment("two.2", "other")
-    config += deployment("alone", "mine")
+    for number in range(1, 6):
+        config += deployment(f"five.{number}", "mine" if number % 2 else "other")
+    config += route("five", *(f"five.{number}" for number in range(1, 6)))
+    config += provider("lone", mine.url) + deployment("alone", "lone")
     with Served(tmp_path_factory.mktemp("failover"), config) as gateway:
         yield gateway
         assert gateway.query("SELECT count(*) n FROM entries WHERE state = 'dispatched'") == [{"n": 0}]
@@ -104,23 +108,36 @@ def test_so_is_a_connection_that_is_refused(gateway: Served, streamed: bool) -> 
     assert second["outcome"] == "ok"
 
 
-def test_there_is_one_other_deployment_and_not_a_third(gateway: Served, mine: Provider, other: Provider) -> None:
+def test_each_deployment_of_the_route_gets_its_chance(gateway: Served, mine: Provider, other: Provider) -> None:
     mine.scripts["two.1"] = error_answer(500)
-    other.scripts["two.2"] = error_answer(503, retry_after="7")
+    other.scripts["two.2"] = error_answer(503)
+    mine.scripts["third"] = chat_answer("third time lucky")
 
     answer = gateway.chat("three")
 
-    assert answer.status == 503
-    assert answer.headers["retry-after"] == "7"
-    assert mine.asked("third") == []
-    assert [row["deployment"] for row in gateway.entries(answer.id)] == ["two.1", "two.2"]
+    assert (answer.status, answer.headers["x-twintrack-attempts"]) == (200, "3")
+    assert [row["deployment"] for row in gateway.entries(answer.id)] == ["two.1", "two.2", "third"]
+
+
+def test_attempts_are_capped_and_the_last_refusal_is_what_the_client_gets(
+    gateway: Served, mine: Provider, other: Provider
+) -> None:
+    mine.scripts["five.1"] = mine.scripts["five.3"] = mine.scripts["five.5"] = error_answer(500)
+    other.scripts["five.2"] = error_answer(500)
+    other.scripts["five.4"] = error_answer(503, "the fourth", retry_after="7")
+
+    answer = gateway.chat("five")
+
+    assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+    assert "the fourth" in answer.json()["error"]["message"]
+    assert mine.asked("five.5") == []
+    assert len(gateway.entries(answer.id)) == 4
 
 
 @pytest.mark.parametrize(
     ("name", "status", "code"),
     [
-        ("500", 500, None),  # the provider's own words
-        ("429", 429, None),
+        ("402", 402, None),  # the provider's own words
         ("401", 502, "upstream_error"),  # our key was wrong, which is no business of the client
         ("404", 502, "upstream_error"),
         ("redirect", 502, "upstream_error"),

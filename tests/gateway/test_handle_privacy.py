@@ -49,8 +49,8 @@ def gateway(mine: Provider, outside: Provider, claude: Provider, tmp_path_factor
     config += route("cheap-is-theirs", "theirs", "own") + route("dear-is-theirs", "own", "theirs")
     config += route("all-theirs", "theirs", "firm", "sonnet")
     config += route("watched", "own", "theirs", more='mode = "observe"\nobserve = "theirs"')
-    for failing, kind in product(FAULTS, KINDS):
-        name = f"{kind}-{failing}"
+    for failing, kind, how in product(FAULTS, KINDS, ("whole", "streamed")):
+        name = f"{kind}-{failing}-{how}"
         config += deployment(f"{name}.own", "mine") + route(
             name,
             *(("theirs", f"{name}.own") if kind == "cheap" else (f"{name}.own", "theirs")),
@@ -113,12 +113,13 @@ def test_no_failure_at_home_sends_it_out(
     gateway: Served, mine: Provider, kind: str, failing: str, streamed: bool
 ) -> None:
     mine.default = FAULTS[failing]
-    asked, headers = restricted(f"{kind}-{failing}", stream=streamed)
+    name = f"{kind}-{failing}-{'streamed' if streamed else 'whole'}"
+    asked, headers = restricted(name, stream=streamed)
     asked_before = mine.requests
     answer = gateway.ask(asked, headers=headers)
     assert mine.requests > asked_before
     assert answer.status >= 400
-    assert {row["deployment"] for row in gateway.entries(answer.id)} == {f"{kind}-{failing}.own"}
+    assert {row["deployment"] for row in gateway.entries(answer.id)} == {f"{name}.own"}
 
 
 def test_a_home_that_fails_for_long_makes_it_wait_and_not_leave(gateway: Served, mine: Provider) -> None:

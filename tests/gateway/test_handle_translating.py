@@ -420,7 +420,7 @@ def test_a_request_no_one_can_be_told_names_what_it_is(gateway: Served) -> None:
 def test_the_next_provider_answers_in_whatever_dialect(
     gateway: Served, mine: Provider, claude: Provider, path: str, streamed: bool
 ) -> None:
-    mine.scripts["chat"] = error_answer(402)  # moves on, and does not close the deployment to what follows
+    mine.scripts["chat"] = error_answer(403)  # moves on, and does not close the deployment to what follows
     claude.scripts["sonnet"] = stream(message_events(["Hello"])) if streamed else message_answer("Hello")
     asked: dict[str, Any] = {"model": "falls-over", "stream": streamed}
     asked |= {"input": "Hi"} if path == "/v1/responses" else {"messages": [{"role": "user", "content": "Hi"}]}
@@ -504,9 +504,9 @@ def test_bytes_that_are_no_text_deep_in_a_body_are_the_clients_mistake(gateway: 
 
 
 def test_a_rate_limit_stays_one_if_the_next_provider_cannot_be_told(gateway: Served, mine: Provider) -> None:
-    mine.scripts["chat"] = error_answer(429, "slow down", retry_after="7")
+    mine.scripts["chat"] = error_answer(429, "slow down", retry_after="70")
     answer = gateway.chat("falls-over", seed=7)
-    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    assert (answer.status, answer.headers["retry-after"]) == (429, "70")
     assert "slow down" in answer.json()["error"]["message"]
     assert answer.headers["x-twintrack-model"] == "chat"
     (row,) = gateway.entries(answer.id)

@@ -178,11 +178,13 @@ def test_a_provider_that_fails_is_an_answer_too(config: Path, mine: Provider, ou
     outside.default = chat_answer("the other one")
 
     async def work(gateway: twintrack.Gateway) -> None:
-        assert (await gateway.chat(question("own"))).status == 500
         assert (await gateway.chat(question("auto"))).headers["x-twintrack-provider"] == "outside"
         assert gateway.failovers == 1
+        answer = await gateway.chat(question("own"))  # nobody else may answer this one
+        assert (answer.status, answer.headers["x-twintrack-attempts"]) == (500, "4")
+        assert gateway.failovers == 4
 
-    assert [row["outcome"] for row in inside(config, work)] == ["upstream_refused", "upstream_refused", "ok"]
+    assert [row["outcome"] for row in inside(config, work)] == ["upstream_refused", "ok", *["upstream_refused"] * 4]
 
 
 def test_a_stream_that_breaks_off_raises_behind_its_last_event(config: Path, mine: Provider) -> None:

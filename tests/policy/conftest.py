@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from twintrack.config.settings import DATA_CLASSES, Deadlines, Limits
+from twintrack.config.settings import DATA_CLASSES, Deadlines, Failover, Limits
 from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tier, TokenPrice
 from twintrack.policy.choose import Decision, decide, decide_named
 from twintrack.policy.compiled import Policy
@@ -144,6 +144,7 @@ def house(
         proxy="",
         ca="",
         deadlines=Deadlines(),
+        failover=Failover(),
         limits=Limits(),
         keys=keys,
         deployments=deployments,

@@ -43,10 +43,10 @@ class Heard:
         self.connection: Connection | None = None
         self._leave_at = leave_at
 
-    def on_connected(self, connection: Connection, attempt: int) -> bool:
+    def on_connected(self, connection: Connection) -> bool:
         return True
 
-    def on_unreachable(self, error: UpstreamError, attempt: int) -> None:
+    def on_unreachable(self, error: UpstreamError) -> None:
         raise AssertionError
 
     def on_head(self, head: ResponseHead) -> None:

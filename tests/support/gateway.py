@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,6 +42,8 @@ class Served:
     process: subprocess.Popen[bytes] | None = None
     _has_ledger: bool = False
     _told: bool = False
+    _attempts: dict[str, int] = field(default_factory=dict)
+    """Of requests that needed more than one, by id."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -176,7 +178,10 @@ class Served:
         """One request on a connection of its own."""
         with self.connect() as client:
             client.post(path, body, headers)
-            return client.answer()
+            answer = client.answer()
+        if "x-twintrack-attempts" in answer.headers:
+            self._attempts[answer.id] = int(answer.headers["x-twintrack-attempts"])
+        return answer
 
     def chat(self, model: str, *, stream: bool = False, **more: Any) -> Answer:
         return self.ask(question(model, stream=stream, **more))
@@ -208,7 +213,10 @@ class Served:
 
         def look() -> list[dict[str, Any]]:
             rows = self.query("SELECT * FROM entries WHERE request_id = ? ORDER BY attempt", request_id)
-            return rows if rows and all(row["state"] != "dispatched" for row in rows) else []
+            done = len(rows) >= attempts and all(row["state"] != "dispatched" for row in rows)
+            return rows if done else []
+
+        attempts = self._attempts.get(request_id, 1)
 
         return eventually(look)[:most]
 

@@ -292,14 +292,14 @@ def _translated(source: Path, output: Path) -> _Made:
     from twintrack.config.moving.document import MOST_BYTES
     from twintrack.config.moving.move import move
     from twintrack.config.moving.moved import World
-    from twintrack.gateway.handle import MOST_DEPLOYMENTS
+    from twintrack.config.settings import Failover
 
     try:
         with source.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{source} cannot be read", why=error.strerror or str(error)) from None
-    moved = move(data, str(source), World(os.environ, guessed_quality, MOST_DEPLOYMENTS, _list_prices()))
+    moved = move(data, str(source), World(os.environ, guessed_quality, Failover().max_attempts, _list_prices()))
     _say_remarks(moved)
     if not moved.draft.routes:
         raise ConfigError(f"No model of {source} could be carried, so nothing is written")

@@ -57,6 +57,7 @@ def compile_snapshot(
         proxy=source.reference(settings.server.proxy),
         ca=source.absolute(settings.server.ca) if settings.server.ca else "",
         deadlines=settings.server.deadlines,
+        failover=settings.server.failover,
         limits=settings.server.limits,
         keys=keys,
         deployments=deployments,

@@ -56,7 +56,9 @@ class Deadlines(_Table, frozen=True, kw_only=True):
     total_s: Seconds = 600.0
     """A request as a whole."""
     keepalive_after_s: Seconds = 10.0
-    """Silence before content after which a stream gets its headers and SSE comments."""
+    """Silence before content after which a stream gets its headers and an SSE comment."""
+    keepalive_every_s: Seconds = 15.0
+    """Silence after which a stream gets another one, before content and inside it."""
     drain_s: Seconds = 30.0
     """What running requests get to finish after SIGTERM."""
 
@@ -76,6 +78,19 @@ class Limits(_Table, frozen=True, kw_only=True):
     """Client connections of one worker."""
 
 
+class Failover(_Table, frozen=True, kw_only=True):
+    """What happens when an attempt fails before its answer began."""
+
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    """All attempts of a request together, the first included. 1: no other deployment is asked."""
+    backoff_s: Seconds = 0.25
+    """Where nobody else is left, the same deployment is asked again after a random pause up to twice this long, then
+    four times and so on. Pauses are kept to a fifth of a second."""
+    max_wait_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 8.0
+    """The pauses of a request together. A provider that asks for a longer one (retry-after) is not asked again: the
+    client gets its refusal. 0: nobody is asked twice."""
+
+
 class Server(_Table, frozen=True, kw_only=True):
     """Where the gateway listens and what it keeps."""
 
@@ -91,6 +106,7 @@ class Server(_Table, frozen=True, kw_only=True):
     ca: str = ""
     """PEM file with further certificate authorities trusted for providers."""
     deadlines: Deadlines = Deadlines()
+    failover: Failover = Failover()
     limits: Limits = Limits()
 
 

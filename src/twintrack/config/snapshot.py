@@ -11,7 +11,7 @@ import msgspec
 from twintrack.catalog.cost import TokenPrice as TokenPrice
 from twintrack.catalog.providers import Auth, KeyHeader
 from twintrack.catalog.providers import DialectName as DialectName
-from twintrack.config.settings import DataClass, Deadlines, Limits, Zone
+from twintrack.config.settings import DataClass, Deadlines, Failover, Limits, Zone
 from twintrack.wire.deviations import Deviations
 
 
@@ -110,6 +110,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     proxy: str
     ca: str
     deadlines: Deadlines
+    failover: Failover
     limits: Limits
     keys: tuple[Key, ...]
     deployments: tuple[Deployment, ...]

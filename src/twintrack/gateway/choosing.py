@@ -122,7 +122,7 @@ def _named(
     tokens = body_bytes // _BYTES_PER_TOKEN
     same = (deployment, key, endpoint.name, asked.stream)
     known = serving.named.get(same) if labels is NO_LABELS else None
-    if known is not None:
+    if known is not None and not serving.busy(deployment):
         return None, known[0], tokens, known[1]
     signals = Signals(
         endpoint.name,

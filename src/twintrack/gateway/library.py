@@ -87,8 +87,8 @@ class Gateway:
 
     @property
     def failovers(self) -> int:
-        """Second deployments tried so far."""
-        return self._state.failovers if self._state is not None else 0
+        """Further attempts so far, each after one that failed."""
+        return sum(self._state.failovers.values()) if self._state is not None else 0
 
     async def chat(self, request: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
         """One OpenAI chat completion, not streamed."""

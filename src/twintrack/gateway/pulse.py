@@ -7,22 +7,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from twintrack.gateway.breaker import Breaker
+
 BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000)
 """Upper bounds of the latency histogram; one more bucket holds the rest."""
-_FAILURES_TO_OPEN = 3
-_SHORTEST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 30.0
 _SMOOTHING = 0.2
 _FADE_S = 60.0
 """After this long without an answer a speed is unknown again: what is passed over as slow would never be measured."""
 
 
-class Pulse:
+class Pulse(Breaker):
     __slots__ = (
         "buckets",
         "cost_nusd",
-        "failures",
-        "healthy",
         "in_flight",
         "input_tokens",
         "latency_ms",
@@ -31,22 +28,18 @@ class Pulse:
         "name",
         "outcomes",
         "output_tokens",
-        "paused_until",
         "ttft_ms",
         "unpriced",
     )
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.name = name
         self.in_flight = 0
-        self.healthy = True
         self.ttft_ms = 0
         """Time to first token, smoothed; 0: not yet known."""
         self.latency_ms = 0
         self.measured_at = 0.0
-        self.failures = 0
-        """In a row."""
-        self.paused_until = 0.0
         self.outcomes: dict[str, int] = {}
         self.input_tokens = 0
         self.output_tokens = 0
@@ -57,27 +50,17 @@ class Pulse:
         self.latency_sum_ms = 0
 
     def worked(self, ttft_ms: int | None, latency_ms: int, now: float) -> None:
+        self.alive()
         self.measured_at = now
-        self.failures = 0
-        self.healthy = True
         if ttft_ms is not None:
             self.ttft_ms = _smooth(self.ttft_ms, ttft_ms)
         self.latency_ms = _smooth(self.latency_ms, latency_ms)
         self.buckets[bisect_left(BUCKETS_MS, latency_ms)] += 1
         self.latency_sum_ms += latency_ms
 
-    def failed(self, now: float) -> None:
-        """After three failures in a row the deployment is passed over, for 1 s and then ever longer."""
-        self.failures += 1
-        if self.failures >= _FAILURES_TO_OPEN:
-            pause = min(_SHORTEST_PAUSE_S * 2.0 ** (self.failures - _FAILURES_TO_OPEN), _LONGEST_PAUSE_S)
-            self.healthy = False
-            self.paused_until = now + pause
-
-    def rest(self, now: float) -> None:
-        """Once a tick: let a pause end and old figures fade."""
-        if not self.healthy and now >= self.paused_until:
-            self.healthy = True  # one more failure pauses it again, for longer
+    def tick(self, now: float) -> None:
+        """Let a pause end and old figures fade."""
+        super().tick(now)
         if self.latency_ms and now - self.measured_at > _FADE_S:
             self.ttft_ms = self.latency_ms = 0
 

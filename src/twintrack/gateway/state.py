@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import time
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from twintrack.config.settings import DataClass
 from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import TwintrackError
 from twintrack.gateway.pulse import Pulse
+from twintrack.gateway.recovery import Repeats
 from twintrack.ledger.records import SCHEMA, Dispatch, Names, Refuse, Settle
 from twintrack.policy.choose import Decision
 from twintrack.policy.compiled import Policy
@@ -31,8 +33,6 @@ from twintrack.wire.dialect import Endpoint
 
 class Running(Protocol):
     """What the sweeper looks after."""
-
-    deadline: float
 
     def on_tick(self, now: float) -> None: ...
 
@@ -63,6 +63,9 @@ class Serving:
         earlier = before._authorisers if before is not None else {}
         self.upstreams = tuple(self._upstream(each, secret, earlier) for each in snapshot.deployments)
         self.load = [pulses.setdefault(each.name, Pulse(each.name)) for each in snapshot.deployments]
+        self._accounts: dict[str, list[Pulse]] = {}
+        for each, pulse in zip(snapshot.deployments, self.load, strict=True):
+            self._accounts.setdefault(each.provider, []).append(pulse)
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
         self._answer_heads: dict[tuple[int, str], bytes] = {}
@@ -105,6 +108,14 @@ class Serving:
             head = b"content-type: %b\r\n" + endpoint.id_lines + lines.replace(b"%", b"%%")
             self._answer_heads[deployment, endpoint.name] = head
         return head
+
+    def busy(self, deployment: int) -> bool:
+        return self.load[deployment].in_flight >= self.snapshot.deployments[deployment].max_in_flight
+
+    def rest_account(self, deployment: Deployment, now: float, wait_s: float) -> None:
+        """The provider's account is out of money or quota: all that is asked with its key rests."""
+        for pulse in self._accounts[deployment.provider]:
+            pulse.wished(now, wait_s)
 
     def close(self) -> None:
         """Nothing new is asked any more; what is under way keeps what it has."""
@@ -162,6 +173,7 @@ class GatewayState:
         pool: Pool,
         secret: Callable[[str], str | None],
         now: float,
+        random: Callable[[], float] = random.random,
     ) -> None:
         self.worker = worker
         self.journal = journal
@@ -173,10 +185,13 @@ class GatewayState:
         self.exchanges: set[Running] = set()
         self.refusals: dict[str, int] = {}
         """Requests nobody was asked for, by error code."""
-        self.failovers = 0
+        self.failovers: dict[str, int] = {}
+        """Further attempts, by the kind of failure they followed (`recovery.Kind`)."""
+        self.repeats = Repeats()
+        self.random = random
         self.requests = 0
-        self.in_gateway_ns = 0
-        """Wall time of finished requests."""
+        self.overhead_ns = 0
+        """Of finished requests, what was not spent waiting for providers."""
         self._secret = secret
         self._prefix = f"tt-{int(time.time()):08x}{os.urandom(4).hex()}-"
         self._count = 0
@@ -203,9 +218,12 @@ class GatewayState:
     def count_refusal(self, error: TwintrackError) -> None:
         self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
 
-    def measure_overhead(self, elapsed_ns: int) -> None:
+    def count_failover(self, kind: str) -> None:
+        self.failovers[kind] = self.failovers.get(kind, 0) + 1
+
+    def measure_overhead(self, overhead_ns: int) -> None:
         self.requests += 1
-        self.in_gateway_ns += elapsed_ns
+        self.overhead_ns += overhead_ns
 
     def tick(self, now: float) -> None:
         """Five times a second: what is late, what recovers, which connections are stale."""
@@ -213,5 +231,5 @@ class GatewayState:
         for exchange in list(self.exchanges):
             exchange.on_tick(now)
         for pulse in self.pulses.values():
-            pulse.rest(now)
+            pulse.tick(now)
         self.pool.sweep(now)

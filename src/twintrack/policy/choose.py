@@ -38,7 +38,7 @@ from twintrack.policy.explain import (
     fix_sentence,
     objection_sentence,
 )
-from twintrack.policy.objections import CONTEXT, KEY, PASSING, RuledOut
+from twintrack.policy.objections import BUSY, CONTEXT, KEY, PASSING, RuledOut
 from twintrack.signals.signals import Signals
 
 Load: TypeAlias = Sequence[Lately]
@@ -171,14 +171,15 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
 def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, *, key: int) -> Decision:
     """Check a request that names its deployment.
 
-    Lasting objections hold, privacy above all. Passing ones do not: the client asked for this one, so it is tried.
-    Nor does the window: the estimate is too rough to overrule a client that chose, and the provider counts exactly.
+    Lasting objections hold, privacy above all, and so does what it may be asked at once. Health and speed do not: the
+    client asked for this one, so it is tried. Nor does the window: the estimate is too rough to overrule a client that
+    chose, and the provider counts exactly.
 
     Raises:
         NobodyMay: 422.
+        NobodyReady: 503, it is busy.
         KeyMayNot: 403.
     """
-    del load  # a named deployment is tried however it fares
     found = policy.candidate(deployment, signals.data_class, signals.endpoint)
     if isinstance(found, tuple):
         raise _refusal(policy, ((deployment, *found),), signals)
@@ -187,6 +188,9 @@ def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, 
     )
     if objection is not None and objection[0] != CONTEXT:
         raise _refusal(policy, ((deployment, *objection),), signals)
+    in_flight = load[deployment].in_flight
+    if in_flight >= found.max_in_flight:
+        raise _refusal(policy, ((deployment, BUSY, in_flight, found.max_in_flight),), signals)
     return Decision(
         deployment,
         -1,

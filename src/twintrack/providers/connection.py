@@ -20,12 +20,12 @@ _MAX_HEADERS = 128
 class Receiver(Protocol):
     """Who waits for an answer. Each call comes at most once, `on_piece` aside; after `on_end` or `on_failure` none."""
 
-    def on_connected(self, connection: Connection, attempt: int) -> bool:
-        """The request of this attempt is about to be written to `connection`; False if it is no longer wanted."""
+    def on_connected(self, connection: Connection) -> bool:
+        """The request is about to be written to `connection`; False if it is no longer wanted."""
         ...
 
-    def on_unreachable(self, error: UpstreamError, attempt: int) -> None:
-        """No connection came about for this attempt, which may be long given up."""
+    def on_unreachable(self, error: UpstreamError) -> None:
+        """No connection came about; this may be long given up."""
         ...
 
     def on_head(self, head: ResponseHead) -> None: ...

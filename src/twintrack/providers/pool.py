@@ -48,24 +48,20 @@ class Pool:
         """Open further connections so."""
         self._dialing = dialing
 
-    def send(
-        self, admitted: Admitted, call: UpstreamCall, receiver: Receiver, attempt: int, *, fresh: bool = False
-    ) -> None:
+    def send(self, admitted: Admitted, call: UpstreamCall, receiver: Receiver, *, fresh: bool = False) -> None:
         """Write `call` on an idle connection, or open one. Only a member of the privacy set can be sent to.
 
-        Args:
-            attempt: comes back with the connection, by which time `receiver` may have given up and gone on.
-            fresh: after a kept-alive connection turned out to be closed.
+        `fresh`: after a kept-alive connection turned out to be closed.
         """
         del admitted  # its existence is the permission
         idle = self._idle.get(call.address)
         while idle and not fresh:
             connection = idle.pop()
             if connection.usable:
-                if receiver.on_connected(connection, attempt):
+                if receiver.on_connected(connection):
                     connection.send(receiver, call.data)
                 return
-        task = self._loop.create_task(self._dial(call, receiver, attempt))
+        task = self._loop.create_task(self._dial(call, receiver))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -84,13 +80,13 @@ class Pool:
                 connection.abort()
         self._idle.clear()
 
-    async def _dial(self, call: UpstreamCall, receiver: Receiver, attempt: int) -> None:
+    async def _dial(self, call: UpstreamCall, receiver: Receiver) -> None:
         try:
             connection = await self._opened(call.address)
         except UpstreamError as error:
-            receiver.on_unreachable(error, attempt)
+            receiver.on_unreachable(error)
             return
-        if receiver.on_connected(connection, attempt):
+        if receiver.on_connected(connection):
             connection.send(receiver, call.data)
         else:
             connection.abort()

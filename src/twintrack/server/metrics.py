@@ -23,8 +23,8 @@ class PulseCount(msgspec.Struct, array_like=True):
 class Counters(msgspec.Struct, array_like=True):
     generation: int = 0
     requests: int = 0
-    failovers: int = 0
-    in_gateway_ns: int = 0
+    failovers: dict[str, int] = {}
+    overhead_ns: int = 0
     in_flight: int = 0
     connections: int = 0
     refusals: dict[str, int] = {}
@@ -38,8 +38,8 @@ class Counters(msgspec.Struct, array_like=True):
         return Counters(
             min(self.generation or other.generation, other.generation or self.generation),
             self.requests + other.requests,
-            self.failovers + other.failovers,
-            self.in_gateway_ns + other.in_gateway_ns,
+            _added(self.failovers, other.failovers),
+            self.overhead_ns + other.overhead_ns,
             self.in_flight + other.in_flight,
             self.connections + other.connections,
             _added(self.refusals, other.refusals),
@@ -56,7 +56,7 @@ def counted(gateway: GatewayState, connections: int) -> Counters:
         gateway.serving.snapshot.generation,
         gateway.requests,
         gateway.failovers,
-        gateway.in_gateway_ns,
+        gateway.overhead_ns,
         len(gateway.exchanges),
         connections,
         gateway.refusals,
@@ -82,7 +82,12 @@ def text(counters: Counters) -> bytes:
 
     pulses = sorted(counters.pulses.items())
     metric("twintrack_requests_total", "counter", "Requests answered by a model, or tried.", [("", counters.requests)])
-    metric("twintrack_failovers_total", "counter", "Second deployments tried.", [("", counters.failovers)])
+    metric(
+        "twintrack_failovers_total",
+        "counter",
+        "Further attempts, by the failure they followed.",
+        [(f'{{reason="{kind}"}}', count) for kind, count in sorted(counters.failovers.items())],
+    )
     metric("twintrack_in_flight", "gauge", "Requests running now.", [("", counters.in_flight)])
     metric("twintrack_connections", "gauge", "Client connections open now.", [("", counters.connections)])
     metric(

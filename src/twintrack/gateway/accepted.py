@@ -1,0 +1,46 @@
+"""A request that was read and may be answered: what all its attempts share, none of which changes any more."""
+
+from __future__ import annotations
+
+import msgspec
+
+from twintrack.config.snapshot import Deployment, Route
+from twintrack.gateway.state import GatewayState, Serving
+from twintrack.policy.choose import Decision
+from twintrack.signals.signals import Signals
+from twintrack.wire.dialect import Asked, Endpoint
+from twintrack.wire.http1 import Headers
+from twintrack.wire.prompt import Labels
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    request_id: str
+    gateway: GatewayState
+    serving: Serving
+    """As it was when the request began; a reload does not touch what runs."""
+    endpoint: Endpoint
+    """The client's."""
+    headers: Headers
+    """The client's."""
+    key: int
+    """Index of the caller's key, -1 where none is configured."""
+    labels: Labels
+    asked: Asked
+    route: Route | None
+    """None: the client named a deployment."""
+    signals: Signals
+    prompt_tokens_est: int
+    decision: Decision
+
+    @property
+    def drops(self) -> bool:
+        """Whether what a provider cannot be told may be left out."""
+        return self.labels.drop_unsupported or (self.route is not None and self.route.drop_unsupported)
+
+    def target(self, position: int) -> Deployment:
+        return self.decision.order[position].deployment
+
+    def tier(self, position: int) -> int:
+        if position == 0:
+            return self.decision.tier
+        return self.serving.tier_of(self.route, self.target(position).index)

@@ -1,0 +1,103 @@
+"""A request as its providers get it: read for other dialects once, however many of them are asked."""
+
+from __future__ import annotations
+
+import time
+
+from twintrack.catalog.cost import cost_nusd
+from twintrack.config.snapshot import Deployment
+from twintrack.errors import BadRequest, Unavailable
+from twintrack.gateway.accepted import Accepted
+from twintrack.gateway.choosing import NAMED_OUTPUT_TOKENS, RUNG
+from twintrack.ledger.records import Dispatch
+from twintrack.providers.upstream import Upstream, UpstreamCall
+from twintrack.wire.passage import Conversation, Passage
+from twintrack.wire.translators import client_side
+
+
+class Outgoing:
+    __slots__ = ("_accepted", "_conversation", "body")
+
+    def __init__(self, accepted: Accepted, body: bytes) -> None:
+        """`body` is the client's."""
+        self._accepted = accepted
+        self.body = body
+        self._conversation: Conversation | BadRequest | None = None
+        """The request as other dialects need it, once one was needed; or why it cannot be read."""
+
+    def call(self, target: Deployment) -> tuple[Passage, tuple[str, ...], UpstreamCall]:
+        """How to ask `target`: the way there and back, the paths of what is left out, the bytes.
+
+        Raises:
+            BadRequest: this provider cannot be told what the client said.
+            Unavailable: it cannot be asked at all.
+        """
+        accepted = self._accepted
+        endpoint = accepted.endpoint
+        upstream = accepted.serving.upstreams[target.index]
+        passage: Passage = upstream.straight.get(endpoint.name) or self._translated(upstream)
+        body = passage.body(accepted.asked, self.body, upstream.target)
+        dropped = passage.dropped
+        if upstream.adapters:
+            body, differing = upstream.adapted(passage, body, accepted.drops)
+            dropped += differing
+        return passage, dropped, upstream.prepare(passage, endpoint, accepted.headers, body, accepted.signals.stream)
+
+    def _translated(self, upstream: Upstream) -> Passage:
+        conversation = self._conversation
+        if conversation is None:
+            accepted = self._accepted
+            endpoint = accepted.endpoint
+            if endpoint.name == "count_tokens":
+                raise Unavailable("This provider does not count tokens")
+            try:
+                conversation = Conversation(client_side(endpoint.name), self.body, accepted.drops, accepted.request_id)
+            except BadRequest as error:
+                self._conversation = error  # the next provider need not read it again
+                raise
+            self._conversation = conversation
+        elif isinstance(conversation, BadRequest):
+            raise conversation
+        return upstream.translated(conversation)
+
+
+def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: int) -> Dispatch:
+    """What the journal says before a byte is on its way.
+
+    Args:
+        position: of the deployment in the decision's order.
+        number: of the attempt, from 0.
+        body_bytes: of the body sent to the provider.
+    """
+    decision, signals, route = accepted.decision, accepted.signals, accepted.route
+    target = accepted.target(position)
+    if route is not None:
+        predicted = decision.predicted_nusd
+    else:
+        price = target.price
+        predicted = None if price is None else cost_nusd(price, accepted.prompt_tokens_est, NAMED_OUTPUT_TOKENS)
+    return Dispatch(
+        accepted.request_id,
+        number,
+        time.time_ns() // 1000,
+        accepted.serving.snapshot.generation,
+        target.index,
+        route.index if route else -1,
+        accepted.tier(position),
+        accepted.key,
+        accepted.endpoint.name,
+        signals.stream,
+        RUNG[signals.data_class],
+        decision.reason,
+        decision.deployment,
+        decision.baseline,
+        accepted.prompt_tokens_est,
+        predicted,
+        decision.p_good,
+        signals.complexity if route else None,
+        decision.propensity,
+        signals.task,
+        signals.language,
+        decision.ruled_out,
+        body_bytes,
+    )
