@@ -19,6 +19,7 @@ TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[server]", settings.Server),
     ("[server.tls]", settings.Tls),
     ("[server.deadlines]", settings.Deadlines),
+    ("[server.failover]", settings.Failover),
     ("[server.limits]", settings.Limits),
     ("[[keys]]", settings.Key),
     ("[[providers]]", settings.Provider),

@@ -47,7 +47,10 @@ def answer_lines(
     attempts: int,
     cost_nusd: int | None,
 ) -> bytes:
-    """Of an answer by the deployment at `position`, which speaks `dialect`; `cost_nusd` None: not known yet, or never."""
+    """Of an answer by the deployment at `position`, which speaks `dialect`.
+
+    `cost_nusd` None: not known yet, or never.
+    """
     request_id = accepted.request_id.encode()
     target: Deployment = accepted.target(position)
     headers = accepted.serving.answer_head(target.index, accepted.endpoint) % (content_type, request_id, request_id)
