@@ -86,9 +86,12 @@ def metric(gateway: Served, name: str) -> float:
 
 
 def config(mine: Provider, other: Provider) -> str:
-    text = CONFIG + provider("mine", mine.url) + provider("other", other.url)
+    text = CONFIG
     for number in range(ROUTES):
-        text += deployment(f"a{number}", "mine") + deployment(f"b{number}", "other") + deployment(f"c{number}", "mine")
+        # Accounts of their own: one without money rests as a whole.
+        text += provider(f"mine{number}", mine.url) + provider(f"other{number}", other.url)
+        text += deployment(f"a{number}", f"mine{number}") + deployment(f"b{number}", f"other{number}")
+        text += deployment(f"c{number}", f"mine{number}")
         text += route(f"r{number}", f"a{number}", f"b{number}") + route(f"s{number}", f"b{number}", f"c{number}")
         text += route(f"t{number}", f"c{number}")
     return text
@@ -124,7 +127,7 @@ def test_every_request_is_answered_or_broken_off_and_on_record_once(
     # A row whose request reached nobody: the connection had closed just then, or the client left just then.
     unsent = [row for row in rows if row["status"] == 0 and row["outcome"] in ("upstream_failed", "client_left")]
     assert asked <= len(rows) <= asked + len(unsent)
-    assert max(row["attempt"] for row in rows) <= 2
+    assert max(row["attempt"] for row in rows) <= 4  # four, and one more where a connection was stale
     assert day.broken > 0
 
 

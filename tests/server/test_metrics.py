@@ -17,12 +17,13 @@ def pulse(ok: int = 1, cost_nusd: int = 0) -> PulseCount:
 
 
 def test_counters_of_two_workers_add_up() -> None:
-    one = Counters(3, 5, 1, 100, 2, 7, {"not_found": 1}, {"a": pulse(1, 10), "b": pulse(2)})
-    two = Counters(2, 6, 0, 200, 1, 8, {"not_found": 2, "bad_request": 4}, {"a": pulse(3, 5)})
+    one = Counters(3, 5, {"timeout": 1}, 100, 2, 7, {"not_found": 1}, {"a": pulse(1, 10), "b": pulse(2)})
+    two = Counters(2, 6, {}, 200, 1, 8, {"not_found": 2, "bad_request": 4}, {"a": pulse(3, 5)})
 
     both = one.plus(two)
 
-    assert (both.requests, both.failovers, both.in_gateway_ns, both.in_flight, both.connections) == (11, 1, 300, 3, 15)
+    assert (both.requests, both.overhead_ns, both.in_flight, both.connections) == (11, 300, 3, 15)
+    assert both.failovers == {"timeout": 1}
     assert both.refusals == {"not_found": 3, "bad_request": 4}
     assert (both.pulses["a"].outcomes, both.pulses["a"].cost_nusd, both.pulses["a"].buckets[2]) == ({"ok": 4}, 15, 4)
     assert both.pulses["b"].outcomes == {"ok": 2}
@@ -35,13 +36,15 @@ def test_a_reload_shows_when_every_worker_has_it() -> None:
 
 
 def test_they_travel_as_bytes() -> None:
-    counters = Counters(1, 2, 3, 4, 5, 6, {"x": 1}, {"a": pulse()})
+    counters = Counters(1, 2, {"broken": 3}, 4, 5, 6, {"x": 1}, {"a": pulse()})
     assert decoded(encoded(counters)) == counters
     assert decoded(b"") == Counters()
 
 
 def test_the_text_is_what_prometheus_reads() -> None:
-    counters = Counters(2, 5, 1, 0, 1, 3, {"bad_request": 2}, {"m@p": pulse(4, 1_500_000_000), 'odd"\\\n': pulse()})
+    counters = Counters(
+        2, 5, {"timeout": 7}, 0, 1, 3, {"bad_request": 2}, {"m@p": pulse(4, 1_500_000_000), 'odd"\\\n': pulse()}
+    )
     lines = text(counters).decode().splitlines()
 
     for line in lines:
@@ -51,6 +54,7 @@ def test_the_text_is_what_prometheus_reads() -> None:
     assert 'twintrack_refusals_total{code="bad_request"} 2' in lines
     assert 'twintrack_tokens_total{deployment="m@p",kind="output"} 20' in lines
     assert "twintrack_snapshot_generation 2" in lines
+    assert 'twintrack_failovers_total{reason="timeout"} 7' in lines
     # Each family is declared once, and its samples follow it without another in between.
     families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     assert len(families) == len(set(families))
