@@ -153,8 +153,8 @@ def config(cells: list[Cell], ill: str, well: str) -> str:
     for cell in cells:
         for way in ("alone", "backed"):
             # Each has an account of its own: one that fails often is passed over, one without money at once.
-            text += account(f"{cell.name}.{way}", ill, cell.told)
-            text += deployment(f"{cell.name}.{way}.ill", f"{cell.name}.{way}", more=PRICES)
+            text += account(f"ill.{cell.name}.{way}", ill, cell.told)
+            text += deployment(f"{cell.name}.{way}.ill", f"ill.{cell.name}.{way}", more=PRICES)
         text += route(f"{cell.name}.alone", f"{cell.name}.alone.ill")
         text += route(f"{cell.name}.backed", f"{cell.name}.backed.ill", f"well-{cell.told}")
     return text
@@ -215,10 +215,13 @@ def test_the_ledger_says_what_happened_and_what_it_cost(played: Played, cell: Ce
     for way in ("alone", "backed"):
         here, elsewhere = played.attempts(cell, way)
         assert here
-        if cell.fault.looks_stale and len(here) > 1:
-            (row, line), *here = here
-            assert (row["state"], row["outcome"], row["cost_nusd"]) == ("released", "upstream_failed", 0)
-            assert line.billed_nusd == 0
+        if cell.fault.looks_stale:
+            stale = [(row, line) for row, line in here if row["state"] == "released"]
+            assert len(stale) <= 1
+            for row, line in stale:
+                assert (row["outcome"], row["cost_nusd"], line.billed_nusd) == ("upstream_failed", 0, 0)
+            here = [each for each in here if each not in stale]
+            assert here
         for row, line in here:
             assert (row["state"], row["outcome"]) == (outcome.state, outcome.outcome), (way, row["detail"])
             check_cost(row, line, outcome)

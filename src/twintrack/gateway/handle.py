@@ -115,6 +115,7 @@ class Exchange:
         self._unsaid: BadRequest | Unavailable | None = None
         """Why a provider could not be asked at all."""
         self._redialled = False
+        """A kept-alive connection turned out to be closed: no other one is trusted with this request."""
         self._resume_at = 0.0
         """When the pause is over."""
         self._waited_ns = 0
@@ -215,7 +216,7 @@ class Exchange:
 
     # ------------------------------------------------------------------- send
 
-    def _send(self, accepted: Accepted, position: int, fresh: bool = False) -> None:
+    def _send(self, accepted: Accepted, position: int) -> None:
         """Dispatch to the deployment at `position`; the record is in the journal before a byte is on its way."""
         gateway = self._gateway
         try:
@@ -238,7 +239,7 @@ class Exchange:
         attempt = self._attempt = Attempt(accepted, self, position, self._sent, passage, dropped)
         self._sent += 1
         gateway.exchanges.add(self)
-        gateway.pool.send(accepted.decision.order[position], call, attempt, fresh=fresh)
+        gateway.pool.send(accepted.decision.order[position], call, attempt, fresh=self._redialled)
 
     def _pass_over(self, accepted: Accepted, position: int, error: BadRequest | Unavailable) -> None:
         """This provider cannot be told what the client said, or not be asked at all; the next one perhaps can."""
@@ -314,7 +315,7 @@ class Exchange:
         self._failure, self._refusing = failure, attempt
         if failure.kind == "stale" and not self._redialled:
             self._redialled = True
-            self._send(accepted, attempt.position, fresh=True)
+            self._send(accepted, attempt.position)
             return
         self._course_of(accepted).failed(attempt.position, failure, self._gateway.now)
         self._go_on(accepted)
