@@ -83,6 +83,7 @@ def test_cases_are_priced_and_compared(cli, tmp_path):
         ("{", "is no JSON"),
         ('{"case": []}', 'is not {"cases"'),
         ('{"cases": [{"provider": "openai"}]}', "cases[0]: model is missing"),
+        ('{"cases": [{"expected_usd": "x"}]}', "cases[0]: expected_usd is 'x'"),
     ],
 )
 def test_wrong_cases_are_refused_with_their_place(cli, tmp_path, text, words):

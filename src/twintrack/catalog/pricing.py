@@ -123,6 +123,8 @@ def _usage(case: Mapping[str, Any]) -> dict[str, int]:
 
 def _context(case: Mapping[str, Any]) -> dict[str, str]:
     context = {name: str(case[name]) for name in _CONTEXT if case.get(name)}
+    if case.get("batch") not in (None, True, False):
+        raise BadRequest(f"batch is {case['batch']!r}", fix="Write true or false", param="batch")
     if case.get("batch"):
         context["processing"] = "batch"
     tier = context.get("service_tier", "")

@@ -67,6 +67,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _priced(number: int, case: dict[str, Any], own: OwnRows) -> tuple[dict[str, Any], Priced]:
     try:
+        expected = case.get("expected_usd")
+        if isinstance(expected, bool) or not isinstance(expected, int | float | None):
+            raise BadRequest(f"expected_usd is {expected!r}", fix="Write a number", param="expected_usd")
         return case, case_usd(case, own)
     except BadRequest as error:
         raise BadRequest(f"cases[{number}]: {error.what}", why=error.why, fix=error.fix, param=error.param) from None
