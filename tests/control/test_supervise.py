@@ -509,8 +509,12 @@ def test_without_space_for_the_journal_nothing_is_sent(mine: Provider, tmp_path:
             refused = gateway.ask(question("auto") | more, path)
             assert refused.status == 503
         assert mine.bytes_in == before
+        unready = b"not ready: worker 0 cannot write its journal: free disk space\n"
+        eventually(lambda: gateway.get("/readyz").body == unready)
+        assert gateway.get("/healthz").status == 200
         resource.prlimit(worker, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         eventually(lambda: gateway.chat("m").status == 200, 4.0, 0.2)
+        eventually(lambda: gateway.get("/readyz").status == 200)
     assert gateway.query("SELECT count(*) n FROM entries") == [{"n": mine.requests}]
     assert gateway.query("SELECT count(*) n FROM entries WHERE outcome != 'ok'") == [{"n": 0}]
 
