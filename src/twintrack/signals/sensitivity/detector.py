@@ -1,0 +1,221 @@
+"""All recognisers and their words, made once from the rule files and a configuration's own rules."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from twintrack.errors import ConfigError
+from twintrack.signals.sensitivity import rules
+from twintrack.signals.sensitivity.checks import check
+from twintrack.signals.sensitivity.lexicon import Lexicon
+from twintrack.signals.sensitivity.recognisers.cards import Cards, Ibans
+from twintrack.signals.sensitivity.recognisers.contact import Email, Ip, Mac, Phone
+from twintrack.signals.sensitivity.recognisers.labelled import Labelled
+from twintrack.signals.sensitivity.recognisers.markings import Markings
+from twintrack.signals.sensitivity.recognisers.numbers import Numbers, NumberType, compiled
+from twintrack.signals.sensitivity.recognisers.own import Own, OwnRule
+from twintrack.signals.sensitivity.recognisers.personal import Addresses, Birth, Health, People
+from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Token, Tokens
+from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Recogniser
+
+VERSION = "1"
+"""Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
+_SPOKEN_AT = ("(at)", "[at]", "{at}", "<at>", "( at )", "[ at ]", "(arroba)", " dot ", "(dot)", "[dot]", "[.]", "(@)", "[@]")
+
+
+_APART = frozenset(("en", "fr", "es", "it", "pt", "pl", "cs", "tr", "ru", "el"))
+"""Languages whose word for a street stands apart from its name."""
+_SHAPES: dict[str, tuple[str, ...]] = {
+    "shape:number": (r"[0-9][^a-z0-9]{0,2}[0-9a-z][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9]",),
+    "shape:card": (r"[0-9](?:[^a-z0-9]{0,2}[0-9]){11}",),
+    "shape:iban": (r"[a-z][a-z][0-9][0-9][ -]?[a-z0-9]{2}",),
+    "shape:phone": (r"[0-9](?:[^a-z0-9]{0,3}[0-9]){6}",),
+    "shape:ipv4": (r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",),
+    "shape:ipv6": (r"[0-9a-f]:(?:[0-9a-f]{0,4}:){2}", r"[0-9a-f]::[0-9a-f]"),
+    "shape:mac": (r"[0-9a-f]{2}[:-][0-9a-f]{2}[:-][0-9a-f]{2}[:-][0-9a-f]{2}", r"[0-9a-f]{4}\.[0-9a-f]{4}\."),
+    "shape:blob": (r"[a-z0-9+/_-]{24}",),
+}
+"""What has to stand in a text before a recogniser of that shape looks at it at all."""
+
+
+class CustomRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A company's own rule: terms or a pattern, with texts it has to find and texts it has to leave alone."""
+
+    name: str
+    category: str
+    """One of ours, or a new one."""
+    terms: tuple[str, ...] = ()
+    """Names of projects, customers, products: whole words, in any case; a star at the end makes a stem."""
+    pattern: str = ""
+    words: tuple[str, ...] = ()
+    """One of them has to stand near the pattern; empty: none has to."""
+    check: str = ""
+    """luhn, or a module of python-stdnum."""
+    finds: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
+
+
+class Detector:
+    """Immutable once made; one serves all scans of a process, which has one thread of them."""
+
+    def __init__(self, custom: Sequence[CustomRule] = (), cache: Path | None = None) -> None:
+        """`cache`: folder for the compiled words; None: compiled each time.
+
+        Raises:
+            ConfigError: a custom rule's pattern or check is none.
+            EnvironmentProblem: this machine has no library to look for words with.
+        """
+        words: dict[str, Iterable[str]] = {}
+        prefixes: dict[str, Iterable[str]] = {}
+        shapes: dict[str, Iterable[str]] = dict(_SHAPES)
+        endings: dict[str, Iterable[str]] = {}
+        for concept, said in rules.vocabulary().concept.items():
+            words[concept] = rules.all_words(said)
+        words["iban"] = ("iban", "international bank account number", "bank account number", "account iban")
+        prefixes["spoken_at"] = _SPOKEN_AT
+        words["health"] = rules.all_words(rules.health().strong)
+        words["care"] = rules.all_words(rules.health().weak)
+        self.recognisers: tuple[Recogniser, ...] = (
+            Email(),
+            _tokens(prefixes, shapes),
+            _keyed(prefixes),
+            Assigned(),
+            Cards(),
+            Ibans(),
+            _numbers(words),
+            Labelled(),
+            Phone(),
+            Ip(),
+            Mac(),
+            Birth(),
+            _addresses(words, endings),
+            _markings(prefixes),
+            People(),
+            Health(),
+            _own(custom, words, prefixes),
+        )
+        self.lexicon = Lexicon(words, prefixes, shapes, endings, cache)
+        self._calibration = rules.calibration()
+        self.custom = tuple(custom)
+        self.version = _version(self.lexicon.patterns, custom)
+
+    def score(self, raw: Raw) -> float:
+        """Share of such finds that are what they say."""
+        of_type = self._calibration["type"].get(raw.type, {})
+        found = of_type.get(raw.evidence)
+        if found is None:
+            found = self._calibration.get(raw.category, self._calibration["own"]).get(raw.evidence, 0.5)
+        return float(found)
+
+
+def _version(patterns: tuple[bytes, ...], custom: Sequence[CustomRule]) -> str:
+    said = [VERSION, *(repr(pattern) for pattern in patterns), *(repr(rule) for rule in custom)]
+    said += [repr(part) for part in (rules.identifiers(), rules.secrets(), rules.markings(), rules.calibration())]
+    return hashlib.sha256("\0".join(said).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _numbers(words: dict[str, Iterable[str]]) -> Numbers:
+    types = []
+    for rule in rules.identifiers().type:
+        label = f"number:{rule.id}"
+        words[label] = rules.all_words(rule.words)
+        types.append(
+            NumberType(
+                rule.id,
+                rule.category,
+                label,
+                compiled(rule.shape),
+                re.compile(rule.alone.replace(r"\1", r"(?:[-–])")) if rule.alone else None,
+                rule.alone_unchecked,
+                rule.labelled_only,
+                check(rule.check) if rule.check else None,
+                rule.near,
+            )
+        )
+    return Numbers(tuple(types))
+
+
+def _tokens(prefixes: dict[str, Iterable[str]], shapes: dict[str, Iterable[str]]) -> Tokens:
+    tokens = []
+    for rule in rules.secrets().token:
+        concept = f"token:{rule.id}"
+        if rule.nominate:
+            shapes[concept] = (rule.nominate,)
+        else:
+            prefixes[concept] = rule.prefix
+        left = BEFORE if rule.left is None else rule.left
+        right = AFTER if rule.right is None else rule.right
+        length = f"(?=\\S{{{rule.min_length}}})" if rule.min_length else ""
+        flags = re.IGNORECASE if "i" in rule.flags else re.NOFLAG
+        near = "|".join(re.escape(word) for word in rule.near)
+        tokens.append(
+            Token(
+                rule.id,
+                concept,
+                re.compile(f"{left}{length}(?:{rule.regex}){right}", flags),
+                rule.entropy,
+                rule.secret,
+                re.compile(near) if near else None,
+                check(rule.check) if rule.check else None,
+                rule.weak,
+            )
+        )
+    return Tokens(tuple(tokens))
+
+
+def _keyed(prefixes: dict[str, Iterable[str]]) -> Keyed:
+    found = []
+    for rule in rules.secrets().keyed:
+        concept = f"keyed:{rule.id}"
+        prefixes[concept] = rule.near
+        found.append((rule.id, concept, rule.near, rule.value, rule.entropy))
+    return Keyed(tuple(found))
+
+
+def _addresses(words: dict[str, Iterable[str]], endings: dict[str, Iterable[str]]) -> Addresses:
+    streets = []
+    for rule in rules.addresses().street:
+        concept = f"street:{rule.languages[0]}"
+        standing = [word for word in rule.words if rule.languages[0] in _APART and word[0].isalpha()]
+        words[concept] = standing
+        endings[concept] = [word for word in rule.words if word not in standing]
+        streets.append((concept, re.compile(f"(?<![\\w/]){'(?:' + rule.regex + ')'}"), rule.complete))
+    return Addresses(tuple(streets), re.compile(rules.addresses().post))
+
+
+def _markings(prefixes: dict[str, Iterable[str]]) -> Markings:
+    markings = []
+    for rule in rules.markings().marking:
+        concept = f"marking:{rule.id}"
+        prefixes[concept] = rule.words
+        flags = re.MULTILINE if "m" in rule.flags else re.NOFLAG
+        markings.append((rule.id, concept, rule.category, re.compile(rule.regex, flags)))
+    return Markings(tuple(markings))
+
+
+def _own(custom: Sequence[CustomRule], words: dict[str, Iterable[str]], prefixes: dict[str, Iterable[str]]) -> Own:
+    own = []
+    for rule in custom:
+        concept, near = f"own:{rule.name}", f"own-words:{rule.name}"
+        words[concept] = rule.terms
+        words[near] = rule.words
+        if rule.terms:
+            own.append(OwnRule(rule.name, rule.category, concept, None, None, ""))
+        if rule.pattern:
+            try:
+                pattern = re.compile(rule.pattern)
+                holds = check(rule.check) if rule.check else None
+            except re.error as error:
+                raise ConfigError(f"The pattern of rule {rule.name!r} is none", why=str(error)) from None
+            except KeyError:
+                raise ConfigError(
+                    f"Rule {rule.name!r} has a check {rule.check!r} that is unknown",
+                    fix="Use luhn, or a module of python-stdnum as nl.bsn",
+                ) from None
+            own.append(OwnRule(rule.name, rule.category, concept, pattern, holds, near if rule.words else ""))
+    return Own(tuple(own))

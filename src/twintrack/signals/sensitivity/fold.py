@@ -1,0 +1,196 @@
+"""A text as people meant it: escapes undone, look-alikes and widths folded, nothing invisible. Offsets lead back.
+
+Three strings of one length stand side by side: `plain` for patterns where case counts, `low` (lower case, without
+accents) for words, and `source`, the place in the original for each of their characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+_ESCAPE = re.compile(
+    r"(?:%[0-9A-Fa-f]{2})+"  # URL: RFC 3986, 2.1
+    r"|(?:\\u[0-9a-fA-F]{4})+|\\[nrt\"'/\\]"  # JSON: RFC 8259, 7
+    r"|&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|amp|lt|gt|quot|apos|nbsp|commat|period|colon|lowbar|hyphen|dash);"  # HTML
+)
+_MAY_ESCAPE = re.compile(r"%[0-9A-Fa-f]|\\[unrt\"'/\\]|&[#a-z]")
+_SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "/": "/", "\\": "\\"}
+_ENTITY = {
+    "amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " ", "commat": "@", "period": ".",
+    "colon": ":", "lowbar": "_", "hyphen": "-", "dash": "-",
+}  # fmt: skip
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]+|\u001b\\[[0-9;]*m")
+"""Unicode's default ignorable characters (DerivedCoreProperties, 15.1), and a terminal's colours."""
+_UNSEEN = frozenset(chr(code) for code in range(0xAD, 0x10000) if _INVISIBLE.fullmatch(chr(code)))
+_MOST_REPLACED = 24
+_OTHER_SCRIPT = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
+_MIXED = re.compile("[A-Za-z0-9\u0370-\u03ff\u0400-\u04ff@._+-]{3,}")
+_LOOKALIKE = str.maketrans(
+    {
+        pair[0]: pair[1]
+        for pair in (
+            "аa еe оo рp сc уy хx іi јj ѕs ԁd һh ԛq ԝw вb кk мm нh тt АA ВB ЕE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS З3 "
+            "αa οo ρp νv ιi κk τt υu χx ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX"
+        ).split()
+    }
+)
+"""Cyrillic and Greek letters drawn as Latin ones (Unicode confusables.txt, 15.1), read so inside a word that has both."""
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u30fc"
+
+
+class _Plain(dict[int, int]):
+    """Widths, digits of all scripts, dashes, quotes and spaces as ASCII; one character stays one."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        found = code
+        if char in _DASHES and char != "\u30fc":
+            found = 45
+        elif char in "\u2018\u2019\u201a\u201b\u02bc\uff07":
+            found = 39
+        elif char in "\u201c\u201d\u201e\u201f\uff02":
+            found = 34
+        elif char.isspace() and char not in "\x85\u2028\u2029":
+            found = 32
+        else:
+            digit = unicodedata.decimal(char, None)
+            if digit is not None:
+                found = 48 + digit
+            else:
+                compatible = unicodedata.normalize("NFKC", char)
+                if len(compatible) == 1:
+                    found = ord(compatible)
+        self[code] = found
+        return found
+
+
+class _Low(dict[int, int]):
+    """Lower case without accents; one character stays one."""
+
+    def __missing__(self, code: int) -> int:
+        char = _STROKE.get(chr(code), chr(code))
+        base = unicodedata.normalize("NFD", char)[0] if char < "\u0250" or "\u1e00" <= char <= "\u1eff" else char
+        lower = base.lower()
+        found = self[code] = ord(lower[0])
+        return found
+
+
+_STROKE = {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i", "İ": "i", "æ": "a", "ð": "d", "ħ": "h"}
+_PLAIN = _Plain({code: code for code in range(128)})
+_LOW = _Low({code: ord(chr(code).lower()) for code in range(128)})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    plain: str
+    low: str
+    source: tuple[list[int], list[int]] | None
+    """Where each character starts and ends in the original; None: where it stands here."""
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """In the original; code points, end exclusive."""
+        if self.source is None:
+            return start, end
+        starts, ends = self.source
+        return starts[start], ends[end - 1]
+
+
+def view(text: str) -> View:
+    """The views of a text."""
+    source: tuple[list[int], list[int]] | None = None
+    if _MAY_ESCAPE.search(text) is not None:
+        text, source = _replaced(text, source, _ESCAPE, _unescaped)
+    if text.isascii():
+        if "\u001b" in text:
+            text, source = _replaced(text, source, _INVISIBLE, _nothing)
+        return View(text, text.lower(), source)
+    beyond = {char for char in set(text) if char > "\x7f"}
+    if not beyond.isdisjoint(_UNSEEN) or "\u001b" in text:
+        text, source = _replaced(text, source, _INVISIBLE, _nothing)
+        beyond -= _UNSEEN
+    plain = _folded(text, beyond, _PLAIN)
+    if _OTHER_SCRIPT.search(plain) is not None:
+        plain = _MIXED.sub(_latin, plain)
+    return View(plain, _lower(plain), source)
+
+
+def _lower(plain: str) -> str:
+    beyond = {char for char in set(plain) if char > "\x7f"}
+    return _folded(plain, beyond, _LOW).lower() if beyond else plain.lower()
+
+
+def _folded(text: str, beyond: set[str], table: dict[int, int]) -> str:
+    """`beyond`: its characters that are not ASCII. A few of them are replaced faster than all are looked up."""
+    if len(beyond) > _MOST_REPLACED:
+        return text.translate(table)
+    for char in beyond:
+        folded = table[ord(char)]
+        if folded != ord(char):
+            text = text.replace(char, chr(folded))
+    return text
+
+
+def low(words: str) -> str:
+    """Words as they stand in `View.low`."""
+    return _lower(words.translate(_PLAIN))
+
+
+def _latin(match: re.Match[str]) -> str:
+    """A word with ASCII in it whose other letters all look like Latin ones."""
+    word = match[0]
+    if word.isascii() or not any(char.isascii() and char.isalnum() for char in word):
+        return word
+    latin = word.translate(_LOOKALIKE)
+    return latin if latin.isascii() else word
+
+
+def _nothing(match: re.Match[str]) -> str:
+    return ""
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    found = match[0]
+    if found[0] == "%":
+        return unquote(found, errors="replace")
+    if found[0] == "&":
+        name = found[1:-1]
+        if name[0] != "#":
+            return _ENTITY[name]
+        code = int(name[2:], 16) if name[1] == "x" else int(name[1:])
+        return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
+    if found[1] != "u":
+        return _SIMPLE[found[1]]
+    units = bytes.fromhex(found.replace("\\u", ""))
+    return units.decode("utf-16-be", "replace")
+
+
+def _replaced(
+    text: str,
+    source: tuple[list[int], list[int]] | None,
+    pattern: re.Pattern[str],
+    by: Callable[[re.Match[str]], str],
+) -> tuple[str, tuple[list[int], list[int]]]:
+    pieces: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for match in pattern.finditer(text):
+        start, end = match.span()
+        piece = by(match)
+        pieces += (text[at:start], piece)
+        starts.extend(range(at, start))
+        ends.extend(range(at + 1, start + 1))
+        starts.extend([start] * len(piece))
+        ends.extend([end] * len(piece))
+        at = end
+    pieces.append(text[at:])
+    starts.extend(range(at, len(text)))
+    ends.extend(range(at + 1, len(text) + 1))
+    if source is not None:
+        starts = [source[0][place] for place in starts]
+        ends = [source[1][place - 1] for place in ends]
+    return "".join(pieces), (starts, ends)

@@ -1,0 +1,162 @@
+"""Words and token prefixes that the detectors know, and where they stand in a text.
+
+Each literal belongs to one or more concepts. A word counts as a whole one only: `lic` in `public` is none. A stem,
+written with a star at its end, may have up to six more letters, for languages that bend their words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from twintrack.signals.sensitivity.fold import View, low
+from twintrack.signals.sensitivity.nominate import Nominator, nominator
+
+_BENT = 6
+_MANY = 64
+"""Of one literal in one window; more add nothing."""
+Hits = dict[str, list[tuple[int, int]]]
+"""Of each concept that stands in a window: where, in order."""
+
+
+class Lexicon:
+    """Immutable once made."""
+
+    def __init__(
+        self,
+        words: Mapping[str, Iterable[str]],
+        prefixes: Mapping[str, Iterable[str]],
+        shapes: Mapping[str, Iterable[str]],
+        endings: Mapping[str, Iterable[str]],
+        cache: Path | None = None,
+    ) -> None:
+        """
+        Args:
+            words: whole words and phrases of each concept, in any case; a star at the end makes a stem.
+            prefixes: literals of each concept that may stand anywhere.
+            endings: literals of each concept whose places count wherever they stand, as straße in Müllerstraße.
+            shapes: patterns of each concept, for text in lower case; see `nominate.py` for what they may hold.
+        """
+        literals: dict[str, list[tuple[str, int]]] = {}
+        for concept, said in words.items():
+            for word in said:
+                how = _STEM if word.endswith("*") else _WHOLE
+                for form in _forms(low(word.rstrip("*").strip())):
+                    literals.setdefault(form, []).append((concept, how))
+        for concept, said in endings.items():
+            for word in said:
+                literals.setdefault(low(word), []).append((concept, _ENDING))
+        patterns: dict[bytes, list[tuple[str, int]]] = {}
+        self._literals: list[str] = []
+        for literal in sorted(literals):
+            patterns[_pattern(literal, literals[literal])] = literals[literal]
+            self._literals.append(literal)
+        for concept, said in prefixes.items():
+            for literal in said:
+                patterns.setdefault(re.escape(low(literal)).encode(), []).append((concept, _ANYWHERE))
+        for concept, said in shapes.items():
+            for shape in said:
+                patterns.setdefault(shape.encode(), []).append((concept, _ANYWHERE))
+        self.patterns = tuple(patterns)
+        self._words = tuple(
+            tuple(dict.fromkeys(entry for entry in entries if entry[1] != _ANYWHERE)) for entries in patterns.values()
+        )
+        self._anywhere = tuple(
+            tuple(dict.fromkeys(concept for concept, how in entries if how == _ANYWHERE))
+            for entries in patterns.values()
+        )
+        self.nominator: Nominator = nominator(self.patterns, cache)
+
+    def hits(self, view: View) -> Hits:
+        hits: Hits = {}
+        words, anywhere, literals = self._words, self._anywhere, self._literals
+        text = view.low
+        if ('"' in text or "=" in text) and _CAMEL_AT.search(view.plain) is not None:  # patientMrn holds mrn
+            parts = " ".join(_CAMEL_PART.findall(view.plain))
+            text = f"{text}\n{low(_CAMEL.sub(' ', parts))}"
+        for at in self.nominator.nominate(text):
+            for concept in anywhere[at]:
+                hits.setdefault(concept, [])
+            entries = words[at]
+            if not entries:
+                continue
+            literal = literals[at]
+            places: list[list[tuple[int, int]] | None] = [None, None, None]
+            for concept, how in entries:
+                found = places[how]
+                if found is None:
+                    found = places[how] = _places(view, literal, how)
+                if found:
+                    known = hits.get(concept)
+                    if known is None:
+                        hits[concept] = list(found)
+                    else:
+                        known += found
+        for places_of in hits.values():
+            if len(places_of) > 1:
+                places_of.sort()
+        return hits
+
+
+_CAMEL_AT = re.compile(r"[a-z][A-Z]")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CAMEL_PART = re.compile(r"[A-Za-z]*[a-z][A-Z][A-Za-z]*")
+_LONG = 7
+"""Characters of a word that hardly stands inside another: it is looked for without its borders, which costs less."""
+
+
+def _pattern(literal: str, entries: list[tuple[str, int]]) -> bytes:
+    """The word between its borders. Beyond ASCII anything is a border: what stands there is looked at afterwards."""
+    quoted = re.escape(literal.encode())
+    if len(literal) >= _LONG or not literal.isascii() or any(how == _ENDING for _, how in entries):
+        return quoted
+    left = rb"(?:^|[^a-z0-9])" if literal[0].isalnum() else b""
+    right = rb"(?:$|[^a-z])" if literal[-1].isalnum() and all(how == _WHOLE for _, how in entries) else b""
+    return left + quoted + right
+
+
+_WHOLE, _STEM, _ENDING, _ANYWHERE = range(4)
+
+
+def _forms(word: str) -> set[str]:
+    """A phrase as people and programs write it: social security number, social_security_number, and so on."""
+    if " " not in word or not word.isascii():
+        return {word}
+    return {word, word.replace(" ", "_"), word.replace(" ", "-"), word.replace(" ", ""), word.replace(" ", "\n")}
+
+
+def _places(view: View, literal: str, how: int) -> list[tuple[int, int]]:
+    text, plain = view.low, view.plain
+    size, length = len(literal), len(text)
+    found: list[tuple[int, int]] = []
+    stem = how == _STEM
+    first, last = how != _ENDING and _is_word(literal[0]), how != _ENDING and _is_word(literal[-1])
+    at = text.find(literal)
+    while at >= 0 and len(found) < _MANY:
+        end = at + size
+        if not (first and at and _is_word(text[at - 1]) and not (plain[at - 1].islower() and plain[at].isupper())):
+            if stem:
+                limit = min(length, end + _BENT + 1)
+                while end < limit and _is_word(text[end]):
+                    end += 1
+                if end - at <= size + _BENT:
+                    found.append((at, end))
+            elif not (
+                last
+                and end < length
+                and _is_word(text[end])
+                and not (plain[end - 1].islower() and (plain[end].isupper() or plain[end].isdigit()))
+            ):
+                found.append((at, end))
+        at = text.find(literal, at + size)
+    return found
+
+
+_WITHOUT_SPACES = (("\u0e00", "\u0e7f"), ("\u2e80", "\u9fff"), ("\uac00", "\ud7af"))
+"""Thai, Chinese and Japanese put no space between words, Korean none between a word and its particle."""
+
+
+def _is_word(char: str) -> bool:
+    """Whether a word goes on here."""
+    return char.isalnum() and not any(first <= char <= last for first, last in _WITHOUT_SPACES)

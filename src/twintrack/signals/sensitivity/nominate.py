@@ -1,0 +1,167 @@
+"""Which of thousands of patterns occur in a text, in a few microseconds. What that means is decided elsewhere.
+
+All three ways give the same answer: a pattern is nominated if it matches somewhere. So the choice of library changes
+the cost of a scan and never its findings. Patterns are for the text's bytes: UTF-8, in lower case; they hold literals,
+classes of ASCII characters and bounded repeats, which all three read alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from twintrack.errors import EnvironmentProblem
+
+_DIGEST_BYTES = 32
+_RE2_MEMORY_BYTES = 256 << 20
+
+
+class Nominator(Protocol):
+    name: str
+
+    def nominate(self, low: str) -> list[int]:
+        """Positions of the patterns that match in `low`, in no order."""
+        ...
+
+
+class Plainly:
+    """Looks for each pattern in turn: what the others are measured against."""
+
+    name = "plain"
+
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        self._patterns = tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
+
+    def nominate(self, low: str) -> list[int]:
+        data = low.encode("utf-8", "replace")
+        return [at for at, pattern in enumerate(self._patterns) if pattern.search(data) is not None]
+
+
+class WithHyperscan:
+    """Some microseconds a kilobyte: `tools/measure_sensitivity.py`."""
+
+    name = "hyperscan"
+
+    def __init__(self, patterns: Sequence[bytes], cache: Path | None) -> None:
+        """`cache`: folder for the compiled database; None: compiled each time, which takes most of a second.
+
+        Raises:
+            ImportError: there is no hyperscan here.
+        """
+        import hyperscan
+
+        self._database = _database(hyperscan, list(patterns), cache)
+        self._scratch = hyperscan.Scratch(self._database)
+        self._found: list[int] = []
+
+    def nominate(self, low: str) -> list[int]:
+        found = self._found = []
+        self._database.scan(low.encode("utf-8", "replace"), match_event_handler=self._seen, scratch=self._scratch)
+        return found
+
+    def _seen(self, pattern: int, start: int, end: int, flags: int, context: object) -> None:
+        self._found.append(pattern)
+
+
+class WithRe2:
+    """For machines without a wheel of hyperscan."""
+
+    name = "re2"
+
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        """Raises ImportError: there is no re2 here."""
+        import re2
+
+        options = re2.Options()
+        options.max_mem = _RE2_MEMORY_BYTES
+        options.encoding = re2.Options.Encoding.LATIN1  # bytes: a UTF-8 sequence stands or does not
+        options.log_errors = False
+        options.dot_nl = True
+        self._set = re2.Set.SearchSet(options)
+        for pattern in patterns:
+            self._set.Add(pattern)
+        self._set.Compile()
+
+    def nominate(self, low: str) -> list[int]:
+        return list(self._set.Match(low.encode("utf-8", "replace")))
+
+
+def nominator(patterns: Sequence[bytes], cache: Path | None) -> Nominator:
+    """The fastest that this machine has.
+
+    Raises:
+        EnvironmentProblem: neither library can be imported.
+    """
+    try:
+        return WithHyperscan(patterns, cache)
+    except ImportError:
+        pass
+    try:
+        return WithRe2(patterns)
+    except ImportError:
+        raise EnvironmentProblem(
+            "Sensitive data cannot be looked for",
+            why="neither hyperscan nor re2 can be imported here",
+            fix="Install google-re2, or turn detection off for every route and label requests instead",
+        ) from None
+
+
+def _database(hyperscan: Any, patterns: list[bytes], cache: Path | None) -> Any:
+    if cache is None:
+        return _compiled(hyperscan, patterns)
+    version = str(getattr(hyperscan, "__version__", ""))
+    key = hashlib.blake2b(version.encode() + b"\0" + b"\0".join(patterns), digest_size=16).hexdigest()
+    path = cache / f"detectors-{key}.hsdb"
+    stored = _read(path)
+    if stored is not None:
+        try:
+            return hyperscan.loadb(stored, mode=hyperscan.HS_MODE_BLOCK)
+        except hyperscan.error:
+            pass  # made on another processor or by another version: made again below
+    database = _compiled(hyperscan, patterns)
+    _write(path, hyperscan.dumpb(database))
+    return database
+
+
+def _compiled(hyperscan: Any, patterns: list[bytes]) -> Any:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=patterns,
+        ids=list(range(len(patterns))),
+        elements=len(patterns),
+        flags=hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL,
+    )
+    return database
+
+
+def _read(path: Path) -> bytes | None:
+    """The file's content, if it is whole, ours, and nobody else could write it: the library trusts what it loads."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            return None
+        content = file.read()
+    digest, stored = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    return stored if hashlib.sha256(stored).digest() == digest else None
+
+
+def _write(path: Path, stored: bytes) -> None:
+    """Whole or not at all; a cache that cannot be written costs time at the next start and nothing else."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as file:
+            file.write(hashlib.sha256(stored).digest() + stored)
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,148 @@
+"""How to reach a person or a machine: e-mail (RFC 5322), phone (ITU-T E.164), IP and MAC addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from twintrack.signals.sensitivity.checks import digits
+from twintrack.signals.sensitivity.window import Raw, Window
+
+_L = "A-Za-z0-9_À-ɏͰ-ϿЀ-ԯ"
+"""Letters that addresses are written in; Chinese and Japanese text stands right beside them."""
+_EMAIL = re.compile(
+    rf"(?<![{_L}.%+/\-])[{_L}.%+'\-]{{1,64}}(?<![.])@(?:[{_L}](?:[{_L}\-]{{0,61}}[{_L}])?\.)+(?:[A-Za-zÀ-ɏ]{{2,24}}|xn--[a-z0-9\-]{{2,20}})(?![{_L}])(?!:[\w~/])"
+)
+_AT = re.compile(r"\s?[\[({<]\s?(?:at|@|arroba|ät|chez)\s?[\])}>]\s?|\s(?:AT|at|arroba)\s")
+_DOT = re.compile(r"\s?[\[({<]\s?(?:dot|punkt|point|punto|\.)\s?[\])}>]\s?|\s(?:DOT|dot|punto|punkt)\s")
+_SPOKEN = re.compile(
+    rf"(?<![\w.])[\w.\-+]{{2,40}}(?:{_AT.pattern}|@)[\w\-]{{2,40}}(?:(?:{_DOT.pattern}|\.)[\w\-]{{2,24}}){{1,3}}(?!\w)"
+)
+_NOT_PEOPLE = frozenset(("git", "noreply", "no-reply", "donotreply", "do-not-reply"))
+
+
+class Email:
+    name = "email"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if "@" in window.low:
+            for found in _EMAIL.finditer(window.plain):
+                local = found[0].partition("@")[0].lower()
+                if local not in _NOT_PEOPLE:
+                    yield Raw(found.start(), found.end(), "email", "pii", "format", "email")
+        if "spoken_at" in window.hits:
+            for found in _SPOKEN.finditer(window.plain):
+                if _AT.search(found[0]) is None and _DOT.search(found[0]) is None:
+                    continue
+                if _DOT.search(found[0]) is None and not re.search(r"[\[({<]", found[0]):
+                    continue  # "meet at example.com": only brackets make it an address
+                yield Raw(found.start(), found.end(), "email", "pii", "near", "email-spoken")
+
+
+_PHONE = re.compile(
+    r"(?<![A-Za-z0-9_À-ɏ.,/+\-])(?:\+|00)?\s?[(\[]?\d[\d()\[\] .\-/]{4,22}\d(?:\s{0,2}(?:x|ext\.?|extension|poste|durchwahl|dw|wew\.?|内線|int\.?)\s?[:.]?\s?\d{1,6})?(?![A-Za-z0-9_À-ɏ])(?!\.\d)"
+)
+_NO_PHONE = re.compile(
+    r"\d{1,2}[./\-]\d{1,2}[./\-](?:\d{2}|\d{4})(?:$|\s\d{1,2}$)|(?:19|20)\d\d[./\-]\d{1,2}[./\-]\d{1,2}|\d+\.\d+$|\d{1,3}(?:\.\d{1,3}){3}$"
+    r"|(?:19|20)\d\d\s?[\-/]\s?(?:19|20)?\d\d$|\d{1,3}(?:[ .]\d{3})+$(?<!\d{3}[ .]\d{3}[ .]\d{3})|\d{3}-\d{2}-\d{4}$"
+)
+_CALLING_CODES = frozenset(
+    # ITU-T E.164 assigned country codes (2025): one digit 1 and 7, else two or three.
+    "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 "
+    "90 91 92 93 94 95 98 211 212 213 216 218 220 221 222 223 224 225 226 227 228 229 230 231 232 233 234 235 236 237 "
+    "238 239 240 241 242 243 244 245 246 247 248 249 250 251 252 253 254 255 256 257 258 260 261 262 263 264 265 266 "
+    "267 268 269 290 291 297 298 299 350 351 352 353 354 355 356 357 358 359 370 371 372 373 374 375 376 377 378 380 "
+    "381 382 383 385 386 387 389 420 421 423 500 501 502 503 504 505 506 507 508 509 590 591 592 593 594 595 596 597 "
+    "598 599 670 672 673 674 675 676 677 678 679 680 681 682 683 685 686 687 688 689 690 691 692 800 808 850 852 853 "
+    "855 856 870 878 880 881 882 883 886 888 960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 979 "
+    "992 993 994 995 996 998".split()
+)
+_WRITTEN = re.compile(r"[(\[+]|^0|\d[ .\-/]\d")
+
+
+class Phone:
+    name = "phone"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        words = "phone" in window.hits
+        if not words and "+" not in window.low:
+            return
+        if "shape:phone" not in window.hits:
+            return
+        for found in _PHONE.finditer(window.plain):
+            written = found[0].strip()
+            start = found.start() + len(found[0]) - len(found[0].lstrip())
+            end = found.end()
+            number = digits(re.split(r"[a-zA-Z内]", written)[0])
+            if not 7 <= len(number) <= 15 or _NO_PHONE.match(written) is not None or len(set(number)) < 3:
+                continue
+            if written.startswith("+"):
+                if any(number[:size] in _CALLING_CODES for size in (1, 2, 3)) and len(number) >= 8:
+                    yield Raw(start, end, "phone", "pii", "valid", "phone-e164")
+            elif not words:
+                continue
+            elif window.labelled("phone", start):
+                yield Raw(start, end, "phone", "pii", "labelled", "phone")
+            elif (
+                len(number) <= 13
+                and window.near("phone", start, end, 48, 24)
+                and (_WRITTEN.search(written) is not None or len(number) in (10, 11))
+            ):
+                yield Raw(start, end, "phone", "pii", "near", "phone")
+
+
+_IPV4 = re.compile(r"(?<![A-Za-z0-9_.\-/])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![A-Za-z0-9_\-])(?!\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}::|(?:[0-9a-f]{1,4}:){7})(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:\.\d{1,3}){0,4}(?![\w:])")
+_VERSION = re.compile(r"(?:version|release|v|ver|firmware|build|==|>=|~=|chrome/|safari/|section|chapter|§)[\s.:]*$")
+
+
+class Ip:
+    name = "ip"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if "shape:ipv4" in window.hits:
+            for found in _IPV4.finditer(window.low):
+                yield from self._one(window, found, len("255.255.255.255"))
+        if "shape:ipv6" in window.hits:
+            for found in _IPV6.finditer(window.low):
+                if any(char.isdigit() for char in found[0]) and len(found[0]) >= 6:
+                    yield from self._one(window, found, 39)
+
+    def _one(self, window: Window, found: re.Match[str], longest: int) -> Iterator[Raw]:
+        start, end = found.span()
+        if end - start > longest:
+            return
+        try:
+            address = ipaddress.ip_address(found[0])
+        except ValueError:
+            return
+        if address.is_loopback or address.is_unspecified or address.is_multicast or found[0].startswith("255."):
+            return
+        if "ip" in window.hits and (window.labelled("ip", start) or window.near("ip", start, end, 24, 12)):
+            yield Raw(start, end, "ip_address", "pii", "labelled", "ip")
+        elif (
+            address.is_global
+            and (address.version == 4 or found[0][0] in "23")
+            and _VERSION.search(window.low, max(0, start - 14), start) is None
+            and (address.version == 6 or int(address) > 0x0B000000)
+            and "/" not in window.low[end : end + 1]
+        ):
+            yield Raw(start, end, "ip_address", "pii", "bare", "ip")
+
+
+_MAC = re.compile(r"(?<![\w:.\-])[0-9a-f]{2}(?:([:\-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}(?![\w:\-])|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])")
+
+
+class Mac:
+    name = "mac"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if "shape:mac" not in window.hits:
+            return
+        for found in _MAC.finditer(window.low):
+            start, end = found.span()
+            if len(set(found[0])) < 5:
+                continue
+            near = window.near("mac", start, end)
+            yield Raw(start, end, "mac_address", "pii", "near" if near else "bare", "mac")

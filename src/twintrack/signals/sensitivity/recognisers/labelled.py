@@ -1,0 +1,52 @@
+"""Identifiers of any form that stand behind their label: passport, licence, record, policy, account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from twintrack.signals.sensitivity.window import Raw, Window
+
+_VALUE = re.compile(
+    r"(?<![A-Za-z0-9])[A-Za-z]{0,6}[ \-./#]?\d[A-Za-z0-9]*(?:[ .\-/][A-Za-z]{0,3}\d[A-Za-z0-9]*)*(?:[ \-/][A-Z]{1,2}\d?)?(?![A-Za-z0-9])"
+)
+_DATE = re.compile(
+    r"(?:\d{1,2}[./\-]\d{1,2}[./\-](?:19|20)?\d{2}|(?:19|20)\d{2}[./\-]\d{1,2}[./\-]\d{1,2})"
+    r"(?:[ T]\d{1,2}(?::\d\d)?)?$|(?:19|20)\d\d$"
+)
+_QUANTITY = re.compile(r"\s?(?:%|€|\$|£|¥|usd|eur|gbp|years?|yrs?|jahre|ans|años|anni|times?|days?|weeks?|months?|hours?|mg|ml|kg|km|gb|mb|ms)\b|\s?[%€$£¥]")
+CONCEPTS: dict[str, tuple[str, str, int, int]] = {
+    # concept: (type, category, fewest digits, fewest characters)
+    "mrn": ("medical_record", "phi", 3, 4),
+    "health_id": ("health_insurance", "phi", 5, 6),
+    "passport": ("passport", "pii", 4, 6),
+    "driving_licence": ("driving_licence", "pii", 3, 5),
+    "national_id": ("national_id", "pii", 5, 6),
+    "tax_id": ("tax_id", "pii", 7, 8),
+    "social_id": ("social_security", "pii", 6, 7),
+    "bank_account": ("bank_account", "financial", 6, 6),
+    "professional_id": ("professional_id", "pii", 4, 4),
+    "card_code": ("card_code", "financial", 3, 3),
+}
+_LONGEST = 40
+
+
+class Labelled:
+    name = "labelled"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if window.digits < 3:
+            return
+        for concept, (kind, category, fewest, shortest) in CONCEPTS.items():
+            for _, end in window.hits.get(concept, ()):
+                start = window.value_at(end)
+                found = _VALUE.match(window.plain, start, start + _LONGEST)
+                if found is None:
+                    continue
+                value = found[0]
+                figures = sum(char.isdigit() for char in value)
+                if figures < fewest or len(value) < shortest or _DATE.match(value) is not None:
+                    continue
+                if _QUANTITY.match(window.low, found.end()) is not None:
+                    continue
+                yield Raw(found.start(), found.end(), kind, category, "labelled", concept)

@@ -1,0 +1,131 @@
+"""National, tax, health and bank identifiers: rules/identifiers.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from twintrack.signals.sensitivity.checks import Check
+from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Window
+
+_FEWEST_DIGITS = 4
+_NEAR_BEFORE, _NEAR_AFTER = 64, 40
+_CROWD = 3
+"""So many look-alikes without a word beside them are a table: then most must be valid, or those that are were chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberType:
+    id: str
+    category: str
+    label: str
+    """Concept of its labels."""
+    shape: re.Pattern[str]
+    alone: re.Pattern[str] | None
+    """A writing that needs no word beside it."""
+    alone_unchecked: bool
+    """Whether even with wrong check digits: the shape itself is like nothing else."""
+    labelled_only: bool
+    check: Check | None
+    near: tuple[str, ...]
+
+
+def compiled(shape: str) -> re.Pattern[str]:
+    """`_` is one optional separator, `<9>` nine digits with such separators."""
+    shape = re.sub(r"<(\d+)>", lambda found: r"\d(?:_\d){%d}" % (int(found[1]) - 1), shape)
+    return re.compile(f"{BEFORE}(?:{shape.replace('_', _SEPARATOR)}){AFTER}")
+
+
+_SEPARATOR = r"(?:[ .\-/]|[ \-]?\n ?)?"
+_ZONE = re.compile(
+    rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*"
+)
+"""Where a number may stand: groups with figures, and what may stand between them."""
+
+
+class Numbers:
+    name = "numbers"
+
+    def __init__(self, types: tuple[NumberType, ...]) -> None:
+        self._types = types
+        self._alone = tuple(kind for kind in types if kind.alone is not None)
+        groups = "|".join(f"(?P<t{at}>{_numbered(kind.alone)})" for at, kind in enumerate(self._alone) if kind.alone)
+        self._any_alone = re.compile(f"{BEFORE}(?:{groups}){AFTER}") if groups else None
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if "shape:number" not in window.hits:
+            return
+        zones = [found.span() for found in _ZONE.finditer(window.plain) if _has_figures(found[0])]
+        hits = window.hits
+        for kind in self._types:
+            labels = hits.get(kind.label)
+            if labels:
+                yield from self._labelled(window, kind, labels)
+            if labels or (kind.check is not None and not kind.labelled_only and any(near in hits for near in kind.near)):
+                yield from self._near(window, kind, bool(labels), zones)
+        yield from self._by_shape(window, zones)
+
+    def _labelled(self, window: Window, kind: NumberType, labels: list[tuple[int, int]]) -> Iterator[Raw]:
+        for _, end in labels:
+            start = window.value_at(end)
+            found = kind.shape.match(window.upper, start)
+            if found is not None and _has_figures(found[0]):
+                evidence = "labelled_valid" if _holds(kind, found[0]) else "labelled"
+                yield Raw(found.start(), found.end(), kind.id, kind.category, evidence, kind.id)
+
+    def _near(
+        self, window: Window, kind: NumberType, own_word: bool, zones: list[tuple[int, int]]
+    ) -> Iterator[Raw]:
+        if kind.labelled_only:
+            return
+        for found in _within(kind.shape, window.plain, zones):
+            start, end = found.span()
+            if not _has_figures(found[0]):
+                continue
+            valid = kind.check is not None and _holds(kind, found[0])
+            if own_word and window.near(kind.label, start, end, _NEAR_BEFORE, _NEAR_AFTER):
+                yield Raw(start, end, kind.id, kind.category, "near_valid" if valid else "near", kind.id)
+            elif valid and any(window.near(near, start, end, _NEAR_BEFORE, _NEAR_AFTER) for near in kind.near):
+                yield Raw(start, end, kind.id, kind.category, "near_valid", kind.id)
+
+    def _by_shape(self, window: Window, zones: list[tuple[int, int]]) -> Iterator[Raw]:
+        if self._any_alone is None:
+            return
+        counts: dict[int, list[Raw | None]] = {}
+        for found in _within(self._any_alone, window.plain, zones):
+            at = int((found.lastgroup or "t0")[1:])
+            kind = self._alone[at]
+            right = _holds(kind, found[0])
+            raw = None
+            if right or kind.alone_unchecked:
+                how = "valid" if right and kind.check is not None else "bare"
+                raw = Raw(found.start(), found.end(), kind.id, kind.category, how, kind.id)
+            counts.setdefault(at, []).append(raw)
+        for seen in counts.values():
+            found_ones = [raw for raw in seen if raw is not None]
+            if len(seen) < _CROWD or 2 * len(found_ones) > len(seen):
+                yield from found_ones
+
+
+def _within(pattern: re.Pattern[str], text: str, zones: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    for start, end in zones:
+        yield from pattern.finditer(text, start, end)
+
+
+def _numbered(pattern: re.Pattern[str] | None) -> str:
+    """A pattern for use among others: no numbered groups, since their numbers would shift."""
+    return "" if pattern is None else pattern.pattern
+
+
+def _holds(kind: NumberType, written: str) -> bool:
+    if kind.check is None:
+        return True
+    try:
+        return kind.check(written.replace("\n", ""))
+    except (ValueError, IndexError, KeyError):
+        return False  # not of the form that the check expects
+
+
+def _has_figures(written: str) -> bool:
+    return sum(char.isdigit() for char in written) >= _FEWEST_DIGITS and len(set(written)) > 2  # 000 000 000 is a form

@@ -1,0 +1,136 @@
+"""Dates of birth, postal addresses, people named by a label, and words of care."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from twintrack.signals.sensitivity.window import Raw, Window
+
+_DATE = re.compile(
+    r"(?:\d{1,2}\s?[./\-]\s?\d{1,2}\s?[./\-]\s?(?:19|20)?\d{2}|(?:19|20)\d{2}\s?[./\-]\s?\d{1,2}\s?[./\-]\s?\d{1,2}"
+    r"|\d{1,2}(?:st|nd|rd|th|er|º|\.)?[ \-](?:of |de |di |d')?[^\W\d_]{3,14}\.?,?[ \-](?:of |de |del )?(?:19|20)\d{2}"
+    r"|[^\W\d_]{3,14}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d{2}"
+    r"|(?:19|20)\d{2}\s?年\s?\d{1,2}\s?月\s?\d{1,2}\s?日|(?:昭和|平成|令和|大正)\d{1,2}年\d{1,2}月\d{1,2}日"
+    r"|(?:19|20)\d{2}\s?년\s?\d{1,2}\s?월\s?\d{1,2}\s?일|(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|\d{2}-[A-Za-z]{3}-\d{2})(?!\d)"
+)
+_REACH = 32
+
+
+class Birth:
+    name = "birth"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if window.digits < 4:
+            return
+        for begin, end in window.hits.get("birth", ()):
+            start = window.value_at(end)
+            found = _DATE.match(window.low, start) or _DATE.search(window.low, end, end + _REACH)
+            if found is None:  # 3 May 1980 生まれ, (12.3.1970 doğumlu)
+                found = _last(window.low, max(0, begin - 24), begin)
+            if found is not None:
+                yield Raw(found.start(), found.end(), "date_of_birth", "pii", "labelled", "birth")
+
+
+def _last(text: str, start: int, end: int) -> re.Match[str] | None:
+    found = None
+    for found in _DATE.finditer(text, start, end):
+        pass
+    return found if found is not None and end - found.end() <= 3 else None
+
+
+def _around(pattern: re.Pattern[str], text: str, hits: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    """Matches close to one of the words, where a figure stands as well."""
+    done = 0
+    for start, end in hits:
+        first, last = max(done, start - _STREET), end + _STREET
+        if last <= done or _FIGURE.search(text, first, last) is None:
+            continue
+        for found in pattern.finditer(text, first, last):
+            done = found.end()
+            yield found
+        done = max(done, end)
+
+
+_STREET = 60
+"""Characters on either side of the word that makes a street."""
+_FIGURE = re.compile(r"\d")
+_TAIL = 90
+"""Characters between the street and the postcode, floor and town among them."""
+_ENDED = re.compile(r"\n\s*\n|[;?!]|\.\s+[A-Z][a-z]+ [a-z]")
+
+
+class Addresses:
+    name = "addresses"
+
+    def __init__(self, streets: tuple[tuple[str, re.Pattern[str], bool], ...], tail: re.Pattern[str]) -> None:
+        """`streets`: concept of its words, pattern, and whether it is an address to write to by itself."""
+        self._streets = streets
+        self._tail = tail
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if not window.digits:
+            return
+        for concept, pattern, complete in self._streets:
+            if concept not in window.hits:
+                continue
+            for found in _around(pattern, window.plain, window.hits[concept]):
+                start, end = found.span()
+                tail = None if complete else self._tail.search(window.plain, end, end + _TAIL)
+                if tail is not None and _ENDED.search(window.plain, end, tail.start()) is not None:
+                    tail = None
+                if complete or tail is not None:
+                    yield Raw(start, tail.end() if tail else end, "address", "pii", "format", concept)
+                elif window.near("address", start, end, 40, 12):
+                    yield Raw(start, end, "address", "pii", "near", concept)
+                else:
+                    yield Raw(start, end, "address", "pii", "bare", concept)
+
+
+_NAME = re.compile(
+    r"[^\W\d_a-zß-öø-ÿ][\w'’.\-]{0,24}(?:[ \t]+(?:(?:de|del|de la|da|dos|van|von|der|den|di|bin|al|la|le|el|y)[ \t]+){0,2}[^\W\d_a-zß-öø-ÿ][\w'’.\-]{0,24}){1,3}"
+)
+_NAME_CJK = re.compile("[\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7a3]{2,6}")
+
+
+class People:
+    """A name alone is not sensitive, and none is looked for; beside words of care a labelled one makes a patient."""
+
+    name = "people"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        if "person" not in window.hits or not ("health" in window.hits or "care" in window.hits):
+            return
+        for _, end in window.hits["person"]:
+            start = window.value_at(end)
+            found = _NAME.match(window.plain, start)
+            if found is None and start > end:
+                found = _NAME_CJK.match(window.plain, start)
+            if found is None or any(
+                begin < found.end() and hit_end > found.start()
+                for concept in ("health", "care", "person")
+                for begin, hit_end in window.hits.get(concept, ())
+            ):
+                continue
+            yield Raw(found.start(), found.end(), "person", "person", "labelled", "person")
+
+
+_ICD = re.compile(rf"(?<![\w.\-])[A-TV-Z]\d{{2}}\.\d{{1,2}}(?![\w])")
+
+
+class Health:
+    """Words of care: `health` where one says that somebody's health is spoken of, `care` where several do."""
+
+    name = "health"
+
+    def find(self, window: Window) -> Iterator[Raw]:
+        for concept, kind in (("health", "health_content"), ("care", "care_word")):
+            seen: set[str] = set()
+            for start, end in window.hits.get(concept, ()):
+                word = window.low[start:end]
+                if word not in seen:
+                    seen.add(word)
+                    yield Raw(start, end, kind, "health", "near", word)
+        if "care" in window.hits or "health" in window.hits:
+            for found in _ICD.finditer(window.plain):
+                yield Raw(found.start(), found.end(), "health_content", "health", "near", "icd-10")

@@ -1,0 +1,85 @@
+"""A stretch of text as the recognisers see it: its views, the words found in it, and what stands next to what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+from twintrack.signals.sensitivity.finding import Evidence
+from twintrack.signals.sensitivity.fold import View
+from twintrack.signals.sensitivity.lexicon import Hits
+
+
+class Raw(NamedTuple):
+    """A find in a window's own offsets, before its score."""
+
+    start: int
+    end: int
+    type: str
+    category: str
+    evidence: Evidence
+    rule: str
+
+
+class Recogniser(Protocol):
+    """Knows one concern. Pure: the same window gives the same finds."""
+
+    name: str
+
+    def find(self, window: Window) -> Iterable[Raw]: ...
+
+
+_LINK = (
+    "is|are|was|no|nr|num|nbr|number|numbers|id|code|of|for|the|my|his|her|your|their|our|to|as|has|with|reads?|"
+    "equals|lautet|ist|nummer|von|der|die|hat|mit|und|est|le|la|numero|num|du|de|sont|vaut|es|el|son|del|il|e|di|della|"
+    "het|een|van|met|is|to|jest|brzmi|numer|je|cislo|ma|za|sous|bajo|con|sob|com|pod|numarasi|numara|no:lu|"
+    "er|ar|on|numret|este|are|este:|номер|это|равен|є|це|n|value|below|on file|provided|ends|end"
+)
+_MARKS = r"""[\s:：=#"'“”‘’«»()（）\[\]{}<>|*,，.;/\\~_→№º°–はがのは是为為は은는이가를:\-]"""
+_LINKED = re.compile(rf"{_MARKS}{{0,6}}(?:(?:{_LINK})(?![^\W\d_]){_MARKS}{{0,4}}){{0,4}}")
+_DIGITS = "0123456789"
+
+
+class Window:
+    """Made once for a stretch of text; recognisers share what they ask of it."""
+
+    def __init__(self, view: View, hits: Hits) -> None:
+        self.plain = view.plain
+        self.low = view.low
+        self.hits = hits
+
+    @cached_property
+    def digits(self) -> int:
+        return sum(map(self.low.count, _DIGITS))
+
+    @cached_property
+    def upper(self) -> str:
+        """`plain` in upper case, ASCII letters only: offsets hold."""
+        return "".join(char.upper() if char.isascii() else char for char in self.plain)
+
+    def value_at(self, end: int) -> int:
+        """Where the value begins that a label ending at `end` speaks of: behind colons, quotes and words like `is`."""
+        linked = _LINKED.match(self.low, end, end + 60)
+        return end if linked is None else linked.end()
+
+    def labelled(self, concept: str, start: int) -> bool:
+        """Whether a word of `concept` stands right before `start`."""
+        return any(
+            end <= start <= self.value_at(end) + 1 and (end < start or not self.low[end - 1].isalnum())
+            for begin, end in self.hits.get(concept, ())
+            if start - 64 < end <= start
+        )
+
+    def near(self, concept: str, start: int, end: int, before: int = 64, after: int = 32) -> bool:
+        """Whether a word of `concept` stands within so many characters."""
+        return any(
+            (hit_end <= start and start - hit_end <= before) or (hit_start >= end and hit_start - end <= after)
+            for hit_start, hit_end in self.hits.get(concept, ())
+        )
+
+
+BEFORE = r"(?<![A-Za-z0-9À-ɏ])"
+"""No Latin letter or digit before; an underscore may, and so may scripts that put no space between words."""
+AFTER = r"(?![A-Za-z0-9À-ɏ])"
