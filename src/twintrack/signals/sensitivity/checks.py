@@ -1,4 +1,4 @@
-"""Check digits: python-stdnum's where it has them, ours for the rest. Each takes the number as written, in upper case."""
+"""Check digits: python-stdnum's where it has them, ours for the rest. Each takes the number as written, in capitals."""
 
 from __future__ import annotations
 

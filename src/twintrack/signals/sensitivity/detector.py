@@ -25,7 +25,21 @@ from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Recogniser
 
 VERSION = "1"
 """Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
-_SPOKEN_AT = ("(at)", "[at]", "{at}", "<at>", "( at )", "[ at ]", "(arroba)", " dot ", "(dot)", "[dot]", "[.]", "(@)", "[@]")
+_SPOKEN_AT = (
+    "(at)",
+    "[at]",
+    "{at}",
+    "<at>",
+    "( at )",
+    "[ at ]",
+    "(arroba)",
+    " dot ",
+    "(dot)",
+    "[dot]",
+    "[.]",
+    "(@)",
+    "[@]",
+)
 
 
 _APART = frozenset(("en", "fr", "es", "it", "pt", "pl", "cs", "tr", "ru", "el"))
@@ -160,7 +174,7 @@ def _tokens(prefixes: dict[str, Iterable[str]], shapes: dict[str, Iterable[str]]
                 re.compile(f"{left}{length}(?:{rule.regex}){right}", flags),
                 rule.entropy,
                 rule.secret,
-                re.compile(near) if near else None,
+                re.compile(rf"(?<![a-z])(?:{near})(?![a-z])") if near else None,
                 check(rule.check) if rule.check else None,
                 rule.weak,
             )
@@ -194,7 +208,7 @@ def _markings(prefixes: dict[str, Iterable[str]]) -> Markings:
         concept = f"marking:{rule.id}"
         prefixes[concept] = rule.words
         flags = re.MULTILINE if "m" in rule.flags else re.NOFLAG
-        markings.append((rule.id, concept, rule.category, re.compile(rule.regex, flags)))
+        markings.append((rule.id, concept, rule.category, re.compile(rule.regex, flags), rule.statement))
     return Markings(tuple(markings))
 
 

@@ -23,22 +23,20 @@ _ENTITY = {
     "amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " ", "commat": "@", "period": ".",
     "colon": ":", "lowbar": "_", "hyphen": "-", "dash": "-",
 }  # fmt: skip
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]+|\u001b\\[[0-9;]*m")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]+|\u001b\\[[0-9;]*m"
+)
 """Unicode's default ignorable characters (DerivedCoreProperties, 15.1), and a terminal's colours."""
 _UNSEEN = frozenset(chr(code) for code in range(0xAD, 0x10000) if _INVISIBLE.fullmatch(chr(code)))
 _MOST_REPLACED = 24
 _OTHER_SCRIPT = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
 _MIXED = re.compile("[A-Za-z0-9\u0370-\u03ff\u0400-\u04ff@._+-]{3,}")
-_LOOKALIKE = str.maketrans(
-    {
-        pair[0]: pair[1]
-        for pair in (
-            "аa еe оo рp сc уy хx іi јj ѕs ԁd һh ԛq ԝw вb кk мm нh тt АA ВB ЕE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS З3 "
-            "αa οo ρp νv ιi κk τt υu χx ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX"
-        ).split()
-    }
+_PAIRS = (
+    "аa еe оo рp сc уy хx іi јj ѕs ԁd һh ԛq ԝw вb кk мm нh тt АA ВB ЕE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS З3 "
+    "αa οo ρp νv ιi κk τt υu χx ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX"
 )
-"""Cyrillic and Greek letters drawn as Latin ones (Unicode confusables.txt, 15.1), read so inside a word that has both."""
+_LOOKALIKE = str.maketrans({pair[0]: pair[1] for pair in _PAIRS.split()})
+"""Cyrillic and Greek letters drawn as Latin ones (Unicode confusables.txt, 15.1), read so in a word that has both."""
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u30fc"
 
 

@@ -12,7 +12,7 @@ from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
 
 HIGHEST = DATA_CLASSES[-1]
-_RUNG = {name: rung for rung, name in enumerate(DATA_CLASSES)}
+_RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 
 
 class Grade(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class Ladder(msgspec.Struct, frozen=True):
     """Of categories that are a company's own."""
 
 
-def ladder(classes: Mapping[str, DataClass] = {}, thresholds: Mapping[str, float] = {}) -> Ladder:  # noqa: B006 - read only
+def ladder(classes: Mapping[str, DataClass] = {}, thresholds: Mapping[str, float] = {}) -> Ladder:
     """The packaged table with a configuration's changes."""
     table = rules.classes().category
     return Ladder(
@@ -50,12 +50,11 @@ def ladder(classes: Mapping[str, DataClass] = {}, thresholds: Mapping[str, float
 
 
 def _rung(name: str) -> DataClass:
-    return DATA_CLASSES[_RUNG[name]]
+    return DATA_CLASSES[DATA_CLASSES.index(name)] if name in DATA_CLASSES else HIGHEST
 
 
 def grade(verdicts: Iterable[Verdict], by: Ladder) -> Grade:
     """The class of a document from the verdicts on all its texts."""
-    counted: list[Finding] = []
     everything: list[Finding] = []
     unscanned: list[str] = []
     for verdict in verdicts:
@@ -64,9 +63,11 @@ def grade(verdicts: Iterable[Verdict], by: Ladder) -> Grade:
                 unscanned.append(verdict.kind)
             case Scanned():
                 everything += verdict.findings
-    for one in everything:
-        if one.category not in _HELPERS and one.score >= by.thresholds.get(one.category, 0.5):
-            counted.append(one)
+    counted = [
+        one
+        for one in everything
+        if one.category not in _HELPERS and one.score >= by.thresholds.get(one.category, _THRESHOLD)
+    ]
     categories = {one.category for one in counted}
     patients = _patients(everything, counted)
     if patients:
@@ -82,6 +83,8 @@ def grade(verdicts: Iterable[Verdict], by: Ladder) -> Grade:
     )
 
 
+_THRESHOLD = 0.5
+"""Of categories that are a company's own."""
 _HELPERS = frozenset(("health", "person"))
 
 

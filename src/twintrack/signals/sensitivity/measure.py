@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from twintrack.signals.sensitivity.detector import Detector
-from twintrack.signals.sensitivity.finding import Scanned
 from twintrack.signals.sensitivity.grade import Grade, Ladder, grade
 from twintrack.signals.sensitivity.scan import scan
 
@@ -22,10 +21,10 @@ CATEGORY_OF_LABEL = {
     "MEDICAL_ID": "phi", "CREDIT_CARD": "financial", "IBAN": "financial", "SECRET": "secret",
     "EXPORT_MARKING": "export",
 }  # fmt: skip
-SOFT_LABELS = frozenset(("ADDRESS", "USERNAME", "POSTCODE"))
+SOFT_LABELS = frozenset(("ADDRESS", "USERNAME", "POSTCODE", "DATE"))
 """Sensitive or not, as the rest of the document has it: such documents count neither as found nor as false."""
 HARMLESS_LABELS = frozenset(
-    ("PERSON", "LOCATION", "ORG", "DATE", "AGE", "SEX", "TITLE", "NRP", "URL", "FAMILY", "PROFESSION",
+    ("PERSON", "LOCATION", "ORG", "AGE", "SEX", "TITLE", "NRP", "URL", "FAMILY", "PROFESSION",
      "PROFESSIONAL_ID")
 )  # fmt: skip
 """Not sensitive by themselves."""
@@ -149,9 +148,7 @@ def bench(detector: Detector, by: Ladder, documents: Sequence[Document]) -> Benc
         by_language=_grouped(seen, lambda one: (one.document.lang,)),
         by_source=_grouped(seen, lambda one: (one.document.source,)),
         by_label=_by_label(seen),
-        by_kind=_grouped(
-            [one for one in seen if one.document.neg_kind], lambda one: (one.document.neg_kind or "",)
-        ),
+        by_kind=_grouped([one for one in seen if one.document.neg_kind], lambda one: (one.document.neg_kind or "",)),
         unscanned=sum(bool(one.grade.unscanned) for one in seen),
         cpu_ms_per_kb=cpu_ms_per_kb(detector, [document.text for document in documents]),
         detector=detector.version,
@@ -176,9 +173,7 @@ def categories_of(document: Document) -> tuple[str, ...]:
     """Of its sensitive content: as labelled, else by the labels of its spans."""
     if document.classes:
         return document.classes
-    return tuple(
-        dict.fromkeys(CATEGORY_OF_LABEL.get(span.label, "pii") for span in document.spans if _counts(span))
-    )
+    return tuple(dict.fromkeys(CATEGORY_OF_LABEL.get(span.label, "pii") for span in document.spans if _counts(span)))
 
 
 def _counts(span: Span) -> bool:

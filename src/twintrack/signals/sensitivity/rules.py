@@ -70,6 +70,8 @@ class Marking(_Rule, frozen=True, kw_only=True):
     regex: str
     category: str = "export"
     flags: str = ""
+    statement: bool = False
+    """Its form is a sentence, so a question about it is not it."""
     example: str
 
 

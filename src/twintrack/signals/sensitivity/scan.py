@@ -71,9 +71,7 @@ class Scan:
                 break
         self.verdict_or_none = Scanned(joined(found), _Proof())
 
-    def _level(
-        self, text: str, depth: int, place: tuple[int, int] | None, found: list[Finding]
-    ) -> Iterator[None]:
+    def _level(self, text: str, depth: int, place: tuple[int, int] | None, found: list[Finding]) -> Iterator[None]:
         """Windows of a text; `place`: where it stands in the whole, if it was encoded there."""
         detector = self._detector
         at = 0
@@ -115,19 +113,36 @@ _GENERIC = frozenset(
 )  # fmt: skip
 
 
+_CLEARLY = 0.1
+_BLOCK = 64
+_BESIDE = frozenset(("secret", "export", "health", "person"))
+"""Categories whose finds stand beside any other's."""
+
+
+def _outdone(one: Finding, by: Finding) -> bool:
+    if by.start >= one.end or by.end <= one.start:
+        return False
+    return by.category == one.category or (
+        one.category not in _BESIDE and by.category != "health" and by.score > one.score + _CLEARLY
+    )
+
+
 def joined(found: list[Finding]) -> tuple[Finding, ...]:
-    """In order and each once: of finds of one category at one place the surest stays, the longer if they are equal."""
+    """In order and each once.
+
+    Of finds at one place the surest of a category stays, the longer if they are equal. Those of other categories stay
+    beside it unless they are clearly less sure: what may be a card and may be a record number is treated as both.
+    """
     kept: list[Finding] = []
     ranked = sorted(
         dict.fromkeys(found),
         key=lambda one: (-one.score, one.type in _GENERIC, one.start - one.end, one.start, one.type, one.rule),
     )
-    taken: dict[str, list[tuple[int, int]]] = {}
+    places: dict[int, list[Finding]] = {}
     for one in ranked:
-        group = "health" if one.category == "health" else "all"
-        spans = taken.setdefault(group, [])
-        if group == "all" and any(start < one.end and end > one.start for start, end in spans):
-            continue
-        spans.append((one.start, one.end))
-        kept.append(one)
+        blocks = range(one.start // _BLOCK, (one.end - 1) // _BLOCK + 1)
+        if not any(_outdone(one, other) for block in blocks for other in places.get(block, ())):
+            kept.append(one)
+            for block in blocks:
+                places.setdefault(block, []).append(one)
     return tuple(sorted(kept))

@@ -6,7 +6,10 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+import phonenumbers
+
 from twintrack.signals.sensitivity.checks import digits
+from twintrack.signals.sensitivity.finding import Evidence
 from twintrack.signals.sensitivity.window import Raw, Window
 
 _L = "A-Za-z0-9_À-ɏͰ-ϿЀ-ԯ"
@@ -41,32 +44,61 @@ class Email:
 
 
 _PHONE = re.compile(
-    r"(?<![A-Za-z0-9_À-ɏ.,/+\-])(?:\+|00)?\s?[(\[]?\d[\d()\[\] .\-/]{4,22}\d(?:\s{0,2}(?:x|ext\.?|extension|poste|durchwahl|dw|wew\.?|内線|int\.?)\s?[:.]?\s?\d{1,6})?(?![A-Za-z0-9_À-ɏ])(?!\.\d)"
+    r"(?<![A-Za-z0-9_À-ɏ./+\-])(?<!\d,)(?:\+|00)?\s?[(\[]?\d[\d()\[\] .\-/]{4,22}\d"
+    r"(?:\s{0,2}(?:x|ext\.?|extension|poste|durchwahl|dw|wew\.?|内線|int\.?)\s?[:.]?\s?\d{1,6})?"
+    r"(?![A-Za-z0-9_À-ɏ])(?!\.\d)"
 )
 _NO_PHONE = re.compile(
-    r"\d{1,2}[./\-]\d{1,2}[./\-](?:\d{2}|\d{4})(?:$|\s\d{1,2}$)|(?:19|20)\d\d[./\-]\d{1,2}[./\-]\d{1,2}|\d+\.\d+$|\d{1,3}(?:\.\d{1,3}){3}$"
-    r"|(?:19|20)\d\d\s?[\-/]\s?(?:19|20)?\d\d$|\d{1,3}(?:[ .]\d{3})+$(?<!\d{3}[ .]\d{3}[ .]\d{3})|\d{3}-\d{2}-\d{4}$"
+    r"\d{1,2}[./\-]\d{1,2}[./\-](?:\d{2}|\d{4})(?:$|\s\d{1,2}$)|(?:19|20)\d\d[./\-]\d{1,2}[./\-]\d{1,2}"
+    r"|\d+\.\d+$|\d{1,3}(?:\.\d{1,3}){3}$"
+    r"|(?:19|20)\d\d\s?[\-/]\s?(?:19|20)?\d\d$|\d{3}-\d{2}-\d{4}$"
 )
-_CALLING_CODES = frozenset(
-    # ITU-T E.164 assigned country codes (2025): one digit 1 and 7, else two or three.
-    "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 "
-    "90 91 92 93 94 95 98 211 212 213 216 218 220 221 222 223 224 225 226 227 228 229 230 231 232 233 234 235 236 237 "
-    "238 239 240 241 242 243 244 245 246 247 248 249 250 251 252 253 254 255 256 257 258 260 261 262 263 264 265 266 "
-    "267 268 269 290 291 297 298 299 350 351 352 353 354 355 356 357 358 359 370 371 372 373 374 375 376 377 378 380 "
-    "381 382 383 385 386 387 389 420 421 423 500 501 502 503 504 505 506 507 508 509 590 591 592 593 594 595 596 597 "
-    "598 599 670 672 673 674 675 676 677 678 679 680 681 682 683 685 686 687 688 689 690 691 692 800 808 850 852 853 "
-    "855 856 870 878 880 881 882 883 886 888 960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 979 "
-    "992 993 994 995 996 998".split()
+_THOUSANDS = re.compile(r"\d{1,3}(?:[ .]\d{3})+$(?<!\d{3}[ .]\d{3}[ .]\d{3})")
+_NANP = re.compile(r"(?:\+?1[ .\-]?|001[ .\-])?(?:\([2-9]\d\d\)\s?|[2-9]\d\d[.\- ])\d{3}[.\-]\d{4}")
+"""North American numbers as they are written (nanpa.com): enough like a phone to stand further from its word."""
+_EXTENSION = re.compile(r"\s?(?:x|ext\.?)\s?\d{1,6}$")
+_FAR = 280
+_ASSIGNED = (
+    # ITU-T E.164, assigned country codes (2025).
+    "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 "
+    "82 84 86 90 91 92 93 94 95 98 211 212 213 216 218 220 221 222 223 224 225 226 227 228 229 230 231 232 233 "
+    "234 235 236 237 238 239 240 241 242 243 244 245 246 247 248 249 250 251 252 253 254 255 256 257 258 260 "
+    "261 262 263 264 265 266 267 268 269 290 291 297 298 299 350 351 352 353 354 355 356 357 358 359 370 371 "
+    "372 373 374 375 376 377 378 380 381 382 383 385 386 387 389 420 421 423 500 501 502 503 504 505 506 507 "
+    "508 509 590 591 592 593 594 595 596 597 598 599 670 672 673 674 675 676 677 678 679 680 681 682 683 685 "
+    "686 687 688 689 690 691 692 800 808 850 852 853 855 856 870 878 880 881 882 883 886 888 960 961 962 963 "
+    "964 965 966 967 968 970 971 972 973 974 975 976 977 979 992 993 994 995 996 998"
 )
+_CALLING_CODES = frozenset(_ASSIGNED.split())
 _WRITTEN = re.compile(r"[(\[+]|^0|\d[ .\-/]\d")
+
+
+def _e164(number: str) -> Evidence | None:
+    """By ITU-T's codes and, since these are in use, the lengths and ranges that each country publishes."""
+    if len(number) < 8 or not any(number[:size] in _CALLING_CODES for size in (1, 2, 3)):
+        return None
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_valid_number(parsed):
+        return "valid"
+    return "bare" if phonenumbers.is_possible_number(parsed) else None
+
+
+_EXTENSION_IN = re.compile(r"\d{4}\s?(?:x|ext)")
+
+
+def _near_phone(window: Window, start: int, end: int, before: int, after: int) -> bool:
+    return window.near("phone", start, end, before, after) or window.near("phone_near", start, end, before, after)
 
 
 class Phone:
     name = "phone"
 
     def find(self, window: Window) -> Iterator[Raw]:
-        words = "phone" in window.hits
-        if not words and "+" not in window.low:
+        words = "phone" in window.hits or "phone_near" in window.hits
+        if not words and "+" not in window.low and _EXTENSION_IN.search(window.low) is None:
             return
         if "shape:phone" not in window.hits:
             return
@@ -78,22 +110,32 @@ class Phone:
             if not 7 <= len(number) <= 15 or _NO_PHONE.match(written) is not None or len(set(number)) < 3:
                 continue
             if written.startswith("+"):
-                if any(number[:size] in _CALLING_CODES for size in (1, 2, 3)) and len(number) >= 8:
-                    yield Raw(start, end, "phone", "pii", "valid", "phone-e164")
+                sure = _e164(number)
+                if sure is not None or (words and window.labelled("phone", start)):
+                    yield Raw(start, end, "phone", "pii", sure or "labelled", "phone-e164")
+            elif len(number) in (10, 11, 13) and _EXTENSION.search(written) is not None:
+                yield Raw(start, end, "phone", "pii", "near", "phone-extension")
             elif not words:
                 continue
             elif window.labelled("phone", start):
                 yield Raw(start, end, "phone", "pii", "labelled", "phone")
+            elif _NANP.match(written) is not None and _near_phone(window, start, end, _FAR, 48):
+                yield Raw(start, end, "phone", "pii", "near", "phone-nanp")
             elif (
                 len(number) <= 13
-                and window.near("phone", start, end, 48, 24)
+                and _THOUSANDS.match(written) is None
+                and _near_phone(window, start, end, 48, 24)
                 and (_WRITTEN.search(written) is not None or len(number) in (10, 11))
             ):
                 yield Raw(start, end, "phone", "pii", "near", "phone")
 
 
-_IPV4 = re.compile(r"(?<![A-Za-z0-9_.\-/])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![A-Za-z0-9_\-])(?!\.\d)")
-_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}::|(?:[0-9a-f]{1,4}:){7})(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:\.\d{1,3}){0,4}(?![\w:])")
+_IPV4 = re.compile(
+    r"(?<![A-Za-z0-9_.\-/])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![A-Za-z0-9_\-])(?!\.\d)"
+)
+_IPV6 = re.compile(
+    r"(?<![\w:.])(?=[0-9a-f:]{0,40}::|(?:[0-9a-f]{1,4}:){7})(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?:\.\d{1,3}){0,4}(?![\w:])"
+)
 _VERSION = re.compile(r"(?:version|release|v|ver|firmware|build|==|>=|~=|chrome/|safari/|section|chapter|§)[\s.:]*$")
 
 
@@ -121,17 +163,28 @@ class Ip:
             return
         if "ip" in window.hits and (window.labelled("ip", start) or window.near("ip", start, end, 24, 12)):
             yield Raw(start, end, "ip_address", "pii", "labelled", "ip")
-        elif (
-            address.is_global
-            and (address.version == 4 or found[0][0] in "23")
-            and _VERSION.search(window.low, max(0, start - 14), start) is None
-            and (address.version == 6 or int(address) > 0x0B000000)
-            and "/" not in window.low[end : end + 1]
-        ):
+        elif self._alone(window, address, found):
             yield Raw(start, end, "ip_address", "pii", "bare", "ip")
 
+    @staticmethod
+    def _alone(window: Window, address: ipaddress.IPv4Address | ipaddress.IPv6Address, found: re.Match[str]) -> bool:
+        """Without a word beside it: an address of the public Internet, and no version number."""
+        if address.version == 6:
+            return _WHOLE_IPV6.match(found[0]) is not None or (address.is_global and found[0][0] in "23")
+        return (
+            address.is_global
+            and int(address) > _FIRST_LIKELY
+            and _VERSION.search(window.low, max(0, found.start() - 14), found.start()) is None
+            and "/" not in window.low[found.end() : found.end() + 1]
+        )
 
-_MAC = re.compile(r"(?<![\w:.\-])[0-9a-f]{2}(?:([:\-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}(?![\w:\-])|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])")
+
+_FIRST_LIKELY = int(ipaddress.IPv4Address("11.0.0.0"))
+"""Below it, what looks like an address is a version or a section."""
+_WHOLE_IPV6 = re.compile(r"(?:[0-9a-f]{3,4}:){7}[0-9a-f]{3,4}$")
+_MAC = re.compile(
+    r"(?<![\w:.\-])[0-9a-f]{2}(?:([:\-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}(?![\w:\-])|(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"
+)
 
 
 class Mac:

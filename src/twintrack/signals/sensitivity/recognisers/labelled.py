@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from twintrack.signals.sensitivity.window import Raw, Window
 
 _VALUE = re.compile(
-    r"(?<![A-Za-z0-9])[A-Za-z]{0,6}[ \-./#]?\d[A-Za-z0-9]*(?:[ .\-/][A-Za-z]{0,3}\d[A-Za-z0-9]*)*(?:[ \-/][A-Z]{1,2}\d?)?(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])[A-Za-z]{0,6}[ \-./#]?\d[A-Za-z0-9]*(?:[ .\-/][A-Za-z]{0,3}\d[A-Za-z0-9]*)*"
+    r"(?:[ \-/][A-Z]{1,2}\d?)?(?![A-Za-z0-9])"
 )
 _DATE = re.compile(
     r"(?:\d{1,2}[./\-]\d{1,2}[./\-](?:19|20)?\d{2}|(?:19|20)\d{2}[./\-]\d{1,2}[./\-]\d{1,2})"
     r"(?:[ T]\d{1,2}(?::\d\d)?)?$|(?:19|20)\d\d$"
 )
-_QUANTITY = re.compile(r"\s?(?:%|€|\$|£|¥|usd|eur|gbp|years?|yrs?|jahre|ans|años|anni|times?|days?|weeks?|months?|hours?|mg|ml|kg|km|gb|mb|ms)\b|\s?[%€$£¥]")
+_QUANTITY = re.compile(
+    r"\s?(?:usd|eur|gbp|years?|yrs?|jahre|ans|años|anni|times?|days?|weeks?|months?|hours?|mg|ml|kg|km|gb|mb|ms)\b"
+    r"|\s?[%€$£¥]"
+)
 CONCEPTS: dict[str, tuple[str, str, int, int]] = {
     # concept: (type, category, fewest digits, fewest characters)
     "mrn": ("medical_record", "phi", 3, 4),
@@ -31,6 +35,19 @@ CONCEPTS: dict[str, tuple[str, str, int, int]] = {
 _LONGEST = 40
 
 
+def odd_value(window: Window, start: int, fewest: int = 6, shortest: int = 7) -> tuple[int, int] | None:
+    """Start and end of something like an identifier at `start`; None where a date, a quantity or a word stands."""
+    found = _VALUE.match(window.plain, start, start + _LONGEST)
+    if found is None:
+        return None
+    value = found[0]
+    if sum(char.isdigit() for char in value) < fewest or len(value) < shortest or _DATE.match(value) is not None:
+        return None
+    if _QUANTITY.match(window.low, found.end()) is not None:
+        return None
+    return found.span()
+
+
 class Labelled:
     name = "labelled"
 
@@ -40,13 +57,6 @@ class Labelled:
         for concept, (kind, category, fewest, shortest) in CONCEPTS.items():
             for _, end in window.hits.get(concept, ()):
                 start = window.value_at(end)
-                found = _VALUE.match(window.plain, start, start + _LONGEST)
-                if found is None:
-                    continue
-                value = found[0]
-                figures = sum(char.isdigit() for char in value)
-                if figures < fewest or len(value) < shortest or _DATE.match(value) is not None:
-                    continue
-                if _QUANTITY.match(window.low, found.end()) is not None:
-                    continue
-                yield Raw(found.start(), found.end(), kind, category, "labelled", concept)
+                span = odd_value(window, start, fewest, shortest)
+                if span is not None:
+                    yield Raw(*span, kind, category, "labelled", concept)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twintrack.signals.sensitivity.checks import Check
+from twintrack.signals.sensitivity.finding import Evidence
+from twintrack.signals.sensitivity.recognisers.labelled import odd_value
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Window
 
 _FEWEST_DIGITS = 4
@@ -33,14 +35,12 @@ class NumberType:
 
 def compiled(shape: str) -> re.Pattern[str]:
     """`_` is one optional separator, `<9>` nine digits with such separators."""
-    shape = re.sub(r"<(\d+)>", lambda found: r"\d(?:_\d){%d}" % (int(found[1]) - 1), shape)
+    shape = re.sub(r"<(\d+)>", lambda found: rf"\d(?:_\d){{{int(found[1]) - 1}}}", shape)
     return re.compile(f"{BEFORE}(?:{shape.replace('_', _SEPARATOR)}){AFTER}")
 
 
 _SEPARATOR = r"(?:[ .\-/]|[ \-]?\n ?)?"
-_ZONE = re.compile(
-    rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*"
-)
+_ZONE = re.compile(rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*")
 """Where a number may stand: groups with figures, and what may stand between them."""
 
 
@@ -62,7 +62,9 @@ class Numbers:
             labels = hits.get(kind.label)
             if labels:
                 yield from self._labelled(window, kind, labels)
-            if labels or (kind.check is not None and not kind.labelled_only and any(near in hits for near in kind.near)):
+            if labels or (
+                kind.check is not None and not kind.labelled_only and any(near in hits for near in kind.near)
+            ):
                 yield from self._near(window, kind, bool(labels), zones)
         yield from self._by_shape(window, zones)
 
@@ -71,12 +73,14 @@ class Numbers:
             start = window.value_at(end)
             found = kind.shape.match(window.upper, start)
             if found is not None and _has_figures(found[0]):
-                evidence = "labelled_valid" if _holds(kind, found[0]) else "labelled"
+                evidence: Evidence = "labelled_valid" if _holds(kind, found[0]) else "labelled"
                 yield Raw(found.start(), found.end(), kind.id, kind.category, evidence, kind.id)
+            elif start > end and not kind.labelled_only:  # mistyped, or of a form that the rule does not know
+                span = odd_value(window, start)
+                if span is not None:
+                    yield Raw(*span, kind.id, kind.category, "near", kind.id)
 
-    def _near(
-        self, window: Window, kind: NumberType, own_word: bool, zones: list[tuple[int, int]]
-    ) -> Iterator[Raw]:
+    def _near(self, window: Window, kind: NumberType, own_word: bool, zones: list[tuple[int, int]]) -> Iterator[Raw]:
         if kind.labelled_only:
             return
         for found in _within(kind.shape, window.plain, zones):
@@ -99,7 +103,7 @@ class Numbers:
             right = _holds(kind, found[0])
             raw = None
             if right or kind.alone_unchecked:
-                how = "valid" if right and kind.check is not None else "bare"
+                how: Evidence = "valid" if right and kind.check is not None else "bare"
                 raw = Raw(found.start(), found.end(), kind.id, kind.category, how, kind.id)
             counts.setdefault(at, []).append(raw)
         for seen in counts.values():

@@ -33,9 +33,7 @@ class Birth:
 
 
 def _last(text: str, start: int, end: int) -> re.Match[str] | None:
-    found = None
-    for found in _DATE.finditer(text, start, end):
-        pass
+    found = max(_DATE.finditer(text, start, end), key=lambda one: one.end(), default=None)
     return found if found is not None and end - found.end() <= 3 else None
 
 
@@ -87,8 +85,9 @@ class Addresses:
                     yield Raw(start, end, "address", "pii", "bare", concept)
 
 
+_CAPITAL = r"[^\W\d_a-zß-öø-ÿ][\w'’.\-]{0,24}"
 _NAME = re.compile(
-    r"[^\W\d_a-zß-öø-ÿ][\w'’.\-]{0,24}(?:[ \t]+(?:(?:de|del|de la|da|dos|van|von|der|den|di|bin|al|la|le|el|y)[ \t]+){0,2}[^\W\d_a-zß-öø-ÿ][\w'’.\-]{0,24}){1,3}"
+    rf"{_CAPITAL}(?:[ \t]+(?:(?:de|del|de la|da|dos|van|von|der|den|di|bin|al|la|le|el|y)[ \t]+){{0,2}}{_CAPITAL}){{1,3}}"
 )
 _NAME_CJK = re.compile("[\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7a3]{2,6}")
 
@@ -115,7 +114,7 @@ class People:
             yield Raw(found.start(), found.end(), "person", "person", "labelled", "person")
 
 
-_ICD = re.compile(rf"(?<![\w.\-])[A-TV-Z]\d{{2}}\.\d{{1,2}}(?![\w])")
+_ICD = re.compile(r"(?<![\w.\-])[A-TV-Z]\d{2}\.\d{1,2}(?![\w])")
 
 
 class Health:

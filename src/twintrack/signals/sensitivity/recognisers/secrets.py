@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from twintrack.signals.sensitivity.checks import Check, entropy_bits
+from twintrack.signals.sensitivity.finding import Evidence
 from twintrack.signals.sensitivity.window import Raw, Window
 
 _REACH = 64
 _PLACEHOLDER = re.compile(
-    r"x{5,}|\*{3,}|\.{3,}|…|<[\w \-]+>|\{\{|\$\{|\$\(|%[sd(]|_{4,}|"
-    r"change[_-]?me|your[_-]|placeholder|redacted|dummy|insert[_-]|replace[_-]?me|todo|removed|"
-    r"123456789|abcdefgh(?!ijklmnopqrstuvwxyz234567)|0{8,}|1{8,}|qwerty",
+    r"x{5,}|\*{3,}|\.{3,}|…|^<[\w \-]+>?$|^\{\{|\$\{\w|^\$\(|^%\(?\w*\)?[sd]$|^_+$|"
+    r"change[_-]?me|your[_-]|placeholder|redacted|dummy|insert[_-]|replace[_-]?me|todo|removed|qwerty",
     re.IGNORECASE,
 )
-_EXAMPLE = re.compile(r"example|sample|foobar|test[_-]?(?:key|token|secret|password)$|null|none|undefined|string", re.IGNORECASE)
+_EXAMPLE = re.compile(
+    r"example|sample|foobar|test[_-]?(?:key|token|secret|password)$|null|none|undefined|string", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,9 @@ class Tokens:
                 value = found[group]
                 if entropy_bits(value) < token.entropy or _made_up(value):
                     continue
-                if token.secret and (_PLACEHOLDER.search(value) is not None or _is_code(value)):
+                if token.secret and (
+                    _PLACEHOLDER.search(value) is not None or _is_code(value) or value.lower() in _STANDS_FOR
+                ):
                     continue
                 start, end = found.span(group)
                 if token.near is not None:
@@ -63,15 +68,29 @@ class Tokens:
                 yield Raw(start, end, "secret", "secret", "bare" if token.weak else "format", token.id)
 
 
-_RUN = re.compile(r"([A-Za-z0-9*.])\1{7,}")
+_MOST_MADE_UP = 0.55
+_ALPHABET = 20
 
 
 def _made_up(value: str) -> bool:
-    """Filled up by hand, as xxxxxxxx."""
-    return any(run[1] not in "A" for run in _RUN.finditer(value)) if _RUN.search(value) else False
+    """More than half of it is one character again and again, or one run of the alphabet or of the figures."""
+    longest = run = step = 1
+    for before, char in pairwise(value):
+        ahead = ord(char) - ord(before)
+        if ahead in (0, 1) and (run == 1 or ahead == step):
+            run, step = run + 1, ahead
+        else:
+            run = 1
+        longest = max(longest, run)
+    return longest >= 6 and (longest > _MOST_MADE_UP * len(value) or longest >= _ALPHABET)
 
 
-_ASSIGN = r"[\w .\-\]]{0,24}?[\"'`\]]{0,3}\s{0,3}(?:=>|:=|\|\||[=:|,(]|\s(?:is|ist|est|es|to|as)\s)\s{0,3}(?:[rbuf]?[\"'`@(\\]{0,4})"
+_WORDY = 2.5
+"""Bits per character: rules that ask for less have values that may be words, as cafebabe:deadbeef."""
+_ASSIGN = (
+    r"[\w .\-\]]{0,24}?[\"'`\]]{0,3}\s{0,3}(?:=>|:{1,3}=|\?=|\|\||[=:|,(]|\s(?:is|ist|est|es|to|as)\s)"
+    r"\s{0,3}(?:[rbuf]?[\"'`@(\\]{0,4})"
+)
 
 
 class Keyed:
@@ -87,7 +106,8 @@ class Keyed:
                 concept,
                 re.compile(
                     rf"(?i:{'|'.join(re.escape(name) for name in names)}){_ASSIGN}"
-                    rf"(?P<secret>{value})(?![\w/+\-]|=\w)"
+                    rf"(?P<secret>{value})(?![\w/+\-]|=\w)",
+                    re.IGNORECASE,
                 ),
                 bits,
             )
@@ -102,14 +122,32 @@ class Keyed:
                 value = found["secret"]
                 if entropy_bits(value) < bits or _made_up(value) or _PLACEHOLDER.search(value) is not None:
                     continue
-                if not any(char.isdigit() for char in value) or value.isdigit():
+                if value.isdigit() or (bits > _WORDY and not any(char.isdigit() for char in value)):
                     continue
                 yield Raw(*found.span("secret"), "secret", "secret", "labelled", rule)
 
 
 _ASSIGNED = re.compile(
-    r"[\w\-]{0,24}(?P<quote>[\"'`\]]{0,2})(?:\s{0,4}\(?[\w \-.]{0,24}\)?\s{0,2})?(?P<sign>=>|:=|==|[=:：|→]|->|>)(?P<gap>[\s\[]{0,3}(?:[rbuf]?[\"'`“«「]{0,3}))"
+    r"(?P<suffix>[\w\-]{0,24})(?P<quote>[\"'`\]]{0,2})(?:\s{0,2}\([^()\n]{1,30}\)|(?: [^\W\d_]{2,12}){1,3})?\s{0,3}"
+    r"(?P<sign>=>|:{1,3}=|\?=|==|[=:：|→]|->|>)(?P<gap>[\s\[]{0,3}(?:[rbuf]?[\"'`“«「]{0,3}))"
     r"(?P<value>[^\s\"'`<>,;(){}\[\]”»」，。；]{6,512})(?P<after>[\"'`”»」;,)(.\s]|$)"
+)
+_NO_SECRET_BEFORE = re.compile(
+    r"(?:public|pub|primary|foreign|partition|sort|bucket|schema|object|cache|row|map|dict|index|i18n|lookup|unique|hash|"
+    r"routing|event|idempotency|csrf|xsrf|authenticity|page|next|continuation|cursor|start|end|stop|pad|bos|eos|sync|"
+    r"registry|host|storage|config|composite|natural|range|data|group|issue|project|translation|order|hot|arrow|enter)[\W_]{0,2}$"
+)
+_NO_SECRET_AFTER = re.compile(
+    r"[_\-]?(?:ids?|names?|ur[li]s?|files?|paths?|types?|len|length|sizes?|arns?|counts?|versions?|formats?|policy|fields?|"
+    r"labels?|regex|patterns?|prefix|suffix|hints?|expir\w*|ttl|alias|endpoints?|hosts?|index|usage|limits?|budget|max|min|"
+    r"column|table|param\w*|header|manager|provider|validator|generator|strength|reset\w*|required|enabled|ring|board|word|"
+    r"words|map|error)$",
+    re.IGNORECASE,
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+_NAMED_PARTS = re.compile(r"(?:[A-Za-z]+\d{0,3}|\d{1,3})(?:[\-_.:/](?:[A-Za-z]+\d{0,3}|v?\d{1,3}))+$")
+_VAGUE = frozenset(
+    ("key", "auth", "pass", "pat", "credential", "credentials", "token", "clave", "chave", "klucz", "klic")
 )
 _SAID = re.compile(
     r"\s{1,3}(?:(?:is|was|are|ist|lautet|est|es|è|é|is|jest|to|je|zní|er|är|on|este|е|это|-)\s{1,2}|:\s{0,3})?(?P<gap>[\"'`“«„]{0,2})(?P<value>[^\s\"'`<>,;(){}\[\]”»“]{6,128})"
@@ -129,22 +167,37 @@ class Assigned:
 
     def find(self, window: Window) -> Iterator[Raw]:
         seen = set()
-        for _, end in window.hits.get("secret_word", ()):
-            found = _ASSIGNED.match(window.plain, end)
-            said = None
-            if found is None:
-                said = _SAID.match(window.plain, end) or _SAID_CJK.match(window.plain, end)
-            match = found or said
-            if match is None or match.start("value") in seen:
+        for begin, end in window.hits.get("secret_word", ()):
+            if _NO_SECRET_BEFORE.search(window.low, max(0, begin - 16), begin) is not None:
+                continue
+            match = assigned = _ASSIGNED.match(window.plain, end)
+            if assigned is not None:
+                about = bool(assigned["suffix"]) and _NO_SECRET_AFTER.match(assigned["suffix"]) is not None
+                if about and not _strong(assigned["value"]):  # password_file, api_key_name
+                    continue
+            else:
+                match = _SAID.match(window.plain, end) or _SAID_CJK.match(window.plain, end)
+            if match is None or match.start("value") in seen or _PLACEHOLDER.search(match["value"]) is not None:
                 continue
             value = match["value"].rstrip(".,!?:)")
-            quoted = any(mark in match["gap"] for mark in "\"'`“«「„")
-            if not looks_secret(value, quoted, assigned=found is not None):
+            vague = window.low[begin:end] in _VAGUE
+            if vague and (_UUID.match(value) is not None or _NAMED_PARTS.match(value) is not None or len(value) < 16):
+                continue
+            quoted = "gap" in match.re.groupindex and any(mark in match["gap"] for mark in "\"'`“«「„")
+            if not looks_secret(value, quoted, assigned=assigned is not None):
                 continue
             start = match.start("value")
             seen.add(start)
-            evidence = "labelled" if found is not None else "near"
+            evidence: Evidence = "labelled" if assigned is not None else "near"
             yield Raw(start, start + len(value), "secret", "secret", evidence, "assigned")
+
+
+def _strong(value: str) -> bool:
+    """What no name, path or number of a program looks like."""
+    kinds = len(
+        {"a" if char.islower() else "A" if char.isupper() else "0" if char.isdigit() else "#" for char in value}
+    )
+    return kinds == 4 and (entropy_bits(value) >= 3.0) and _NAMED_PARTS.match(value) is None
 
 
 def looks_secret(value: str, quoted: bool, assigned: bool) -> bool:
@@ -153,9 +206,14 @@ def looks_secret(value: str, quoted: bool, assigned: bool) -> bool:
     NIST SP 800-63B asks for 8 characters of any kind, so a password in the wild is short with a mix of kinds, and a key
     long with much entropy; identifiers of programs, paths and words are neither.
     """
-    if len(value) < 6 or _PLACEHOLDER.search(value) is not None or _EXAMPLE.search(value) is not None or _made_up(value):
+    if (
+        len(value) < 6
+        or _PLACEHOLDER.search(value) is not None
+        or _EXAMPLE.search(value) is not None
+        or _made_up(value)
+    ):
         return False
-    if _is_code(value):
+    if _is_code(value) or (len(value) < 32 and _NAMED_PARTS.match(value) is not None):
         return False
     bits = entropy_bits(value)
     lower = any(char.islower() for char in value)
@@ -168,12 +226,30 @@ def looks_secret(value: str, quoted: bool, assigned: bool) -> bool:
     if _HEX.match(value) is not None:
         return len(value) >= 24 and bits >= 3.0 and figure
     if len(value) >= 16:
-        return bits >= (3.2 if assigned else 3.4) and figure and (lower or upper) and (assigned or kinds >= 3 or bits >= 3.7)
+        return (
+            bits >= (3.2 if assigned else 3.4)
+            and figure
+            and (lower or upper)
+            and (assigned or kinds >= 3 or bits >= 3.7)
+        )
     if len(value) >= 8:
-        return kinds >= 3 and bits >= 2.4 and (figure or mark) and (quoted or kinds == 4 or (figure and upper and lower) or (figure and mark))
+        return (
+            kinds >= 3
+            and bits >= 2.4
+            and (figure or mark)
+            and (quoted or kinds == 4 or (figure and upper and lower) or (figure and mark))
+        )
     return kinds == 4 and bits >= 2.2 and assigned
 
 
+_STANDS_FOR = frozenset(
+    (
+        "password", "passwd", "pass", "pwd", "secret", "user", "username", "token", "key", "apikey", "admin", "root",
+        "guest", "test", "example", "sample", "postgres", "mysql", "changeme", "foo", "bar", "baz", "xxx", "string",
+        "value", "here", "mypassword", "yourpassword", "redis", "mongo", "rabbitmq", "default",
+    )
+)  # fmt: skip
+"""What documents write where a secret would stand, and default passwords that are none."""
 _NUMBER = re.compile(r"[+\-]?[\d.,:%/\-T+Z]+[a-zA-Z]{0,3}$")
 
 
