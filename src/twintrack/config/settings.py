@@ -257,6 +257,38 @@ class PrivacyRule(_Table, frozen=True, kw_only=True):
     """Patterns a deployment's region must match, as eu-*; an unknown region matches only *."""
 
 
+class DetectRule(_Table, frozen=True, kw_only=True):
+    """A rule of your own for sensitive data, with the texts it is tried on."""
+
+    name: str
+    """What findings are called."""
+    category: str = "own"
+    """pii, phi, financial, secret or export, or a word of your own."""
+    terms: tuple[str, ...] = ()
+    """Names of projects, customers or products: whole words in any case; a star at the end allows other endings."""
+    pattern: str = ""
+    """A regular expression, in Python's form."""
+    words: tuple[str, ...] = ()
+    """One of these has to stand near what `pattern` matches. Default: none has to."""
+    check: str = ""
+    """Check digits: luhn, or a module of python-stdnum as nl.bsn."""
+    finds: tuple[str, ...] = ()
+    """Texts it has to find something in; `twintrack privacy test` tries them."""
+    ignores: tuple[str, ...] = ()
+    """Texts it has to leave alone."""
+
+
+class Detect(_Table, frozen=True, kw_only=True):
+    """What is looked for in requests, beyond and besides what is built in."""
+
+    rules: tuple[DetectRule, ...] = ()
+    classes: dict[str, DataClass] = {}
+    """Class that a category of findings suggests. Default: restricted for phi, secret and export, confidential for all
+    others."""
+    thresholds: dict[str, Share] = {}
+    """By category: the least score that counts. Default: 0.5."""
+
+
 class Settings(_Table, frozen=True, kw_only=True):
     """The whole file. Secrets never stand in it, only references to them."""
 
@@ -269,3 +301,5 @@ class Settings(_Table, frozen=True, kw_only=True):
     privacy: dict[DataClass, PrivacyRule] = {}
     """Default: restricted stays in zone own, confidential in own and contracted, and no class goes where the one
     below it may not. The ladder is public, internal, confidential, restricted."""
+    detect: Detect = Detect()
+    """What `twintrack privacy` looks for."""

@@ -148,6 +148,7 @@ def _numbers(words: dict[str, Iterable[str]]) -> Numbers:
                 rule.alone_unchecked,
                 rule.labelled_only,
                 check(rule.check) if rule.check else None,
+                min(4, sum(char.isdigit() for char in rule.number)),
                 rule.near,
             )
         )

@@ -7,6 +7,7 @@ classes of ASCII characters and bounded repeats, which all three read alike.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -88,7 +89,7 @@ class WithRe2:
         self._set.Compile()
 
     def nominate(self, low: str) -> list[int]:
-        return list(self._set.Match(low.encode("utf-8", "replace")))
+        return list(self._set.Match(low.encode("utf-8", "replace")) or ())
 
 
 def nominator(patterns: Sequence[bytes], cache: Path | None) -> Nominator:
@@ -164,4 +165,5 @@ def _write(path: Path, stored: bytes) -> None:
             file.write(hashlib.sha256(stored).digest() + stored)
         os.replace(new, path)
     except OSError:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)

@@ -31,6 +31,7 @@ class Recogniser(Protocol):
     def find(self, window: Window) -> Iterable[Raw]: ...
 
 
+_UPPER = {code: code - 32 for code in range(97, 123)}
 _LINK = (
     "is|are|was|no|nr|num|nbr|number|numbers|id|code|of|for|the|my|his|her|your|their|our|to|as|has|with|reads?|"
     "equals|lautet|ist|nummer|von|der|die|hat|mit|und|est|le|la|numero|num|du|de|sont|vaut|es|el|son|del|il|e|di|della|"
@@ -56,8 +57,9 @@ class Window:
 
     @cached_property
     def upper(self) -> str:
-        """`plain` in upper case, ASCII letters only: offsets hold."""
-        return "".join(char.upper() if char.isascii() else char for char in self.plain)
+        """`plain` in upper case, of the same length."""
+        upper = self.plain.upper()
+        return upper if len(upper) == len(self.plain) else self.plain.translate(_UPPER)
 
     def value_at(self, end: int) -> int:
         """Where the value begins that a label ending at `end` speaks of: behind colons, quotes and words like `is`."""

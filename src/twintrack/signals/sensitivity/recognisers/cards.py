@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from twintrack.signals.sensitivity.checks import digits, iban, luhn
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Window
 
-_CARD = re.compile(rf"(?<![A-Za-z0-9_.,+])\d(?:[ \-.·]?\d|[ \-]?\n ?\d){{11,18}}{AFTER}(?!\.\d)")
+_CARD = re.compile(rf"(?<![A-Za-z0-9_.,+])\d(?:[ \-.·+]?\d|[ \-]?\n ?\d){{11,18}}{AFTER}(?!\.\d)")
 _ISSUED = re.compile(
     # First digits and lengths as the networks publish them: Visa, Mastercard (51-55, 2221-2720), American Express,
     # Discover, Diners, JCB, UnionPay, Maestro, Mir, RuPay, Troy.

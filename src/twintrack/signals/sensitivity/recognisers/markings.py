@@ -9,8 +9,9 @@ from twintrack.signals.sensitivity.window import Raw, Window
 
 _ENDS = re.compile(r"[.!?\n](?=\s|$)")
 _ASKING = re.compile(
-    r"\W*(?:what|which|how|explain|describe|define|compare|does|do|is|are|can|could|should|why|who|when|tell me|give me|list|"
-    r"summari[sz]e|write (?:a|an)|was|wann|wie|erkl|que|quelle?s?|comment|expli|cuál|cual|qué|cómo|come|cosa|quali)\b"
+    r"\W*(?:what|which|how|explain|describe|define|compare|does|do|is|are|can|could|should|why|who|when|tell me|"
+    r"give me|list|summari[sz]e|write (?:a|an)|was|wann|wie|erkl|que|quelle?s?|comment|expli|cuál|cual|qué|cómo|come|"
+    r"cosa|quali)\b"
 )
 
 

@@ -14,7 +14,7 @@ from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Window
 _FEWEST_DIGITS = 4
 _NEAR_BEFORE, _NEAR_AFTER = 64, 40
 _CROWD = 3
-"""So many look-alikes without a word beside them are a table: then most must be valid, or those that are were chance."""
+"""So many look-alikes without a word beside them are a table: most must be valid, or those that are were chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class NumberType:
     """Whether even with wrong check digits: the shape itself is like nothing else."""
     labelled_only: bool
     check: Check | None
+    figures: int
+    """It has at least so many."""
     near: tuple[str, ...]
 
 
@@ -49,15 +51,20 @@ class Numbers:
 
     def __init__(self, types: tuple[NumberType, ...]) -> None:
         self._types = types
+        self._labels = frozenset(kind.label for kind in types)
         self._alone = tuple(kind for kind in types if kind.alone is not None)
         groups = "|".join(f"(?P<t{at}>{_numbered(kind.alone)})" for at, kind in enumerate(self._alone) if kind.alone)
         self._any_alone = re.compile(f"{BEFORE}(?:{groups}){AFTER}") if groups else None
 
     def find(self, window: Window) -> Iterator[Raw]:
-        if "shape:number" not in window.hits:
-            return
-        zones = [found.span() for found in _ZONE.finditer(window.plain) if _has_figures(found[0])]
         hits = window.hits
+        zones = (
+            [found.span() for found in _ZONE.finditer(window.plain) if _figures(found[0]) >= _FEWEST_DIGITS]
+            if "shape:number" in hits
+            else []
+        )
+        if not zones and self._labels.isdisjoint(hits):
+            return
         for kind in self._types:
             labels = hits.get(kind.label)
             if labels:
@@ -72,7 +79,7 @@ class Numbers:
         for _, end in labels:
             start = window.value_at(end)
             found = kind.shape.match(window.upper, start)
-            if found is not None and _has_figures(found[0]):
+            if found is not None and _has_figures(found[0], kind.figures):
                 evidence: Evidence = "labelled_valid" if _holds(kind, found[0]) else "labelled"
                 yield Raw(found.start(), found.end(), kind.id, kind.category, evidence, kind.id)
             elif start > end and not kind.labelled_only:  # mistyped, or of a form that the rule does not know
@@ -85,7 +92,7 @@ class Numbers:
             return
         for found in _within(kind.shape, window.plain, zones):
             start, end = found.span()
-            if not _has_figures(found[0]):
+            if not _has_figures(found[0], kind.figures):
                 continue
             valid = kind.check is not None and _holds(kind, found[0])
             if own_word and window.near(kind.label, start, end, _NEAR_BEFORE, _NEAR_AFTER):
@@ -131,5 +138,9 @@ def _holds(kind: NumberType, written: str) -> bool:
         return False  # not of the form that the check expects
 
 
-def _has_figures(written: str) -> bool:
-    return sum(char.isdigit() for char in written) >= _FEWEST_DIGITS and len(set(written)) > 2  # 000 000 000 is a form
+def _figures(written: str) -> int:
+    return sum(char.isdigit() for char in written)
+
+
+def _has_figures(written: str, fewest: int) -> bool:
+    return _figures(written) >= fewest and len(set(written)) > 2  # 000 000 000 is a form

@@ -85,9 +85,10 @@ class Addresses:
                     yield Raw(start, end, "address", "pii", "bare", concept)
 
 
-_CAPITAL = r"[^\W\d_a-zß-öø-ÿ][\w'’.\-]{0,24}"
+_CAPITAL = r"(?:[A-Z]\.|[^\W\d_a-zß-öø-ÿ][\w'’\-]{1,24})"
 _NAME = re.compile(
-    rf"{_CAPITAL}(?:[ \t]+(?:(?:de|del|de la|da|dos|van|von|der|den|di|bin|al|la|le|el|y)[ \t]+){{0,2}}{_CAPITAL}){{1,3}}"
+    rf"{_CAPITAL}(?:[ \t]+(?:(?:de|del|de la|da|dos|van|von|der|den|di|bin|al|la|le|el|y)[ \t]+){{0,2}}"
+    rf"{_CAPITAL}){{1,3}}"
 )
 _NAME_CJK = re.compile("[\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7a3]{2,6}")
 

@@ -1,0 +1,108 @@
+"""Every rule finds its own example, and says where it comes from."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from twintrack.signals.sensitivity import rules
+from twintrack.signals.sensitivity.checks import check
+from twintrack.signals.sensitivity.detector import CustomRule, Detector
+from twintrack.signals.sensitivity.own_tests import Outcome, outcomes
+
+
+@pytest.fixture(scope="module")
+def tried(detector: Detector) -> list[Outcome]:
+    return list(outcomes(detector))
+
+
+def test_every_rule_finds_its_own_example(tried: list[Outcome]):
+    assert [(one.rule, one.text, one.found) for one in tried if not one.right] == []
+
+
+def test_there_are_at_least_200_credential_formats_each_with_an_id_and_a_source_of_its_own():
+    secrets = rules.secrets()
+    ids = [rule.id for rule in (*secrets.token, *secrets.keyed)]
+    assert len(ids) == len(set(ids)) >= 200
+    assert all(rule.source for rule in (*secrets.token, *secrets.keyed))
+
+
+def test_identifiers_of_at_least_30_countries_and_most_have_check_digits():
+    types = rules.identifiers().type
+    assert len({rule.id.partition("_")[0] for rule in types}) >= 30
+    assert sum(bool(rule.check) for rule in types) >= 70
+
+
+_RANGES = frozenset(("us.ssn", "us.itin", "us.ein", "in_.pan", "my.nric", "pk.cnic", "bic"))
+"""Checks of what is issued at all, since the number has no check digit."""
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules.identifiers().type if rule.check], ids=lambda rule: rule.id)
+def test_a_valid_number_passes_its_check_and_a_typing_error_does_not(rule: rules.Number):
+    holds = check(rule.check)
+    assert holds(rule.number)
+    if rule.check in _RANGES:
+        return
+    changed = [_with_digit(rule.number, at) for at, char in enumerate(rule.number) if char.isdigit()]
+    assert sum(not _quietly(holds, number) for number in changed) > len(changed) / 2
+
+
+def _with_digit(number: str, at: int) -> str:
+    return f"{number[:at]}{(int(number[at]) + 1) % 10}{number[at + 1 :]}"
+
+
+def _quietly(holds, number: str) -> bool:
+    try:
+        return holds(number)
+    except ValueError:
+        return False
+
+
+def test_context_words_stand_in_twelve_languages_and_more_for_what_is_asked_most():
+    least = {"en", "de", "fr", "es", "it", "nl", "pl", "pt", "cs", "tr", "ja", "zh"}
+    for concept in (
+        "national_id",
+        "tax_id",
+        "mrn",
+        "passport",
+        "bank_account",
+        "card",
+        "phone",
+        "birth",
+        "secret_word",
+    ):
+        assert least <= set(rules.vocabulary().concept[concept]), concept
+    assert least <= set(rules.health().strong)
+
+
+def test_a_prefix_stands_in_every_match_so_that_nothing_is_missed(tried: list[Outcome]):
+    """A rule whose nominating literal were wrong would never be asked: its example would not be found."""
+    for token in rules.secrets().token:
+        if not token.nominate:
+            example = next(one.text for one in tried if one.rule == token.id)
+            assert any(prefix in example.lower() for prefix in token.prefix), token.id
+
+
+def test_patterns_for_words_hold_only_what_all_three_libraries_read_alike(detector: Detector):
+    for pattern in detector.lexicon.patterns:
+        assert re.search(rb"\\[dDwWsSbBAZpP]|\(\?[^:]", pattern) is None, pattern
+
+
+def test_a_custom_rule_is_tried_on_the_texts_beside_it():
+    rule = CustomRule(
+        name="project",
+        category="projects",
+        terms=("Blue Heron",),
+        pattern=r"PRJ-\d{4}",
+        finds=("the Blue Heron launch", "see PRJ-1234", "blue heron"),
+        ignores=("a blue bird", "PRJ-12"),
+    )
+    own = [one for one in outcomes(Detector([rule])) if one.rule == "project"]
+    assert len(own) == 5
+    assert all(one.right for one in own)
+
+
+def test_a_custom_rule_that_finds_what_it_should_leave_alone_fails_its_test():
+    rule = CustomRule(name="greedy", category="own", pattern=r"\d+", finds=("no figure",), ignores=("7 apples",))
+    assert [one.right for one in outcomes(Detector([rule])) if one.rule == "greedy"] == [False, False]
