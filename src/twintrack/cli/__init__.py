@@ -31,9 +31,8 @@ _COMMANDS = {
     "backup": "Keep ledger, journal and configuration in one file.",
     "restore": "Make a backup what a data folder holds.",
     "completion": "Let a shell complete commands, options and names.",
-    "config": "Check a configuration; show each value and where it is from.",
     "privacy": "What a text holds that must not leave.",
-    "config": "Check a configuration; show every value and where it comes from.",
+    "config": "Check a configuration; show each value and where it is from.",
 }
 """Name and one line of help, so that `twintrack --help` imports nothing."""
 
