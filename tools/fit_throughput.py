@@ -60,7 +60,8 @@ Row = tuple[str, int, str]
 
 
 def _errors(serving: Sequence[Point], tuned: Sequence[Point]) -> list[Row]:
-    s = _relative(fits.left_out(serving, fits.serving_constants, fits.serving_error))
+    errors = fits.left_out(serving, fits.serving_constants, fits.serving_error)
+    s = _relative(errors)
     t = _relative(fits.left_out(tuned, fits.tuned_constants, fits.tuned_error))
     e = _relative(
         fits.left_out(
@@ -73,8 +74,14 @@ def _errors(serving: Sequence[Point], tuned: Sequence[Point]) -> list[Row]:
         ("tokens/s, engines at a known batch, pair left out", len(s), _quantiles(s)),
         ("tokens/s, tuned engines at full load, pair left out", len(t), _quantiles(t)),
         ("tokens/s, both", len(s) + len(t), _quantiles(np.concatenate([s, t]))),
+        ("points of one pair about its mean error, median deviation", len(s), f"{_within(serving, errors):.2f}"),
         ("joules per output token, pair left out", len(e), _quantiles(e)),
     ]
+
+
+def _within(points: Sequence[Point], errors: np.ndarray) -> float:
+    pairs = np.array([p.pair for p in points])
+    return float(np.median([errors[pairs == pair].std() for pair in np.unique(pairs)]))
 
 
 def _robustness(serving: Sequence[Point]) -> list[Row]:

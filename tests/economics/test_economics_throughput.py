@@ -232,3 +232,14 @@ def test_a_wrong_value_is_named_with_its_line(tmp_path: Path, text, said):
     with pytest.raises(TwintrackError) as caught:
         read(path)
     assert said in str(caught.value).replace(". is no", ": is no").replace(". must", ": must")
+
+
+def test_a_row_that_cannot_be_used_does_not_spoil_the_others(tmp_path: Path):
+    path = tmp_path / "points.csv"
+    path.write_text(POINTS + "meta-llama/Llama-3.1-8B-Instruct,H100,1,64,400,4500\nx/own-7b,TPU v9,1,8,400,100\n")
+    run = CliRunner().invoke(command, ["plan", "throughput", str(path), "--json"])
+    assert run.exit_code == 0, run.output
+    first, second = json.loads(run.output)["points"]
+    assert first["predicted"] > 0
+    assert (second["measured"], second["predicted"]) == (100, None)
+    assert "TPU v9" in second["why"]

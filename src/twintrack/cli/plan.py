@@ -15,10 +15,12 @@ from twintrack.cli.lazy import LazyGroup
 from twintrack.errors import TwintrackError
 
 if TYPE_CHECKING:  # numpy takes 0.1 s that --help does not spend
+    from twintrack.economics.calibration import Calibration
     from twintrack.economics.workload import Counted, Workload
 
 _COMMANDS = {
     "check": "Recompute what a text says about costs, machines and licences.",
+    "measure": "How fast an engine of yours is, for the estimates to follow.",
     "licence": "Say whether a model may be used so, and which clause says it.",
     "throughput": "How fast engines will be, next to how fast they were.",
 }
@@ -42,6 +44,12 @@ _COMMANDS = {
 )
 @click.option("--from", "source", type=click.Choice(["ledger"]), help="Count it in the gateway's own ledger.")
 @data_folder.option
+@click.option(
+    "--measured",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Own measurements, as `twintrack plan measure --out FILE` writes them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs: the whole plan; docs/plan.md says what is in it.")
 @click.option(
     "--report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one HTML page with charts."
@@ -56,6 +64,7 @@ def command(
     usage: Path | None,
     source: str | None,
     data: Path | None,
+    measured: Path | None,
     as_json: bool,
     report: Path | None,
     no_draws: bool,
@@ -73,7 +82,7 @@ def command(
     from twintrack.economics.planning import plan
 
     workload = _workload(path, _counted(usage, source, data))
-    planned = plan(workload, on=_day(on), sure=not no_draws)
+    planned = plan(workload, on=_day(on), sure=not no_draws, made=_calibration(measured))
     made = document(planned)
     if report is not None:
         from twintrack.economics.report import page
@@ -100,6 +109,17 @@ def _workload(path: Path | None, counted: Counted | None) -> Workload:
     from twintrack.cli.plan_questions import asked
 
     return workload.build(asked())
+
+
+def _calibration(path: Path | None) -> Calibration:
+    from twintrack.economics import calibration, corrections, measure
+
+    made = calibration.shipped()
+    if path is not None:
+        made, unused = corrections.corrected(made, measure.read(path))
+        for sentence in unused:
+            click.echo(f"twintrack: {sentence}.", err=True)
+    return made
 
 
 def _counted(usage: Path | None, source: str | None, data: Path | None) -> Counted | None:

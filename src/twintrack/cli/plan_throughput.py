@@ -9,10 +9,11 @@ import click
 import msgspec
 
 from twintrack.cli.table import show
+from twintrack.errors import TwintrackError
 
 if TYPE_CHECKING:  # numpy takes 0.1 s that --help does not spend
     from twintrack.economics.calibration import Calibration
-    from twintrack.economics.points import Point
+    from twintrack.economics.points import Point, Unread
 
 
 @click.command("throughput")
@@ -25,10 +26,12 @@ def command(points: Path, as_json: bool) -> None:
     (a tuned engine at full load). Latencies in it are not looked at.
     """
     from twintrack.economics import calibration
-    from twintrack.economics.points import read
+    from twintrack.economics.points import rows as read
 
     made = calibration.shipped()
     rows = [_compared(made, point) for point in read(points)]
+    if rows and not any(isinstance(row.predicted, float) for row in rows):
+        raise TwintrackError(f"Nothing in {points} can be predicted", why=rows[0].why or "")
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode({"points": rows})))
         return
@@ -44,17 +47,22 @@ class Compared(msgspec.Struct, frozen=True):
     batch: float | None
     """None: as full as it gets."""
     measured: float | None
-    predicted: float
-    low: float
-    high: float
+    predicted: float | None
+    """None: nothing can be said, `why` says the reason."""
+    low: float | None
+    high: float | None
     j_per_output_token_measured: float | None
     j_per_output_token: float | None
     """GPUs only. None: nobody measured engines of that kind."""
+    why: str | None = None
 
 
-def _compared(made: Calibration, point: Point) -> Compared:
+def _compared(made: Calibration, point: Point | Unread) -> Compared:
     from twintrack.economics import calibration
+    from twintrack.economics.points import Unread
 
+    if isinstance(point, Unread):
+        return Compared("", "", 0, None, point.measured_tok_s, None, None, None, None, None, str(point.why))
     expected = calibration.predict(made, point)
     energy = None
     if point.batch is not None:
@@ -89,14 +97,19 @@ def _print(rows: list[Compared]) -> None:
                 f"{row.predicted / row.measured - 1:+.0%}" if row.measured else "-",
             )
             for row in rows
+            if row.predicted is not None
         ],
         right=("batch", "measured", "predicted", "80 % interval", "error"),
         whole=("model",),
     )
-    errors = sorted(abs(row.predicted / row.measured - 1) for row in rows if row.measured)
+    known = [(row.measured, row.predicted, row.low, row.high) for row in rows if row.measured and row.predicted]
+    errors = sorted(abs(predicted / measured - 1) for measured, predicted, _, _ in known)
     if errors:
-        inside = sum(row.low <= row.measured <= row.high for row in rows if row.measured)
+        inside = sum((low or 0) <= measured <= (high or 0) for measured, _, low, high in known)
         click.echo(
             f"Output tokens per second. Half of the {len(errors):,} measured points are within "
             f"{errors[len(errors) // 2]:.0%}; the interval holds {inside / len(errors):.0%} of them."
         )
+    for row in rows:
+        if row.why is not None:
+            click.echo(f"twintrack: {row.why}", err=True)

@@ -56,6 +56,19 @@ class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of joules per token, throughput's own error included."""
 
 
+class Correction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What own measurements of a pair say."""
+
+    model: str
+    """Name of its shape."""
+    gpu: str
+    factor: float
+    """Throughput measured over estimated."""
+    half_width: float
+    """Of the logarithm, 80 %."""
+    points: int
+
+
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     serving: Serving
     tuned: Tuned
@@ -63,6 +76,13 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fitted: str
     """YYYY-MM-DD."""
     sources: tuple[str, ...]
+    corrections: tuple[Correction, ...] = ()
+
+    def correction(self, setup: Setup) -> Correction | None:
+        for each in self.corrections:
+            if (each.model, each.gpu) == (setup.shape.name, setup.gpu.name):
+                return each
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,9 @@ def throughput(
     """Output tokens per second of one engine with `batch` sequences running."""
     load = roofline.load(setup, batch, input_tokens, output_tokens)
     value = batch / float(roofline.step_s(load, calibration.serving.constants))
+    own = calibration.correction(setup)
+    if own is not None:
+        return around(value * own.factor, own.half_width)
     return around(value, serving_half_width(calibration.serving, setup))
 
 

@@ -17,7 +17,7 @@ import functools
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -83,11 +83,33 @@ def read(path: Path) -> list[Point]:
     Raises:
         TwintrackError: no such file, neither layout, or a value that is none; names line and column.
     """
+    points = []
+    for row in rows(path):
+        if isinstance(row, Unread):
+            raise row.why
+        points.append(row)
+    return points
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that nothing can be said of."""
+
+    why: TwintrackError
+    measured_tok_s: float | None
+
+
+def rows(path: Path) -> list[Point | Unread]:
+    """All rows of a file, in its order; one that cannot be used does not spoil the others.
+
+    Raises:
+        TwintrackError: no such file, or neither layout.
+    """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
             columns = set(table.fieldnames or ())
-            rows = list(table)
+            lines = list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TwintrackError(f"{path} cannot be read", why=str(error)) from error
     if {"model_id", "gpu"} <= columns and columns & {"avg_batch", "max_num_seqs"}:
@@ -100,7 +122,14 @@ def read(path: Path) -> list[Point]:
             why="it has neither the columns model_id, gpu and avg_batch nor model, accelerator and scenario",
             fix="See docs/plan.md for both layouts",
         )
-    return [reader(_Row(path, place, row)) for place, row in enumerate(rows, 2)]
+    return [_either(reader, _Row(path, place, row)) for place, row in enumerate(lines, 2)]
+
+
+def _either(reader: Callable[[_Row], Point], row: _Row) -> Point | Unread:
+    try:
+        return reader(row)
+    except TwintrackError as error:
+        return Unread(error, row.measured())
 
 
 class _Row:
@@ -124,6 +153,15 @@ class _Row:
         if not least <= value < 1e12:
             raise self.wrong(column, f"must be at least {least:g}")
         return value
+
+    def measured(self) -> float | None:
+        """As far as it can be read."""
+        for column in ("output_tok_s", "result"):
+            try:
+                return float(self.text(column))
+            except ValueError:
+                continue
+        return None
 
     def wrong(self, column: str, why: str, fix: str = "") -> TwintrackError:
         return TwintrackError(f"{self._path}:{self._line}: {column} is {self.text(column)!r}", why=why, fix=fix)

@@ -120,12 +120,14 @@ def _engine(
     c = made.serving.constants
     load = roofline.load(setup, batch, input_tokens, output_tokens)
     step = float(roofline.step_s(load, c))
+    own = made.correction(setup)
+    slower = 1.0 if own is None else 1 / own.factor
     return Engine(
         setup=setup,
         batch=batch,
         tok_s=calibration.throughput(made, setup, batch, input_tokens, output_tokens),
-        ms_per_token=step * 1000,
-        ttft_ms=roofline.ttft_s(setup, batch, input_tokens, output_tokens, c) * 1000,
+        ms_per_token=step * slower * 1000,
+        ttft_ms=roofline.ttft_s(setup, batch, input_tokens, output_tokens, c) * slower * 1000,
         prefill_share=float(load.prefill_s) / c.prefill / step,
         most_sequences=room,
     )
