@@ -1,6 +1,7 @@
 """The one file that a backup is: a tar archive that begins with a list of what is in it and the digest of each.
 
     manifest.json            see `Manifest`
+    manifest.sha256          digest of that, 64 hex digits
     ledger.db                a copy of the database, whole
     journal/*.journal        what was not in the database yet, of each segment the part that is written
     catalog/*                facts and prices that an operator imported
@@ -27,6 +28,7 @@ from twintrack.errors import TwintrackError
 FORMAT: Final = 1
 CONFIGURATION: Final = "configuration/"
 _MANIFEST: Final = "manifest.json"
+_DIGEST: Final = "manifest.sha256"
 _MOST_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 _PART: Final = 1024 * 1024
 _NAME: Final = re.compile(r"([A-Za-z0-9_-]+\.db|(?:journal|catalog)/[A-Za-z0-9_.-]+|configuration/[A-Za-z0-9_.-]+)")
@@ -88,7 +90,9 @@ def write(to: Path, manifest: Manifest, folder: Path) -> None:
         tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         text = msgspec.json.format(msgspec.json.encode(manifest))
-        archive.addfile(_header(_MANIFEST, len(text)), io.BytesIO(text))
+        digest = hashlib.sha256(text).hexdigest().encode()
+        for name, content in ((_MANIFEST, text), (_DIGEST, digest)):
+            archive.addfile(_header(name, len(content)), io.BytesIO(content))
         for each in manifest.files:
             with (folder / each.name).open("rb") as source:
                 archive.addfile(_header(each.name, each.bytes), source)
@@ -124,18 +128,27 @@ def unpack(file: Path, wanted: Callable[[Manifest], None], to: Path) -> Manifest
             if archive.next() is not None:
                 raise _broken(file, "it holds more than it lists")
             return manifest
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError) as error:  # ValueError: a header with a number that is none
         raise _broken(file, str(error)) from None
 
 
-def _manifest(archive: tarfile.TarFile, file: Path) -> Manifest:
-    first = archive.next()
-    if first is None or first.name != _MANIFEST or not first.isreg() or first.size > _MOST_MANIFEST_BYTES:
-        raise _broken(file, "it does not begin with a list of its files")
-    content = archive.extractfile(first)
+def _small(archive: tarfile.TarFile, name: str) -> bytes | None:
+    """Content of the next member; None if it has another name, or is no file of a reasonable size."""
+    member = archive.next()
+    if member is None or member.name != name or not member.isreg() or member.size > _MOST_MANIFEST_BYTES:
+        return None
+    content = archive.extractfile(member)
     assert content is not None
+    return content.read()
+
+
+def _manifest(archive: tarfile.TarFile, file: Path) -> Manifest:
+    text = _small(archive, _MANIFEST)
+    if text is None:
+        raise _broken(file, "it does not begin with a list of its files")
+    if _small(archive, _DIGEST) != hashlib.sha256(text).hexdigest().encode():
+        raise _broken(file, "its list is not what was written: its digest differs")
     try:
-        text = content.read()
         form = msgspec.json.decode(text, type=_Form).format
         if form > FORMAT:
             raise BackupBroken(
@@ -144,7 +157,7 @@ def _manifest(archive: tarfile.TarFile, file: Path) -> Manifest:
                 fix="Restore it with that version.",
             )
         manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _broken(file, f"its list cannot be read: {error}") from None
     _check_names(file, [each.name for each in manifest.files])
     return manifest
