@@ -61,6 +61,8 @@ docs: $(VENV)/.dev
 	mv docs/licences.md.new docs/licences.md
 	$(BIN)/python -m twintrack.providers.scripted.reference > docs/failures.md.new
 	mv docs/failures.md.new docs/failures.md
+	$(BIN)/python -m twintrack.telemetry.reference > docs/metrics.md.new
+	mv docs/metrics.md.new docs/metrics.md
 	PYTHONPATH=tests/wire $(BIN)/python -m pairs.table > docs/dialects.md.new
 	mv docs/dialects.md.new docs/dialects.md
 

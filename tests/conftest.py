@@ -45,6 +45,7 @@ _THINGS = {
     "chromium": _Thing(_program("chromium", "chromium-browser"), "install the system's chromium"),
     "cc": _Thing(_program("cc"), "install a C compiler"),
     "git": _Thing(_program("git"), "install git"),
+    "promtool": _Thing(_program("promtool"), "install the system's prometheus"),
     "curl": _Thing(_program("curl"), "install curl"),
     "systemd-analyze": _Thing(_program("systemd-analyze"), "install systemd"),
     "zsh": _Thing(_program("zsh"), "install zsh"),

@@ -21,6 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         ("twintrack.config.reference", "configuration.md"),
         ("twintrack.providers.scripted.reference", "failures.md"),
         ("twintrack.catalog.licences_page", "licences.md"),
+        ("twintrack.telemetry.reference", "metrics.md"),
     ],
 )
 def test_a_generated_document_is_up_to_date(module, document):

@@ -257,10 +257,9 @@ def test_behind_comments_a_failure_is_an_error_event(gateway: Served, mine: Prov
 
 
 def metric(gateway: Served, name: str) -> float:
+    """The sum over its labels."""
     text = gateway.get("/metrics").body.decode()
-    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
-    assert found is not None, text
-    return float(found[1])
+    return sum(map(float, re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)))
 
 
 def test_a_client_is_seen_waiting(gateway: Served, mine: Provider) -> None:

@@ -19,11 +19,10 @@ def test_what_is_written_is_read() -> None:
     assert (board.read(0), board.read(1)) == (b"three", b"two")
 
 
-def test_what_does_not_fit_leaves_what_was_there() -> None:
-    board = Board(2)
-    board.write(0, b"one")
-    board.write(0, b"x" * 200_000)
-    assert (board.read(0), board.read(1)) == (b"one", b"")
+def test_a_place_for_who_is_no_worker_is_no_standing() -> None:
+    board = Board(2, 1)
+    board.write(2, b"control plane")
+    assert (board.slots, len(board.standings()), board.read(2)) == (3, 2, b"control plane")
 
 
 def test_a_child_writes_and_the_parent_reads() -> None:

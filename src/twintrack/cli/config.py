@@ -23,6 +23,7 @@ from twintrack.config.source import InvalidConfig, Source
 from twintrack.errors import ConfigError, TwintrackError, nearest
 from twintrack.gateway.open import dialing
 from twintrack.policy.compiled import privacy_set
+from twintrack.telemetry.extra import require
 
 _WRONG = ConfigError.exit_code
 
@@ -146,6 +147,7 @@ def _look_outside(snapshot: Snapshot) -> None:
 
     dialing(snapshot)
     server_tls(snapshot)
+    require(snapshot.telemetry)
 
 
 def _prices(settings: Settings, source: Source) -> prices.Prices:

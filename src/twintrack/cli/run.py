@@ -14,12 +14,13 @@ from twintrack.cli.file import present
 from twintrack.config.check import problems
 from twintrack.config.effective import listen_address
 from twintrack.config.load import load, parse
-from twintrack.config.secrets import resolve, warning
+from twintrack.config.secrets import header_reference, resolve, warning
 from twintrack.config.settings import Provider, Settings
 from twintrack.config.snapshot import Snapshot
 from twintrack.config.source import Source, invalid
 from twintrack.control.supervise import Plan, Supervisor
 from twintrack.gateway.open import compiled
+from twintrack.telemetry.extra import require
 
 if TYPE_CHECKING:
     from twintrack.engines.start import Engine, EngineProcess
@@ -101,9 +102,11 @@ class Configuration:
             if provider.engine
         }
         snapshot = compiled(settings, source, generation=generation, engines=addresses)
+        require(snapshot.telemetry)
         self._start(list(fresh.values()), now=generation > 1)
         self._engines = known
         references = [*(key.key for key in settings.keys), *(each.key for each in snapshot.deployments)]
+        references += [header_reference(value)[1] for value in settings.telemetry.headers.values()]
         self.references = list(dict.fromkeys(source.reference(each) for each in references if each))
         return snapshot
 

@@ -14,6 +14,7 @@ from twintrack.config.effective import (
     Endpoint,
     Model,
     Report,
+    address,
     authorisation,
     deployment_name,
     endpoint,
@@ -30,6 +31,10 @@ from twintrack.errors import nearest
 _NAME = re.compile(r"[!-~]{1,128}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REGION_PATTERN = re.compile(r"[a-z0-9*]+(-[a-z0-9*]+)*")
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_SCHEME = re.compile(r"[A-Za-z]{1,32}")
+_NOT_THEIRS = frozenset(("host", "content-type", "content-length", "content-encoding", "transfer-encoding"))
+"""Headers that belong to whoever sends."""
 _REFERENCE = "Write env:NAME to take it from an environment variable, or file:PATH"
 
 
@@ -42,6 +47,7 @@ def problems(settings: Settings, source: Source, environ: Mapping[str, str] | No
     check.deployments()
     check.routes()
     check.privacy()
+    check.telemetry()
     return check.found
 
 
@@ -276,6 +282,28 @@ class _Check:
                 what = f"lets {alternatives(more, 'and')} see what is {higher}, but not what is {lower}"
                 fix = f"Whoever may see {higher} data may see {lower} data too: take it out here, or add it there."
                 self._report(("privacy", higher, "zones"), what, fix)
+
+    def telemetry(self) -> None:
+        said = self._settings.telemetry
+        base: Path = ("telemetry",)
+        where = address(said.otlp) if said.otlp else None
+        if said.otlp and where is None:
+            what = "is no address of a receiver"
+            self._report((*base, "otlp"), what, "Use one like http://127.0.0.1:4318, without name, password or query.")
+        elif where is not None and not where.tls and said.headers and not is_loopback(where.host):
+            what = "is http, and a secret among its headers would travel in the open"
+            self._report((*base, "otlp"), what, "Use https, or a collector on this machine that knows the secret.")
+        if not _NAME.fullmatch(said.service):
+            self._report((*base, "service"), f"is {said.service[:100]!r}", _ASCII)
+        for name, value in said.headers.items():
+            path: Path = (*base, "headers", name)
+            scheme, reference = secrets.header_reference(value)
+            if not _HEADER.fullmatch(name) or name.lower() in _NOT_THEIRS:
+                self._report(path, "is no header that could be sent along", "Use letters, digits and hyphens.")
+            elif scheme and not _SCHEME.fullmatch(scheme):
+                self._report(path, "has a sign in front of its secret that no header holds", f"{_REFERENCE}.")
+            else:
+                self._reference(path, reference)
 
     def _dangling(self, path: Path, word: str, thing: str, known: Iterable[str]) -> None:
         known = list(known)

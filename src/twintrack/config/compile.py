@@ -10,6 +10,7 @@ import msgspec
 from twintrack.catalog.cost import TokenPrice, nusd
 from twintrack.catalog.prices import Prices
 from twintrack.config import effective, settings
+from twintrack.config.secrets import header_reference
 from twintrack.config.settings import DataClass, Settings
 from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tier
 from twintrack.config.source import Problem, Source, invalid
@@ -63,6 +64,7 @@ def compile_snapshot(
         deployments=deployments,
         routes=routes,
         privacy=privacy,
+        telemetry=_telemetry(settings.telemetry, source),
     )
 
 
@@ -215,6 +217,14 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         observe=observe if route.mode == "observe" else -1,
         baseline=baseline,
     )
+
+
+def _telemetry(said: settings.Telemetry, source: Source) -> settings.Telemetry:
+    headers = {}
+    for name, value in said.headers.items():
+        scheme, reference = header_reference(value)
+        headers[name] = f"{scheme} {source.reference(reference)}" if scheme else source.reference(reference)
+    return msgspec.structs.replace(said, headers=headers)
 
 
 def _key(number: int, key: settings.Key, source: Source, secrets: Callable[[str], str | None]) -> Key:

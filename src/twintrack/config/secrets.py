@@ -20,6 +20,15 @@ def is_reference(text: str) -> bool:
     )
 
 
+def header_reference(value: str) -> tuple[str, str]:
+    """Of the value of a header, "Bearer env:TOKEN" or "env:TOKEN": the word in front, perhaps empty, and the reference.
+
+    Of the first space only what is behind it may hold more: a path can.
+    """
+    scheme, space, reference = value.partition(" ")
+    return (scheme, reference) if space and not is_reference(value) else ("", value)
+
+
 def resolve(reference: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """The secret, or None if there is none that can be used; `trouble` says why.
 

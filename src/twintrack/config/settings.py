@@ -289,6 +289,22 @@ class Detect(_Table, frozen=True, kw_only=True):
     """By category: the least score that counts. Default: 0.5."""
 
 
+class Telemetry(_Table, frozen=True, kw_only=True):
+    """Spans and metrics for an OpenTelemetry collector; needs the extra `otel`. `/metrics` is there without it."""
+
+    otlp: str = ""
+    """Base address of a receiver of OTLP over HTTP, as http://127.0.0.1:4318; /v1/traces and /v1/metrics are below it.
+    Empty: nothing is sent."""
+    headers: dict[str, str] = {}
+    """Sent along, by name. The value is a secret by reference, behind a word if it needs one: "Bearer env:TOKEN"."""
+    sample: Share = 1.0
+    """Share of requests that get spans, 0 to 1, where the caller's traceparent does not say it. Metrics count all."""
+    every_s: Seconds = 30.0
+    """How often metrics are sent."""
+    service: str = "twintrack"
+    """The resource's service.name."""
+
+
 class Settings(_Table, frozen=True, kw_only=True):
     """The whole file. Secrets never stand in it, only references to them."""
 
@@ -303,3 +319,4 @@ class Settings(_Table, frozen=True, kw_only=True):
     below it may not. The ladder is public, internal, confidential, restricted."""
     detect: Detect = Detect()
     """What `twintrack privacy` looks for."""
+    telemetry: Telemetry = Telemetry()

@@ -29,10 +29,11 @@ TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[routes.NAME]", settings.Route),
     ("[[routes.NAME.tiers]]", settings.Tier),
     ("[privacy.CLASS]", settings.PrivacyRule),
+    ("[telemetry]", settings.Telemetry),
 )
 """Every table of a configuration by the header it is written under."""
 
-_HIDDEN = ("key", "proxy")
+_HIDDEN = frozenset(("key", "proxy", "headers"))
 """Words whose value may be a secret written down by mistake: it is never shown."""
 
 
@@ -108,7 +109,7 @@ def _found(value: object, path: Path) -> str:
         return "a list"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if path and path[-1] in _HIDDEN:
+    if not _HIDDEN.isdisjoint(path):
         return "not what belongs there"
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:60] + "…")

@@ -11,7 +11,7 @@ import msgspec
 from twintrack.catalog.cost import TokenPrice as TokenPrice
 from twintrack.catalog.providers import Auth, KeyHeader
 from twintrack.catalog.providers import DialectName as DialectName
-from twintrack.config.settings import DataClass, Deadlines, Failover, Limits, Zone
+from twintrack.config.settings import DataClass, Deadlines, Failover, Limits, Telemetry, Zone
 from twintrack.wire.deviations import Deviations
 
 
@@ -117,3 +117,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     routes: tuple[Route, ...]
     privacy: dict[DataClass, PrivacyRule]
     """Complete: one rule for each class."""
+    telemetry: Telemetry = Telemetry()
+    """With absolute references."""

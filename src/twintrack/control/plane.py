@@ -20,6 +20,7 @@ import uvicorn
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.control.app import application
+from twintrack.control.watch import Watch
 from twintrack.errors import LedgerError
 from twintrack.ledger.load import Loader
 
@@ -33,9 +34,10 @@ _LOOK_S = 0.5
 class Keeper(threading.Thread):
     """Moves what workers write into the database, on a thread of its own, since SQLite waits for the disk."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, watch: Watch) -> None:
         super().__init__(name="ledger")
         self.snapshot = snapshot
+        self._watch = watch
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -49,16 +51,20 @@ class Keeper(threading.Thread):
             stopping = self._stopping.is_set()
             try:
                 if loader is None:
-                    loader = Loader(self.snapshot.data)
+                    loader = Loader(self.snapshot.data, watcher=self._watch)
+                    self._watch.begin(loader.path)
                 now = time.monotonic()
                 if now - synced >= _SYNC_EVERY_S:
                     synced = now
                     loader.fsync()
-                    loader.mark_up(time.time_ns() // 1000, self.snapshot.deployments)
+                    now_us = time.time_ns() // 1000
+                    loader.mark_up(now_us, self.snapshot.deployments)
+                    self._watch.up(now_us)
                 caught_up = False
                 while not caught_up:
                     loaded = loader.load()
                     caught_up = loaded.caught_up
+                    self._watch.loaded(loaded)
                     for problem in loaded.problems:
                         print(f"twintrack: {problem}", file=sys.stderr, flush=True)
                 pause = _LOAD_EVERY_S
@@ -73,19 +79,20 @@ class Keeper(threading.Thread):
             self._stopping.wait(pause)
 
 
-def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path, supervisor: int) -> int:
+def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path, supervisor: int, watch: Watch) -> int:
     """Run until SIGTERM or until the process `supervisor` is gone, then load what is left; return the exit status."""
-    keeper = Keeper(snapshot)
+    keeper = Keeper(snapshot, watch)
     keeper.start()
     try:
-        asyncio.run(_pages(keeper, console_socket, snapshot_path, supervisor))
+        asyncio.run(_pages(keeper, watch, console_socket, snapshot_path, supervisor))
         return 0 if keeper.is_alive() else 1
     finally:
         keeper.stop()
         keeper.join()
+        watch.stop()
 
 
-async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path, supervisor: int) -> None:
+async def _pages(keeper: Keeper, watch: Watch, console_socket: str, snapshot_path: Path, supervisor: int) -> None:
     config = uvicorn.Config(
         application(lambda: keeper.snapshot),
         uds=console_socket,
@@ -101,6 +108,7 @@ async def _pages(keeper: Keeper, console_socket: str, snapshot_path: Path, super
     def reload() -> None:
         try:
             keeper.snapshot = msgspec.msgpack.decode(snapshot_path.read_bytes(), type=Snapshot)
+            watch.use(keeper.snapshot)
         except (OSError, msgspec.DecodeError) as error:
             print(f"twintrack: the console still shows the old configuration: {error}", file=sys.stderr, flush=True)
 

@@ -83,7 +83,7 @@ class Supervisor:
         self._snapshot = plan.snapshot
         self._data = Path(plan.snapshot.data)
         self._run = self._data / RUN
-        self._board = Board(plan.snapshot.workers)
+        self._board = Board(plan.snapshot.workers, 1)  # one further place for the control plane
         self._board.want(plan.snapshot.generation)
         self._served = False
         self._announced = False
@@ -188,9 +188,11 @@ class Supervisor:
 
     def _control(self) -> int:
         from twintrack.control.plane import run
+        from twintrack.control.watch import Watch
 
         self._close_sockets()
-        return run(self._snapshot, self._console_socket, self._snapshot_path, self._pid)
+        watch = Watch(self._snapshot, self._board, self._plan.secret)
+        return run(self._snapshot, self._console_socket, self._snapshot_path, self._pid, watch)
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:

@@ -8,6 +8,7 @@ from twintrack.config.snapshot import Deployment, Route
 from twintrack.gateway.state import GatewayState, Serving
 from twintrack.policy.choose import Decision
 from twintrack.signals.signals import Signals
+from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Asked, Endpoint
 from twintrack.wire.http1 import Headers
 from twintrack.wire.prompt import Labels
@@ -44,3 +45,11 @@ class Accepted(msgspec.Struct, frozen=True):
         if position == 0:
             return self.decision.tier
         return self.serving.tier_of(self.route, self.target(position).index)
+
+    def kind(self, position: int, outcome: str) -> RequestKind:
+        """As what it is counted, once it ended with the deployment at `position`."""
+        route = self.route
+        if route is None:
+            return "", "", self.signals.data_class, outcome
+        tier = self.tier(position)
+        return route.name, route.tiers[tier].name if tier >= 0 else "", self.signals.data_class, outcome

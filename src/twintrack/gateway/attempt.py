@@ -82,6 +82,7 @@ class Attempt:
         "deadline",
         "dropped",
         "number",
+        "outcome",
         "passage",
         "position",
         "pulse",
@@ -134,6 +135,8 @@ class Attempt:
         """When the provider is late."""
         self.took_ns = 0
         """From dispatch to the end, once it has ended."""
+        self.outcome: Outcome
+        """Likewise."""
         self._sent = time.monotonic_ns()
 
     # ---- what a provider says
@@ -349,6 +352,7 @@ class Attempt:
         self._over = True
         accepted, target, stream = self._accepted, self._target, self._stream
         self.took_ns = time.monotonic_ns() - self._sent
+        self.outcome = outcome
         if usage is None:
             usage = stream.usage() if stream is not None else NO_USAGE
         source = "reported" if usage.output_tokens is not None else "none"
@@ -400,14 +404,6 @@ class Attempt:
         if outcome == "ok":
             ttft_ms = None if self._ttft_us is None else self._ttft_us // 1000
             pulse.worked(ttft_ms, total_us // 1000, gateway.now)
-        if usage.input_tokens is not None:
-            pulse.input_tokens += usage.input_tokens
-        if usage.output_tokens is not None:
-            pulse.output_tokens += usage.output_tokens
-        if cost is not None:
-            pulse.cost_nusd += cost
-        elif target.per_hour_nusd == 0:
-            pulse.unpriced += 1
         return cost
 
     def _estimated(self, usage: Usage) -> Usage:

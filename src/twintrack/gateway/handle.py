@@ -22,7 +22,7 @@ from twintrack.gateway import heads
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
 from twintrack.gateway.choosing import RUNG, Refused, choose, counted_tokens, labels_of
-from twintrack.gateway.outgoing import Outgoing, dispatch_record
+from twintrack.gateway.outgoing import Outgoing, caller_trace, dispatch_record
 from twintrack.gateway.recovery import Course, Failure
 from twintrack.gateway.state import GatewayState
 from twintrack.ledger.records import Refuse
@@ -76,6 +76,7 @@ class Exchange:
         "_opened",
         "_outgoing",
         "_over",
+        "_paused_ns",
         "_redialled",
         "_refusing",
         "_resume_at",
@@ -118,8 +119,10 @@ class Exchange:
         """A kept-alive connection turned out to be closed: no other one is trusted with this request."""
         self._resume_at = 0.0
         """When the pause is over."""
+        self._paused_ns = 0
+        """When it began; 0: there is none."""
         self._waited_ns = 0
-        """For providers, in attempts that are over."""
+        """For providers: in attempts that are over, and in pauses between them."""
         self._opened = False
         """The client has its headers."""
         self._over = False
@@ -203,8 +206,11 @@ class Exchange:
                 RUNG[signals.data_class],
                 signals.prompt_tokens_est,
                 getattr(error, "ruled_out", ()),
+                caller_trace(self._headers, self._serving.snapshot),
             )
         )
+        outcome = "refused" if error.status < 500 else "unavailable"
+        self._gateway.count_request((route.name if route else "", "", signals.data_class, outcome))
         self._reject(error)
 
     def _reject(self, error: TwintrackError) -> None:
@@ -227,7 +233,7 @@ class Exchange:
             return
         except TwintrackError as error:
             gateway.count_refusal(error)
-            self._finish()
+            self._finish("unavailable")
             self._fail_client(error)
             return
         except Exception as error:  # noqa: BLE001 - a fault of ours: whoever asked is told, and nobody waits for nothing
@@ -263,14 +269,21 @@ class Exchange:
     def _go_on(self, accepted: Accepted) -> None:
         """Ask whoever is next, now or after a pause; if nobody is, tell the client."""
         now = self._gateway.now
+        self._end_pause()
         step = self._course_of(accepted).next(now, self._total_deadline)
         if step is None:
             self._stop(accepted)
         elif step.at > now:
             self._resume_at = step.at
+            self._paused_ns = time.monotonic_ns()
             self._gateway.exchanges.add(self)
         else:
             self._send(accepted, step.position)
+
+    def _end_pause(self) -> None:
+        if self._paused_ns:
+            self._waited_ns += time.monotonic_ns() - self._paused_ns
+            self._paused_ns = 0
 
     def _stop(self, accepted: Accepted) -> None:
         """Nobody is left to ask, or no time. What was sent says more than what could not be sent."""
@@ -296,11 +309,11 @@ class Exchange:
             self._client.write(first)
 
     def on_whole(self, attempt: Attempt, body: bytes, cost_nusd: int | None) -> None:
-        self._finish(attempt)
+        self._finish("ok", attempt)
         self._client.answer(200, self._answer_lines(attempt, b"application/json", cost_nusd), body)
 
     def on_complete(self, attempt: Attempt, last: bytes) -> None:
-        self._finish(attempt)
+        self._finish("ok", attempt)
         self._client.close(last)
 
     def on_failed(self, attempt: Attempt, failure: Failure) -> None:
@@ -328,7 +341,7 @@ class Exchange:
         if failure.elsewhere and not attempt.content:
             self._gateway.repeats.note(self._fingerprint(), self._gateway.now)
         self._attempt = attempt  # its answer is what the client gets
-        self._finish()
+        self._finish(attempt.outcome)
         response = attempt.response
         if failure.kind == "refused" or not failure.status or self._opened or response is None:
             self._fail_client(failure.error)
@@ -352,7 +365,7 @@ class Exchange:
         attempt = self._attempt
         if attempt is not None:
             attempt.abandon()
-        self._finish(attempt)
+        self._finish("client_left", attempt)
 
     def on_client_slow(self) -> None:
         # Once the exchange is over its connection may serve another.
@@ -402,13 +415,19 @@ class Exchange:
 
     # --------------------------------------------------------------------- end
 
-    def _finish(self, attempt: Attempt | None = None) -> None:
+    def _finish(self, outcome: str, attempt: Attempt | None = None) -> None:
+        """`attempt`: one that just ended, and whose time is not among what we waited yet."""
         self._over = True
         if attempt is not None:
             self._waited_ns += attempt.took_ns
-        gateway = self._gateway
+        else:
+            self._end_pause()
+            attempt = self._attempt
+        gateway, accepted = self._gateway, self._accepted
+        assert accepted is not None
         gateway.exchanges.discard(self)
-        gateway.measure_overhead(time.monotonic_ns() - self._began - self._waited_ns)
+        kind = accepted.kind(attempt.position if attempt is not None else 0, outcome)
+        gateway.finished(kind, time.monotonic_ns() - self._began - self._waited_ns)
 
     def _fail_client(self, error: TwintrackError) -> None:
         attempt, endpoint = self._attempt, self._endpoint

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 
 from twintrack.catalog.cost import cost_nusd
-from twintrack.config.snapshot import Deployment
+from twintrack.config.snapshot import Deployment, Snapshot
 from twintrack.errors import BadRequest, Unavailable
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.choosing import NAMED_OUTPUT_TOKENS, RUNG
 from twintrack.ledger.records import Dispatch
 from twintrack.providers.upstream import Upstream, UpstreamCall
+from twintrack.telemetry.trace import traceparent
+from twintrack.wire.http1 import Headers
 from twintrack.wire.passage import Conversation, Passage
 from twintrack.wire.translators import client_side
 
@@ -100,4 +102,11 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         signals.language,
         decision.ruled_out,
         body_bytes,
+        caller_trace(accepted.headers, accepted.serving.snapshot),
     )
+
+
+def caller_trace(headers: Headers, snapshot: Snapshot) -> str:
+    """The caller's traceparent, where somebody wants to know it; else empty."""
+    header = headers.get(b"traceparent")
+    return traceparent(header) if header is not None and snapshot.telemetry.otlp else ""

@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -28,6 +29,8 @@ from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Pool
 from twintrack.providers.upstream import Upstream, upstream
 from twintrack.signals.signals import Signals
+from twintrack.telemetry.buckets import OVERHEAD_NS, empty
+from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Endpoint
 
 
@@ -189,9 +192,10 @@ class GatewayState:
         """Further attempts, by the kind of failure they followed (`recovery.Kind`)."""
         self.repeats = Repeats()
         self.random = random
-        self.requests = 0
-        self.overhead_ns = 0
-        """Of finished requests, what was not spent waiting for providers."""
+        self.answered: dict[RequestKind, int] = {}
+        """Requests that were understood, by how they ended."""
+        self.overhead_ns = empty()
+        """Of those that were sent to somebody, what was not spent waiting for providers."""
         self._secret = secret
         self._prefix = f"tt-{int(time.time()):08x}{os.urandom(4).hex()}-"
         self._count = 0
@@ -221,9 +225,15 @@ class GatewayState:
     def count_failover(self, kind: str) -> None:
         self.failovers[kind] = self.failovers.get(kind, 0) + 1
 
-    def measure_overhead(self, overhead_ns: int) -> None:
-        self.requests += 1
-        self.overhead_ns += overhead_ns
+    def count_request(self, kind: RequestKind) -> None:
+        self.answered[kind] = self.answered.get(kind, 0) + 1
+
+    def finished(self, kind: RequestKind, overhead_ns: int) -> None:
+        """A request was sent to somebody and is over."""
+        answered, overhead = self.answered, self.overhead_ns
+        answered[kind] = answered.get(kind, 0) + 1
+        overhead.counts[bisect_left(OVERHEAD_NS, overhead_ns)] += 1
+        overhead.total += overhead_ns
 
     def tick(self, now: float) -> None:
         """Five times a second: what is late, what recovers, which connections are stale."""

@@ -7,6 +7,7 @@ What a batch changes in `Memory` holds once its transaction is committed; if tha
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
@@ -112,6 +113,8 @@ class Batch:
     """Look up each row before it is stored, and each number before it is summed."""
     insane: int = 0
     """Records that held a number beyond reason."""
+    taken: list[tuple[str, list[Record]]] | None = None
+    """By writer, what is stored of what was read; None: nobody wants to know."""
     _fresh: dict[tuple[str, int], tuple[Dispatch, int, int, str | None, str]] = field(default_factory=dict)
     """Dispatched in this batch: (record, context, basis, ruled out, writer)."""
     _orphans: list[tuple[Settle, str]] = field(default_factory=list)
@@ -132,6 +135,8 @@ class Batch:
         """
         if self.careful:
             records = self._with_care(records)
+        if self.taken is not None:
+            self.taken.append((writer, records))
         try:
             self._add(writer, records)
         except OverflowError as error:
@@ -288,6 +293,11 @@ class Batch:
         for deployment, intervals in self._busy.items():
             booking.book_busy(self.db, deployment, intervals, reach_us)
         self.db.executemany("INSERT OR REPLACE INTO journal_writers VALUES (?, ?)", list(memory.writers.items()))
+
+    def ended(self) -> Iterator[tuple[int, int, list[AttemptRow]]]:
+        """What was closed, as (basis, ending, rows)."""
+        for (_, basis, ending), rows in self._groups.items():
+            yield basis, ending, rows
 
     def _insert(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows and self.db.executemany(statement, rows).rowcount != len(rows):

@@ -12,12 +12,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from twintrack.config.snapshot import Deployment
 from twintrack.errors import LedgerError
@@ -27,8 +27,9 @@ from twintrack.ledger.folder import LOADER_LOCK
 from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless, journal_folder
 from twintrack.ledger.pending import finish as finish_restore
 from twintrack.ledger.records import Record, Settle
+from twintrack.ledger.rollup import AttemptRow
 from twintrack.ledger.schema import database, explained, open_writer
-from twintrack.ledger.words import DeploymentWords
+from twintrack.ledger.words import Basis, DeploymentWords, Ending, Words
 
 BATCH: Final = 20_000
 """Records in one transaction: some 100 ms of work, two for each request."""
@@ -36,6 +37,27 @@ _CHUNK: Final = 2_000
 """Records read at once: few enough to stay in the processor's cache until they are stored."""
 _LATE_US: Final = 60_000_000
 """By how much a record still to be read may be older than the clock says, when the clock is set back, too."""
+
+
+class Group(NamedTuple):
+    """Attempts of one transaction that were the same kind of request and ended the same way."""
+
+    deployment: DeploymentWords
+    basis: Basis
+    ending: Ending
+    rows: list[AttemptRow]
+
+
+class Watcher(Protocol):
+    """Sees what was stored, once it is. It must not raise, and not take long: the ledger waits."""
+
+    @property
+    def wants_records(self) -> bool: ...
+
+    def on_ended(self, groups: list[Group]) -> None: ...
+
+    def on_records(self, records: Sequence[Record], generations: Mapping[int, Words]) -> None:
+        """One writer's, in their order, and what their numbers mean by generation; if it wants them."""
 
 
 class LoaderBusy(LedgerError):
@@ -77,11 +99,15 @@ class Loader:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
+        self,
+        folder: str | os.PathLike[str],
+        clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        watcher: Watcher | None = None,
     ) -> None:
         """
         Args:
             clock_us: UTC microseconds.
+            watcher: called by `load` after each transaction with what it stored, and with nothing twice.
         Raises:
             LoaderBusy: another process loads this folder.
             LedgerError: the folder or the database cannot be used.
@@ -90,6 +116,7 @@ class Loader:
         self.journals = journal_folder(self.folder)
         self.path = database(self.folder)
         self._clock_us = clock_us
+        self._watcher = watcher
         self._turn = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._memory: Memory | None = None
@@ -301,7 +328,7 @@ class Loader:
         if not segments:
             return 0, True
         with self._transaction() as db:
-            batch = Batch(db, memory, careful)
+            batch = self._batch_of(db, memory, careful=careful)
             for segment in segments:
                 if segment.writer in waiting:
                     continue
@@ -336,6 +363,7 @@ class Loader:
                 "INSERT OR REPLACE INTO journal_cursor VALUES (?, ?, ?, ?, 0)",
                 [(s.writer, s.reader.seq, s.name, offset) for s, offset, _, _ in read.values()],
             )
+        self._tell(batch, memory)
         for segment, offset, done, damaged in read.values():
             segment.offset, segment.done, segment.damaged = offset, done, damaged
         if batch.insane:
@@ -403,7 +431,7 @@ class Loader:
         if not gone:
             return 0
         with self._transaction() as db:
-            batch = Batch(db, memory, careful=True)
+            batch = self._batch_of(db, memory, careful=True)
             for writer, records in settles.items():
                 batch.add(writer, records)
             batch.finish(reach_us=0)
@@ -413,8 +441,28 @@ class Loader:
                 "DELETE FROM journal_cursor WHERE writer = ?",
             ):
                 db.executemany(forget, [(writer,) for writer in gone])
+        self._tell(batch, memory)
         memory.forget_writers(gone)
         return sum(map(len, settles.values()))
+
+    def _tell(self, batch: Batch, memory: Memory) -> None:
+        watcher = self._watcher
+        if watcher is None:
+            return
+        vocabulary = memory.vocabulary
+        groups = []
+        for basis, ending, rows in batch.ended():
+            words = vocabulary.basis_words[basis]
+            assert words.deployment is not None
+            deployment = vocabulary.deployment_words[words.deployment]
+            groups.append(Group(deployment, words, vocabulary.ending_words[ending], rows))
+        watcher.on_ended(groups)
+        for writer, records in batch.taken or ():
+            watcher.on_records(records, memory.generations.get(writer, {}))
+
+    def _batch_of(self, db: sqlite3.Connection, memory: Memory, *, careful: bool) -> Batch:
+        wanted = self._watcher is not None and self._watcher.wants_records
+        return Batch(db, memory, careful, taken=[] if wanted else None)
 
     def _reach_us(self, memory: Memory, *, caught_up: bool) -> int:
         """Nothing that will still be read was dispatched before it."""

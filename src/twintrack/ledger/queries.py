@@ -289,6 +289,17 @@ def entries(db_path: Path, request_id: str) -> list[Entry]:
         return found + [_refusal(row) for row in refused]
 
 
+def unfinished(db_path: Path) -> list[Attempt]:
+    """Attempts that have no end yet.
+
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    with reading(db_path) as db:
+        rows = db.execute("SELECT * FROM entries WHERE id IN (SELECT id FROM attempts WHERE ending IS NULL)").fetchall()
+        return list(map(_attempt, rows))
+
+
 def recent(db_path: Path, limit: int = 50, before: int | None = None) -> list[Entry]:
     """The newest attempts and refusals, newest first.
 

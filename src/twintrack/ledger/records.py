@@ -11,11 +11,11 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of these records; stands in every `Names` and in the head of a segment.
 
 A later version only adds members behind those of an earlier one, each with a default, so old segments can be read.
-1: the first. 2: cache writes by lifetime, sound and images.
+1: the first. 2: cache writes by lifetime, sound and images. 3: the caller's trace.
 """
 
 Outcome = Literal[
@@ -79,6 +79,8 @@ class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     """(deployment, objection code, have, need)"""
     request_bytes: int
     """Of the body sent to the provider."""
+    trace: str = ""
+    """The caller's `traceparent`, if it sent one."""
 
 
 class Settle(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
@@ -131,6 +133,7 @@ class Refuse(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
     data_class: int
     prompt_tokens_est: int
     ruled_out: tuple[tuple[int, str, int, int], ...]
+    trace: str = ""
 
 
 Record = Names | Dispatch | Settle | Refuse

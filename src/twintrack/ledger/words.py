@@ -115,6 +115,7 @@ class Vocabulary:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._deployments: dict[DeploymentWords, int] = {}
+        self.deployment_words: dict[int, DeploymentWords] = {}
         self._simulated: set[int] = set()
         self._contexts: dict[tuple[Any, ...], tuple[int, int]] = {}
         self._bases: dict[Basis, int] = {}
@@ -209,6 +210,7 @@ class Vocabulary:
 
     def _keep_deployment(self, which: int, words: DeploymentWords) -> None:
         self._deployments[words] = which
+        self.deployment_words[which] = words
         if words.simulated:
             self._simulated.add(which)
         if words.per_hour_nusd > 0:

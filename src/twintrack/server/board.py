@@ -11,21 +11,30 @@ from __future__ import annotations
 
 import mmap
 import struct
+import time
 
 from twintrack.server.readiness import Standing, State
 
 _HEADER = struct.Struct("<QI")
-_SLOT_BYTES = 131_072
+_SLOT_BYTES = 4_194_304
+"""Of address space: memory is taken for what is written. Some 200 deployments and 50 routes use a quarter of it."""
 _LOOKS = 50
 _NUMBERS = 2
+MOST_BYTES = _SLOT_BYTES - _HEADER.size
+"""Of what a process may show."""
 
 
 class Board:
-    def __init__(self, slots: int) -> None:
-        """Made before workers are forked: anonymous memory is shared with children."""
-        self.slots = slots
+    def __init__(self, workers: int, others: int = 0) -> None:
+        """Made before workers are forked: anonymous memory is shared with children.
+
+        `others`: processes that show counters and are no workers; their slots are the last.
+        """
+        self.slots = slots = workers + others
+        self.started_ns = time.time_ns()
+        """Since when what lies here was counted."""
         self._map = mmap.mmap(-1, slots * _SLOT_BYTES)
-        self._numbers = memoryview(mmap.mmap(-1, 8 * (1 + _NUMBERS * slots))).cast("Q")
+        self._numbers = memoryview(mmap.mmap(-1, 8 * (1 + _NUMBERS * workers))).cast("Q")
 
     def want(self, generation: int) -> None:
         """The supervisor's: from now on this configuration should serve everywhere."""
@@ -55,9 +64,8 @@ class Board:
         return found
 
     def write(self, slot: int, payload: bytes) -> None:
-        """`payload` beyond the slot's size is left out: stale counters beat torn ones."""
-        if len(payload) > _SLOT_BYTES - _HEADER.size:
-            return
+        """`payload`: at most `MOST_BYTES`."""
+        assert len(payload) <= MOST_BYTES
         at = slot * _SLOT_BYTES
         version = _HEADER.unpack_from(self._map, at)[0] | 1
         _HEADER.pack_into(self._map, at, version, 0)

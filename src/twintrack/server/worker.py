@@ -31,14 +31,18 @@ from twintrack.providers.outbox import Outbox
 from twintrack.providers.pool import Pool
 from twintrack.server import metrics
 from twintrack.server.api import Api
-from twintrack.server.board import Board
+from twintrack.server.board import MOST_BYTES, Board
 from twintrack.server.http import ClientConnection
 from twintrack.server.openapi import document
 from twintrack.server.readiness import pending, state, unready
 from twintrack.server.relay import Relay
+from twintrack.telemetry.counters import Counters, decoded, encoded
+from twintrack.telemetry.exposition import text
 
 _TICK_S = 0.2
 _SHOW_EVERY_TICKS = 5
+_SHOW_QUIET = 15
+"""Seconds after which an idle worker shows itself again, for what it takes of memory and processor."""
 _BACKLOG = 4096
 
 
@@ -79,20 +83,17 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     pool = Pool(loop, dialing(snapshot, post.secret), outbox)
     gateway = GatewayState(snapshot, worker=post.name, journal=journal, pool=pool, secret=post.secret, now=loop.time())
     journal.start(gateway.serving.record_names(post.name))
-    before = metrics.decoded(post.board.read(post.slot))  # of a worker that died in this place
+    before = decoded(post.board.read(post.slot)).past()  # of a worker that died in this place
 
-    def here() -> metrics.Counters:
-        now = metrics.counted(gateway, len(api.connections))
-        before.generation = now.generation
-        before.in_flight = before.connections = 0
-        return before.plus(now)
+    def here() -> Counters:
+        return before.plus(metrics.counted(gateway, len(api.connections)))
 
     def all_metrics() -> bytes:
-        total = here()
-        for slot in range(post.board.slots):
-            if slot != post.slot:
-                total = total.plus(metrics.decoded(post.board.read(slot)))
-        return metrics.text(total)
+        total = metrics.total(post.board, post.slot, here())
+        return text(metrics.scene(total, gateway.serving.snapshot, post.board))
+
+    def put() -> None:
+        post.board.write(post.slot, encoded(here(), MOST_BYTES))
 
     relay = Relay(post.console_socket) if post.console_socket else None
     api = Api(
@@ -127,7 +128,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         except (OSError, msgspec.DecodeError, TwintrackError) as error:
             print(f"twintrack worker {post.slot}: still serving the old configuration: {error}", file=sys.stderr)
         report()
-        post.board.write(post.slot, metrics.encoded(here()))
+        put()
 
     def drain() -> None:
         api.draining = True
@@ -149,15 +150,18 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     loop.add_signal_handler(signal.SIGHUP, reload)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor gets it too and tells us
 
-    shown = -1
+    shown, quiet = -1, 0
 
     def show() -> None:
-        """Once a second, if there is news."""
-        nonlocal shown
-        news = hash((gateway.requests, len(gateway.exchanges), len(api.connections), sum(gateway.refusals.values())))
-        if news != shown:
-            shown = news
-            post.board.write(post.slot, metrics.encoded(here()))
+        """Once a second, if there is news; now and then without."""
+        nonlocal shown, quiet
+        opened = sum(pulse.open for pulse in gateway.pulses.values())
+        refused = sum(gateway.refusals.values())
+        news = hash((sum(gateway.answered.values()), len(gateway.exchanges), len(api.connections), refused, opened))
+        quiet += 1
+        if news != shown or quiet >= _SHOW_QUIET:
+            shown, quiet = news, 0
+            put()
 
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor had them wait for the handlers above
     ticks = 0
@@ -177,14 +181,14 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
             if os.getppid() != post.supervisor and not stopped.is_set():
                 drain()  # the supervisor was killed: nobody would tell us of a new configuration
 
-    post.board.write(post.slot, metrics.encoded(here()))
+    put()
     gc.collect()
     gc.freeze()  # what is here now stays; the collector need not look at it again
     loop.call_later(_TICK_S, tick)
     report()
     await stopped.wait()
     await _drained(gateway, api, loop, snapshot.deadlines.drain_s)
-    post.board.write(post.slot, metrics.encoded(here()))
+    put()
     pool.close()
     journal.close()
     return 0
