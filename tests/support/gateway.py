@@ -38,6 +38,8 @@ class Served:
     """Commands that start the command."""
     clean: bool = True
     """Nothing is expected on stderr beside that it serves. A traceback never is."""
+    ready_s: float = 20.0
+    """Time to start in; thousands of deployments need some on a busy machine."""
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     _has_ledger: bool = False
@@ -88,7 +90,7 @@ class Served:
                 return False
 
         # With TLS nobody answers plain text; the line on stderr comes when everything is started.
-        eventually(lambda: "twintrack: serving" in self.stderr() and (self._tls or ready()), 20.0)
+        eventually(lambda: "twintrack: serving" in self.stderr() and (self._tls or ready()), self.ready_s)
 
     def stop(self, within_s: float = 20.0) -> int:
         """SIGTERM, unless it was told to stop already, and the exit status. Told twice it would stop at once."""

@@ -70,7 +70,7 @@ def _stream(answer: Answer, endpoint: str) -> Read:
             continue
         if endpoint == "messages" and kind != event.get("type"):
             raise NotWellFormed(f"an event {kind!r} of type {event.get('type')!r}")
-        if "error" in event and (kind == "error" or endpoint == "chat"):
+        if isinstance(event.get("error"), dict) and (kind == "error" or endpoint == "chat"):
             failed = _error(event, endpoint)  # behind the provider's own there may be the gateway's
         elif failed:
             raise NotWellFormed("something follows the error event")

@@ -60,7 +60,10 @@ class Fault:
     """By the provider's endpoint, where its stream ends otherwise."""
     looks_stale: bool = False
     """On a connection that was used before it may be that the provider had closed it before it was asked. So it is
-    asked once more, on a connection and a row of its own; the first row is released and costs nothing."""
+    asked once more at once, on a connection and a row of its own; the row before is released and costs nothing."""
+
+    spent: bool = False
+    """Nobody else of this account is asked for a while either."""
 
     def of(self, endpoint: str, *, streamed: bool) -> Outcome:
         return self.but.get(endpoint, self.streamed) if streamed else self.whole
@@ -163,7 +166,7 @@ FAULTS: tuple[Fault, ...] = (
         REFUSED,
         REFUSED,
     ),
-    Fault("will spend no more on our account", ("quota(429)", "quota(402)", "http(402)"), REFUSED, REFUSED),
+    Fault("will spend no more on our account", ("quota(429)", "quota(402)", "http(402)"), REFUSED, REFUSED, spent=True),
     Fault("answers with a status that is no answer", ("http(201)", "http(204)", "http(206)", "http(304)"), OURS, OURS),
     Fault(
         "redirects, to a cloud's metadata too",

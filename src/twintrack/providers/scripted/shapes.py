@@ -258,7 +258,9 @@ def error_body(endpoint: str, message: str, kind: str = "server_error", code: st
 def error_event(endpoint: str, message: str, kind: str = "server_error", code: str | None = None) -> bytes:
     """The same inside a stream."""
     if endpoint == "responses":
-        return _named("error", code=code or kind, message=message, param=None, sequence_number=9)
+        # One level deeper than the reference (spec 2.3.0) says, as OpenAI's servers do; else its SDKs pass it over.
+        nested = {"type": kind, "code": code or kind, "message": message, "param": None}
+        return _named("error", error=nested, sequence_number=9)
     body = error_body(endpoint, message, kind, code)
     return (b"event: error\n" if endpoint == "messages" else b"") + b"data: " + body + b"\n\n"
 
