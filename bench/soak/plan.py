@@ -26,7 +26,7 @@ SPEAK = ("openai", "anthropic", "responses")
 """Dialects of the faulty providers, in turn; of the steady one the first."""
 STEADY, NOBODY = "steady", "nobody"
 """A provider that never fails, and one that is never there."""
-GROUPS = 40
+GROUPS = 100
 """Routes and deployments of each kind: a deployment that fails three times in a row is passed over for a while, so one
 alone would mostly be seen resting."""
 
