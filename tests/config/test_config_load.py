@@ -565,3 +565,24 @@ def test_the_explanation_is_empty_only_for_what_fits(document):
         assert shape.problems(document)
     else:
         assert not shape.problems(document)
+
+
+@pytest.mark.parametrize("secret", ["sk-proj-Zm9vYmFyYmF6cXV4", "hf_aBcDeFgHiJkLmNoPqRsT", "AKIAIOSFODNN7EXAMPLE1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[server]\nworkers = "{}"',
+        '[server]\nlisten = "{}"',
+        '[routes]\nkey = "{}"',
+        '[[providers]]\nname = "openai"\nkey = "env:K"\nregion = "{}!"',
+        '[routes.r]\ntiers = [{{ name = "t", deployments = ["{}"] }}]',
+    ],
+)
+def test_what_looks_like_a_secret_is_repeated_nowhere(text: str, secret: str) -> None:
+    """Pasted into the wrong place, it would stand in every log that keeps what commands say."""
+    found = complaints(text.format(secret), {"K": "k"})
+    assert secret not in "".join(found)
+
+
+def test_a_name_that_only_begins_like_a_secret_is_quoted() -> None:
+    assert "'skylark-70b-instruct-2026-long'" in complaints('[server]\nlisten = "skylark-70b-instruct-2026-long"')[0]

@@ -25,7 +25,7 @@ from twintrack.config.effective import (
 )
 from twintrack.config.locate import Path
 from twintrack.config.settings import DATA_CLASSES, Deployment, Price, Settings
-from twintrack.config.source import Problem, Source, alternatives
+from twintrack.config.source import Problem, Source, alternatives, shown
 from twintrack.errors import nearest
 
 _NAME = re.compile(r"[!-~]{1,128}")
@@ -73,13 +73,13 @@ class _Check:
         if where is None:
             self._report(
                 ("server", "listen"),
-                f"is {server.listen[:100]!r}, which is no address",
+                f"is {shown(server.listen)}, which is no address",
                 "Use HOST:PORT, like 127.0.0.1:8080 or [::1]:8080.",
             )
         elif not is_loopback(where[0]) and not self._settings.keys:
             self._report(
                 ("server", "listen"),
-                f"is {server.listen!r}, which other machines can reach, and there is no key",
+                f"is {shown(server.listen)}, which other machines can reach, and there is no key",
                 'Listen on 127.0.0.1, or add:\n\n[[keys]]\nname = "me"\nkey = "env:TWINTRACK_KEY"\n',
             )
         if server.tls is not None:
@@ -103,7 +103,7 @@ class _Check:
 
     def _readable(self, path: Path, file: str) -> None:
         if "\0" in file or (self._environ is not None and not os.access(self._source.absolute(file), os.R_OK)):
-            self._report(path, f"is {file!r}, which cannot be read", "Paths start at the configuration's folder.")
+            self._report(path, f"is {shown(file)}, which cannot be read", "Paths start at the configuration's folder.")
 
     def keys(self) -> None:
         keys = self._settings.keys
@@ -117,7 +117,9 @@ class _Check:
             )
             if value is not None and seen.setdefault(value, number) != number:
                 other = keys[seen[value]].name
-                self._report(path, f"is the same secret as that of {other!r}", "Give every key a secret of its own.")
+                self._report(
+                    path, f"is the same secret as that of {shown(other)}", "Give every key a secret of its own."
+                )
             self._patterns(number, key.models)
 
     def _patterns(self, number: int, patterns: tuple[str, ...]) -> None:
@@ -145,7 +147,7 @@ class _Check:
             elif provider.key:
                 self._reference((*base, "key"), provider.key)
             if provider.region and not _REGION.fullmatch(provider.region):
-                what = f"is {provider.region[:100]!r}, which is no region"
+                what = f"is {shown(provider.region)}, which is no region"
                 self._report((*base, "region"), what, "Use lower-case words joined by hyphens, like eu-west.")
             if provider.engine:
                 self._engine((*base, "engine"), provider.engine)
@@ -186,12 +188,12 @@ class _Check:
             base: Path = ("deployments", number)
             name = deployment_name(deployment)
             if name in self._settings.routes:
-                what = f"is called {name!r}, as a route is"
+                what = f"is called {shown(name)}, as a route is"
                 self._report(base, what, "Clients could not tell them apart: rename one.")
             at = self._endpoints.get(deployment.provider)
             facts = None
             if not _NAME.fullmatch(deployment.model):
-                self._report((*base, "model"), f"is {deployment.model[:100]!r}", _ASCII)
+                self._report((*base, "model"), f"is {shown(deployment.model)}", _ASCII)
             elif deployment.provider not in known:
                 self._dangling((*base, "provider"), deployment.provider, "a provider", known)
             elif at is not None:
@@ -206,7 +208,7 @@ class _Check:
         """A bundled model answers under no other name: its quality must not be taken for another's."""
         bundled = models.find(at.engine)
         if bundled is not None and deployment.model != at.engine:
-            what = f"is {deployment.model!r}, but {at.name} runs {at.engine}"
+            what = f"is {shown(deployment.model)}, but {at.name} runs {at.engine}"
             self._report((*base, "model"), what, f'Write model = "{at.engine}".')
 
     def _price(self, path: Path, price: Price, *, embeddings: bool) -> None:
@@ -272,7 +274,7 @@ class _Check:
         for name, rule in self._settings.privacy.items():
             for place, pattern in enumerate(rule.regions):
                 if not _REGION_PATTERN.fullmatch(pattern):
-                    what = f"is {pattern[:100]!r}, which no region can match"
+                    what = f"is {shown(pattern)}, which no region can match"
                     fix = "Use lower-case words joined by hyphens, with * as wildcard: eu-*."
                     self._report(("privacy", name, "regions", place), what, fix)
         rules = privacy_rules(self._settings.privacy)
@@ -312,7 +314,7 @@ class _Check:
             fix = f"Did you mean {near[0]}?"
         else:
             fix = f"Known: {', '.join(known[:10])}." if known else "There is none yet."
-        self._report(path, f"is {word[:100]!r}, which is not the name of {thing}", fix)
+        self._report(path, f"is {shown(word)}, which is not the name of {thing}", fix)
 
     def _names(self, base: Path, names: Iterable[str]) -> None:
         """Names of a list of tables: they can travel in a header, and no two are the same."""
@@ -320,10 +322,10 @@ class _Check:
         for number, name in enumerate(names):
             path = (*base, number, "name")
             if not _NAME.fullmatch(name):
-                self._report(path, f"is {name[:100]!r}", _ASCII)
+                self._report(path, f"is {shown(name)}", _ASCII)
             elif seen.setdefault(name, number) != number:
                 first = self._source.line((*base, seen[name]))
-                self._report(path, f"is {name!r}, as on line {first}", "Give each a name of its own.")
+                self._report(path, f"is {shown(name)}, as on line {first}", "Give each a name of its own.")
 
 
 _ASCII = "Use 1 to 128 letters, digits and signs of plain ASCII, without spaces."

@@ -17,7 +17,7 @@ from twintrack.catalog.providers import Auth, DialectName, KeyHeader
 from twintrack.config import settings
 from twintrack.config.locate import Path
 from twintrack.config.settings import DATA_CLASSES, DataClass, PrivacyRule, Zone
-from twintrack.config.source import alternatives
+from twintrack.config.source import alternatives, shown
 from twintrack.errors import nearest
 from twintrack.wire.deviations import Deviation
 
@@ -165,7 +165,7 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
     if where is None:
         report(
             ("url",),
-            "is not a base address" if "@" in provider.url else f"is {provider.url[:100]!r}, which is no base address",
+            "is not a base address" if "@" in provider.url else f"is {shown(provider.url)}, which is no base address",
             "Use http or https, a host, a port if it is not the usual one, and a path: https://llm.example.com/v1. "
             "Names and passwords do not belong in it.",
         )
@@ -232,7 +232,7 @@ def _home(provider: settings.Provider, row: providers.Provider, report: Report) 
         if "{" + word + "}" not in url:
             continue
         if not _PLACE.fullmatch(value):
-            what = f"is {value[:100]!r}, which cannot stand in" if value else "is missing, and stands in"
+            what = f"is {shown(value)}, which cannot stand in" if value else "is missing, and stands in"
             if word == "region" and row.region_urls:
                 example = "europe-west4"
             report((word,), f"{what} the address of {row.name}: {row.url}", f'Add it, like {word} = "{example}".')
@@ -278,10 +278,10 @@ def _report_unknown_api(provider: settings.Provider, report: Report) -> None:
     if provider.api:
         listed = "" if near else f"Known are {alternatives(known)}. "
         fix = f"{guess}{listed}A server that speaks the OpenAI dialect can say openai."
-        report((word,), f"is {what!r}, which is no server we know", fix)
+        report((word,), f"is {shown(what)}, which is no server we know", fix)
     else:
         fix = f'{guess}Or add what it speaks and where it is: api = "openai", url = "https://…/v1", zone = "…".'
-        report((word,), f"is {what!r}, which is no provider we know, and api is missing", fix)
+        report((word,), f"is {shown(what)}, which is no provider we know, and api is missing", fix)
 
 
 def deployment_name(deployment: settings.Deployment) -> str:
@@ -297,7 +297,7 @@ def model(deployment: settings.Deployment, at: Endpoint, report: Report) -> Mode
         guess = f"Did you mean {alternatives(near)}? If not, say" if near else "Say"
         report(
             ("model",),
-            f"is {deployment.model!r}, which the catalogue does not know",
+            f"is {shown(deployment.model)}, which the catalogue does not know",
             f'{guess} what it is: facts = {{ context_tokens = 8192, modalities = ["text"], tools = true }}.',
         )
         return None
@@ -306,7 +306,7 @@ def model(deployment: settings.Deployment, at: Endpoint, report: Report) -> Mode
         assert known is not None
         report(
             ("provider",),
-            f"is {at.name!r}, which is not known to serve {deployment.model}",
+            f"is {shown(at.name)}, which is not known to serve {deployment.model}",
             f'{_served_by(known)}If it does, add what it calls the model there: upstream_model = "…".',
         )
         return None

@@ -11,7 +11,7 @@ import msgspec.inspect as types
 
 from twintrack.config import settings
 from twintrack.config.locate import Path
-from twintrack.config.source import Problem, alternatives
+from twintrack.config.source import Problem, alternatives, shown
 from twintrack.errors import nearest
 
 TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
@@ -112,7 +112,7 @@ def _found(value: object, path: Path) -> str:
     if not _HIDDEN.isdisjoint(path):
         return "not what belongs there"
     if isinstance(value, str):
-        return repr(value if len(value) <= 60 else value[:60] + "…")
+        return shown(value, 60)
     if isinstance(value, int | float):
         return f"{value:g}" if isinstance(value, float) else str(value) if value.bit_length() < 200 else "a huge number"
     return "a date or time"

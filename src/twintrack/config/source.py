@@ -13,6 +13,11 @@ import msgspec
 from twintrack.config.locate import Path, locate
 from twintrack.errors import ConfigError
 
+_SECRETIVE = re.compile(
+    r"\b(?:[spr]k[-_]|gsk_|xai-|hf_|ghp_|github_pat_|glpat-|xox[a-z]-|AKIA|AIza|ya29\.|eyJ)[-_A-Z0-9a-z.]{16,}"
+)
+"""How keys of the providers we know begin, and tokens one meets beside them."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -75,6 +80,13 @@ def invalid(source: Source, problems: Iterable[Problem]) -> InvalidConfig:
     return InvalidConfig(
         f"{source.name}:{line}: {spell(problem.path)} {problem.what}. {problem.fix}" for line, problem in placed
     )
+
+
+def shown(text: str, most: int = 100) -> str:
+    """A value as a message quotes it; what may be a secret in the wrong place is not repeated."""
+    if _SECRETIVE.search(text):
+        return f"a text of {len(text)} characters"
+    return repr(text if len(text) <= most else text[:most] + "…")
 
 
 def spell(path: Path) -> str:
