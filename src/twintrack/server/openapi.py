@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 
 from twintrack import __version__
@@ -30,8 +32,9 @@ _ERRORS = {
 }
 
 
+@functools.cache
 def document() -> bytes:
-    """The document as JSON."""
+    """The document as JSON. Made once: whoever asks for it a thousand times shall not keep others waiting."""
     types = [endpoint.decoder.type for endpoint in ENDPOINTS]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     for endpoint in ENDPOINTS:
