@@ -209,7 +209,7 @@ class Attempt:
                 self._failed(UpstreamError("The provider ended its stream without content"))
             elif stream.finished and not stream.failure:
                 self._settle("settled", "ok", "")
-                self._owner.on_complete(self, last)
+                self._let_go().on_complete(self, last)
             else:
                 why = stream.failure or "the stream ended without a finish reason"
                 self._failed(UpstreamError("The provider broke off its answer", why=why))
@@ -227,7 +227,7 @@ class Attempt:
             self._failed(error)
             return
         cost = self._settle("settled", "ok", "", usage)
-        self._owner.on_whole(self, body, cost)
+        self._let_go().on_whole(self, body, cost)
 
     def _refused(self, response: ResponseHead) -> None:
         """It answered with an error status: the client's own doing, or a reason to ask another."""
@@ -254,7 +254,7 @@ class Attempt:
             pulse.alive()
         why = "it does not accept our key or model" if ours else ""
         error = UpstreamError(f"The provider answered {status}", why=_WHY_NOT_OK.get(status // 100, why))
-        self._owner.on_failed(self, Failure(kind, error, wait_s, status, body))
+        self._let_go().on_failed(self, Failure(kind, error, wait_s, status, body))
 
     def _failed(
         self, error: UpstreamError, *, kind: Kind | None = None, blame: bool = True, usage: Usage | None = None
@@ -280,7 +280,8 @@ class Attempt:
             self.pulse.undecided()
         if kind is None:
             kind = "stale" if stale else "timeout" if late else "unreachable" if connection is None else "broken"
-        self._owner.on_failed(self, Failure(kind, error, silent=silent))
+        error.__traceback__ = None  # its frames know us as well
+        self._let_go().on_failed(self, Failure(kind, error, silent=silent))
 
     # ---- what its owner does
 
@@ -328,6 +329,17 @@ class Attempt:
             self._settle("released" if refused else "settled", "client_left", "")
         if self._probe:
             self.pulse.undecided()
+        self._let_go()
+
+    def _let_go(self) -> Owner:
+        """The owner, whom this attempt forgets.
+
+        Each would keep the other, and both what was asked and answered, until the collector comes round: long after
+        some hundred megabytes.
+        """
+        owner = self._owner
+        del self._owner
+        return owner
 
     def pause(self) -> None:
         if self._connection is not None:
