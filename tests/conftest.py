@@ -46,6 +46,7 @@ _THINGS = {
     "cc": _Thing(_program("cc"), "install a C compiler"),
     "git": _Thing(_program("git"), "install git"),
     "promtool": _Thing(_program("promtool"), "install the system's prometheus"),
+    "slowhttptest": _Thing(_program("slowhttptest"), "install slowhttptest"),
     "curl": _Thing(_program("curl"), "install curl"),
     "systemd-analyze": _Thing(_program("systemd-analyze"), "install systemd"),
     "zsh": _Thing(_program("zsh"), "install zsh"),
