@@ -179,6 +179,19 @@ def test_a_client_that_leaves_while_a_connection_is_opened_is_booked_once(gatewa
     assert metric(gateway, "twintrack_in_flight") == 0
 
 
+def test_silence_between_two_words_has_comments_and_they_stand_between_events(mine: Provider, tmp_path: Path) -> None:
+    one, two, *rest = chat_events(["one", " two"])
+    half = len(two) // 2
+    mine.scripts["thinks"] = stream([one, two[:half], 0.1, two[half:], 1.2, *rest])
+    config = "[server.deadlines]\nkeepalive_every_s = 0.3\n" + provider("mine", mine.url) + deployment("thinks", "mine")
+    with Served(tmp_path, config) as gateway:
+        answer = gateway.chat("thinks", stream=True)
+    assert answer.complete
+    assert words(answer.body) == "one two"
+    assert 2 <= answer.body.count(b": still waiting\n\n") <= 5
+    assert all(event.startswith((b": ", b"data: ")) for event in answer.body.split(b"\n\n") if event)
+
+
 def test_a_deadline_the_caller_sets(gateway: Served, mine: Provider, other: Provider) -> None:
     mine.scripts["label"] = Script(framing="raw", end="hang")
     asked_before = other.requests

@@ -3,16 +3,25 @@ dialect of the client, and never looks like a clean end."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import openai
 import pytest
 
 from support.faults import AFTER_CONTENT, AFTER_MESSAGE_CONTENT, BEFORE_CONTENT, BEFORE_STREAMED_CONTENT, Fault
 from support.gateway import Served, cost_nusd, deployment, provider, question, route
 from support.provider import Provider, refusing_port
 from support.raw import Answer, events, words
-from twintrack.providers.scripted import chat_answer, chat_events, error_answer, message_answer, message_events, stream
+from twintrack.providers.scripted import (
+    chat_answer,
+    chat_events,
+    error_answer,
+    message_answer,
+    message_events,
+    stream,
+)
 
 SHORT = """
 [server.deadlines]
@@ -58,6 +67,8 @@ def gateway(
     for number in range(1, 6):
         config += deployment(f"five.{number}", "mine" if number % 2 else "other")
     config += route("five", *(f"five.{number}" for number in range(1, 6)))
+    for number in range(1, 4):
+        config += provider(f"again.{number}", mine.url) + deployment(f"again.{number}", f"again.{number}")
     config += provider("lone", mine.url) + deployment("alone", "lone")
     with Served(tmp_path_factory.mktemp("failover"), config) as gateway:
         yield gateway
@@ -132,6 +143,49 @@ def test_attempts_are_capped_and_the_last_refusal_is_what_the_client_gets(
     assert "the fourth" in answer.json()["error"]["message"]
     assert mine.asked("five.5") == []
     assert len(gateway.entries(answer.id)) == 4
+
+
+def test_where_nobody_else_is_left_the_same_is_asked_again_after_a_pause(gateway: Served, mine: Provider) -> None:
+    refusals = iter([error_answer(503), error_answer(429, retry_after="0.3")])
+    mine.scripts["again.1"] = lambda received: next(refusals, chat_answer("at last"))
+    began = time.monotonic()
+
+    answer = gateway.chat("again.1")
+
+    assert (answer.status, answer.headers["x-twintrack-attempts"]) == (200, "3")
+    assert time.monotonic() - began >= 0.3
+    assert [row["status"] for row in gateway.entries(answer.id)] == [503, 429, 200]
+
+
+def test_a_client_that_asks_again_by_itself_gets_no_repetition_of_ours(gateway: Served, mine: Provider) -> None:
+    mine.scripts["again.2"] = error_answer(500)
+    asked = question("again.2", user="somebody")
+
+    first, second = gateway.ask(asked), gateway.ask(asked)
+
+    assert (first.status, first.headers["x-twintrack-attempts"]) == (500, "4")
+    assert second.status == 500
+    assert "x-twintrack-attempts" not in second.headers
+    assert len(mine.asked("again.2")) == 5
+
+
+def test_the_sdks_own_retries_do_not_multiply(gateway: Served, mine: Provider) -> None:
+    mine.scripts["again.3"] = error_answer(500)
+    with (
+        openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=2) as client,
+        pytest.raises(openai.InternalServerError),
+    ):
+        client.chat.completions.create(model="again.3", messages=[{"role": "user", "content": "Hello"}])
+    assert len(mine.asked("again.3")) == 4 + 1 + 1
+
+
+def test_an_empty_account_tells_sdks_not_to_ask_again(gateway: Served, mine: Provider) -> None:
+    mine.scripts["alone"] = error_answer(402)
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=2) as client:
+        before = len(mine.asked("alone"))
+        with pytest.raises(openai.APIStatusError):
+            client.chat.completions.create(model="alone", messages=[{"role": "user", "content": "Hello"}])
+    assert len(mine.asked("alone")) == before + 1
 
 
 @pytest.mark.parametrize(

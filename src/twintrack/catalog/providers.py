@@ -22,6 +22,8 @@ generateContent."""
 KeyHeader = Literal["authorization", "x-api-key", "api-key", "x-goog-api-key"]
 """Where a key travels; in `authorization` as a bearer token."""
 Auth = Literal["key", "aws-sigv4", "google-oauth"]
+Prefill = Literal["", "last", "continue_final_message", "prefix"]
+"""By a last message of the assistant's; by these members beside it; by that member in it. Empty: it cannot."""
 """key: a text that stays. aws-sigv4: each request is signed. google-oauth: a token that has to be renewed."""
 
 
@@ -51,6 +53,8 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     auth: Auth = "key"
     count_tokens: bool = False
     """Answers POST /messages/count_tokens."""
+    prefill: Prefill = ""
+    """How it is asked to go on with an answer that was begun."""
     zone: Zone
     """Managed ones are third parties until you say otherwise in the configuration."""
     region: str = ""

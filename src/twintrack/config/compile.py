@@ -155,6 +155,7 @@ def _deployments(
                 key_headers=endpoint.key_headers,
                 auth=endpoint.auth,
                 count_tokens=endpoint.count_tokens,
+                prefill=endpoint.prefill if deployment.prefill is None else deployment.prefill,
                 deviations=of_model(endpoint.name, endpoint.deviations, model.upstream_model, deployment.model),
             )
         )
@@ -214,6 +215,7 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         max_ttft_ms=-1 if route.max_ttft_ms is None else route.max_ttft_ms,
         default_class=route.default_class,
         drop_unsupported=route.drop_unsupported,
+        take_up=route.take_up,
         observe=observe if route.mode == "observe" else -1,
         baseline=baseline,
     )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from twintrack.catalog import models, providers
-from twintrack.catalog.providers import Auth, DialectName, KeyHeader
+from twintrack.catalog.providers import Auth, DialectName, KeyHeader, Prefill
 from twintrack.config import settings
 from twintrack.config.locate import Path
 from twintrack.config.settings import DATA_CLASSES, DataClass, PrivacyRule, Zone
@@ -62,6 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Of those that do not take a bearer token."""
     auth: Auth
     count_tokens: bool
+    prefill: Prefill
     deviations: tuple[Deviation, ...]
     key: str
     """Reference as written, or to the known one's variable; empty: none is sent."""
@@ -196,6 +197,7 @@ def endpoint(provider: settings.Provider, report: Report) -> Endpoint | None:
         key_headers={dialect: header for dialect, header in headers.items() if header != "authorization"},
         auth=auth,
         count_tokens=row.count_tokens and ("anthropic" in dialects or (row.kind == "local" and not provider.dialects)),
+        prefill=row.prefill,
         deviations=row.deviations,
         key=provider.key or (f"env:{row.key_env}" if at_home and row.key_env and auth == "key" else ""),
         zone=zone,

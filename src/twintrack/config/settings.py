@@ -12,6 +12,7 @@ import msgspec
 from twintrack.catalog.models import Modality as Modality
 from twintrack.catalog.providers import Auth as Auth
 from twintrack.catalog.providers import DialectName as DialectName
+from twintrack.catalog.providers import Prefill as Prefill
 from twintrack.catalog.providers import Zone as Zone
 
 DataClass = Literal["public", "internal", "confidential", "restricted"]
@@ -215,6 +216,10 @@ class Deployment(_Table, frozen=True, kw_only=True):
     facts: Facts = Facts()
     max_in_flight: Count = 256
     """Per worker; beyond it the deployment is passed over."""
+    prefill: Prefill | None = None
+    """How the model is asked to go on with an answer that was begun: last (a last message of the assistant's),
+    continue_final_message (with this member), prefix (with that member in the message), or "" for not at all.
+    Default: as the known provider does; for anthropic none, since its newer models refuse it."""
 
 
 class Tier(_Table, frozen=True, kw_only=True):
@@ -242,6 +247,9 @@ class Route(_Table, frozen=True, kw_only=True):
     drop_unsupported: bool = False
     """Leave out what the chosen provider's dialect has no word for, instead of refusing the request. A client asks
     the same for one request with `x-twintrack-drop-unsupported: true`."""
+    take_up: bool = False
+    """Where a stream of plain text breaks off after words were sent, let the next deployment that can go on from
+    there. The client reads words of two models; the place is marked in the stream."""
     mode: Literal["route", "observe"] = "route"
     """observe: record the choice, answer with the deployment named in `observe`."""
     observe: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from twintrack.catalog.cost import TokenPrice as TokenPrice
-from twintrack.catalog.providers import Auth, KeyHeader
+from twintrack.catalog.providers import Auth, KeyHeader, Prefill
 from twintrack.catalog.providers import DialectName as DialectName
 from twintrack.config.settings import DataClass, Deadlines, Failover, Limits, Telemetry, Zone
 from twintrack.wire.deviations import Deviations
@@ -54,6 +54,8 @@ class Deployment(msgspec.Struct, frozen=True):
     auth: Auth = "key"
     count_tokens: bool = False
     """Answers POST /messages/count_tokens."""
+    prefill: Prefill = ""
+    """How it is asked to go on with an answer that was begun; empty: it cannot."""
     deviations: Deviations | None = None
     """Of this model there; None: none is known."""
 
@@ -74,6 +76,7 @@ class Route(msgspec.Struct, frozen=True):
     """-1: no limit."""
     default_class: DataClass
     drop_unsupported: bool
+    take_up: bool
     observe: int
     """Deployment that answers in observe mode, -1 in route mode."""
     baseline: int

@@ -106,7 +106,7 @@ class Attempt:
             passage: the way to this provider and back.
             dropped: paths of what it is not told.
         """
-        serving, gateway = accepted.serving, accepted.gateway
+        serving = accepted.serving
         deadlines = serving.snapshot.deadlines
         self._accepted = accepted
         self._owner = owner
@@ -131,13 +131,13 @@ class Attempt:
         self._ttft_us: int | None = None
         self._over = False
         self._between_s = deadlines.between_chunks_s
-        self.deadline = gateway.now + deadlines.first_byte_s
-        """When the provider is late."""
         self.took_ns = 0
         """From dispatch to the end, once it has ended."""
         self.outcome: Outcome
         """Likewise."""
         self._sent = time.monotonic_ns()
+        self.deadline = self._sent / 1e9 + deadlines.first_byte_s
+        """When the provider is late: from this moment, not from the last tick, which may be a while ago."""
 
     # ---- what a provider says
 
@@ -289,6 +289,10 @@ class Attempt:
     def content(self) -> bool:
         """The answer began."""
         return self._stream is not None and self._stream.content
+
+    @property
+    def deployment(self) -> str:
+        return self._target.name
 
     @property
     def inside(self) -> bool:

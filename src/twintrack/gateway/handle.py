@@ -24,9 +24,11 @@ from twintrack.gateway.attempt import Attempt
 from twintrack.gateway.choosing import RUNG, Refused, choose, counted_tokens, labels_of
 from twintrack.gateway.outgoing import Outgoing, caller_trace, dispatch_record
 from twintrack.gateway.recovery import Course, Failure
+from twintrack.gateway.said import Said
 from twintrack.gateway.state import GatewayState
 from twintrack.ledger.records import Refuse
 from twintrack.wire import hybrid
+from twintrack.wire.continuation import TAKEN_UP, Cut, cut, mark
 from twintrack.wire.count_tokens import counted
 from twintrack.wire.dialect import Asked, Endpoint, decode
 from twintrack.wire.http1 import Headers
@@ -57,6 +59,10 @@ class Client(Protocol):
         ...
 
 
+def _no_chunks() -> None:
+    """Every piece is looked at."""
+
+
 class Exchange:
     """The `Owner` of a request's attempts, one after the other."""
 
@@ -68,6 +74,7 @@ class Exchange:
         "_client",
         "_comment_at",
         "_course",
+        "_cut",
         "_endpoint",
         "_failure",
         "_gateway",
@@ -80,6 +87,7 @@ class Exchange:
         "_redialled",
         "_refusing",
         "_resume_at",
+        "_said",
         "_sent",
         "_serving",
         "_slow",
@@ -115,6 +123,10 @@ class Exchange:
         """The attempt of that failure."""
         self._unsaid: BadRequest | Unavailable | None = None
         """Why a provider could not be asked at all."""
+        self._said: Said | None = None
+        """Of a stream that may be taken up: what the client has got."""
+        self._cut: Cut | None = None
+        """Where it broke off."""
         self._redialled = False
         """A kept-alive connection turned out to be closed: no other one is trusted with this request."""
         self._resume_at = 0.0
@@ -175,6 +187,9 @@ class Exchange:
             self._total_deadline = self._began / 1e9 + min(labels.deadline_ms / 1000, deadlines.total_s)
         if asked.stream:
             self._comment_at = gateway.now + deadlines.keepalive_after_s
+            if route is not None and route.take_up and self._endpoint.name in TAKEN_UP:
+                self._said = Said(self._client.write)
+                self.write, self.chunk_writer = self._said.write, _no_chunks
         self._outgoing = Outgoing(accepted, body)
         self._send(accepted, 0)
 
@@ -226,7 +241,9 @@ class Exchange:
         """Dispatch to the deployment at `position`; the record is in the journal before a byte is on its way."""
         gateway = self._gateway
         try:
-            passage, dropped, call = self._outgoing.call(accepted.target(position))
+            target, cut = accepted.target(position), self._cut
+            outgoing = self._outgoing
+            passage, dropped, call = outgoing.call(target) if cut is None else outgoing.continuing(target, cut)
             gateway.journal.append(dispatch_record(accepted, position, self._sent, call.body_bytes))
         except (BadRequest, Unavailable) as error:
             self._pass_over(accepted, position, error)
@@ -300,13 +317,18 @@ class Exchange:
     # ----------------------------------------------------------------- answer
 
     def on_content(self, attempt: Attempt, first: bytes) -> None:
-        self._outgoing.body = b""  # no other deployment will be asked
+        if self._said is None:
+            self._outgoing.body = b""  # no other deployment will be asked
+        elif self._cut is not None:
+            first = mark(self._cut, attempt.deployment) + first
         self._comment_at = self._gateway.now + self._serving.snapshot.deadlines.keepalive_every_s
         if not self._opened:
             self._opened = True
             self._client.open(200, self._answer_lines(attempt, b"text/event-stream"), first)
+            if self._said is not None:
+                self._said.keep(first)
         elif first:
-            self._client.write(first)
+            self.write(first)
 
     def on_whole(self, attempt: Attempt, body: bytes, cost_nusd: int | None) -> None:
         self._finish("ok", attempt)
@@ -321,7 +343,7 @@ class Exchange:
         accepted = self._accepted
         assert accepted is not None
         self._waited_ns += attempt.took_ns
-        if attempt.content or not failure.elsewhere:
+        if not failure.elsewhere or (attempt.content and not self._can_take_up(attempt)):
             self._give_up(failure, attempt)
             return
         self._attempt = None
@@ -332,6 +354,14 @@ class Exchange:
             return
         self._course_of(accepted).failed(attempt.position, failure, self._gateway.now)
         self._go_on(accepted)
+
+    def _can_take_up(self, attempt: Attempt) -> bool:
+        """Whether somebody else could go on from where this stream broke off."""
+        said = self._said
+        if said is None or attempt.inside or not said.kept:
+            return False
+        self._cut = cut(self._endpoint.name, said.kept)
+        return self._cut is not None
 
     def _give_up(self, failure: Failure, attempt: Attempt | None = None) -> None:
         """Tell the client how the last attempt failed."""

@@ -12,6 +12,7 @@ from twintrack.gateway.choosing import NAMED_OUTPUT_TOKENS, RUNG
 from twintrack.ledger.records import Dispatch
 from twintrack.providers.upstream import Upstream, UpstreamCall
 from twintrack.telemetry.trace import traceparent
+from twintrack.wire.continuation import Cut
 from twintrack.wire.http1 import Headers
 from twintrack.wire.passage import Conversation, Passage
 from twintrack.wire.translators import client_side
@@ -45,22 +46,38 @@ class Outgoing:
             dropped += differing
         return passage, dropped, upstream.prepare(passage, endpoint, accepted.headers, body, accepted.signals.stream)
 
+    def continuing(self, target: Deployment, cut: Cut) -> tuple[Passage, tuple[str, ...], UpstreamCall]:
+        """How to ask `target` to go on where another one broke off. Raises as `call` does."""
+        if not target.prefill:
+            raise Unavailable("This provider cannot go on with an answer that was begun")
+        accepted = self._accepted
+        upstream = accepted.serving.upstreams[target.index]
+        passage = upstream.continued(self._read(), cut)
+        body = passage.body(accepted.asked, self.body, upstream.target)
+        body, differing = upstream.adapted(passage, body, accepted.drops)
+        call = upstream.prepare(passage, accepted.endpoint, accepted.headers, body, accepted.signals.stream)
+        return passage, passage.dropped + differing, call
+
     def _translated(self, upstream: Upstream) -> Passage:
+        if self._accepted.endpoint.name == "count_tokens":
+            raise Unavailable("This provider does not count tokens")
+        return upstream.translated(self._read())
+
+    def _read(self) -> Conversation:
+        """Raises BadRequest."""
         conversation = self._conversation
         if conversation is None:
             accepted = self._accepted
-            endpoint = accepted.endpoint
-            if endpoint.name == "count_tokens":
-                raise Unavailable("This provider does not count tokens")
+            side = client_side(accepted.endpoint.name)
             try:
-                conversation = Conversation(client_side(endpoint.name), self.body, accepted.drops, accepted.request_id)
+                conversation = Conversation(side, self.body, accepted.drops, accepted.request_id)
             except BadRequest as error:
                 self._conversation = error  # the next provider need not read it again
                 raise
             self._conversation = conversation
         elif isinstance(conversation, BadRequest):
             raise conversation
-        return upstream.translated(conversation)
+        return conversation
 
 
 def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: int) -> Dispatch:

@@ -13,6 +13,7 @@ from twintrack.config.snapshot import Deployment
 from twintrack.errors import Unavailable
 from twintrack.providers.auth import Authoriser
 from twintrack.wire.canonical.request import Target
+from twintrack.wire.continuation import Continued, Cut
 from twintrack.wire.deviations import Adapter, Deviations, Renames, adapter
 from twintrack.wire.dialect import Endpoint
 from twintrack.wire.endpoints import ENDPOINTS
@@ -61,6 +62,14 @@ class Upstream:
     def translated(self, conversation: Conversation) -> Translated:
         dialect = self.deployment.dialects[0]
         return Translated(conversation, provider_side(dialect), dialect, self.translates_to)
+
+    def continued(self, conversation: Conversation, cut: Cut) -> Continued:
+        """For a deployment that can go on with what was begun."""
+        deployment = self.deployment
+        assert deployment.prefill
+        dialect = deployment.dialects[0]
+        side = provider_side(dialect)
+        return Continued(conversation, side, dialect, self.translates_to, deployment.prefill, cut)
 
     def adapted(self, passage: Passage, body: bytes, drop: bool) -> tuple[bytes, tuple[str, ...]]:
         """The body as the server wants it, and the paths of what was left out.
