@@ -14,7 +14,7 @@ from twintrack.economics.claims.quantities import Quantity, Sentence
 from twintrack.economics.claims.verdict import Check, Context, Range, shown, span, sums_agree, tokens
 
 _AGAINST = r"\bvs\.?\b|\bversus\b|\bagainst\b|\binstead of\b|\bcompared\b"
-_SAVES = r"\bsav\w+|\bcut\w*|\blower\w*|\bcheaper\b|\breduc\w+|\bfall\w*|\bless\b|\bdrop\w*"
+_SAVES = r"\bsav\w+|\bcut\w*|\blower\w*|\bcheaper\b|\breduc\w+|\bfall\w*|\bless\b|\bdrop\w*|\bdown\b"
 _SWITCH = r"\binstead of\b|\bfrom\b|\bdropping\b|\bgoing\b|\bswitch\w*|\breplac\w+"
 _ROUTES = r"\brout\w+|\bhybrid\b|\bmov\w+|\bsend\w+|\bsplit\w*|\bshift\w*"
 _SHARE = re.compile(r"\s*(?:of )?(?:the |all )?(?:requests|traffic|calls|queries|tokens|spend|volume)\b", re.IGNORECASE)
@@ -27,7 +27,7 @@ def products(sentence: Sentence, context: Context) -> list[Check]:
     pairs = _in_order(sentence, context)
     if pairs:
         return pairs
-    if prices := _same_price(sentence):
+    if prices := _same_price(sentence) or _price_that_follows(sentence):
         return prices
     best: tuple[int, Check] | None = None
     for result in reversed(sentence.quantities):
@@ -73,6 +73,44 @@ def _same_price(sentence: Sentence) -> list[Check]:
             sums=(f"{first.text} = {span(computed, '$')} per 1M", f"stated: {second.text}"),
         )
     ]
+
+
+def _price_that_follows(sentence: Sentence) -> list[Check]:
+    """`$12 a day for 5 million tokens is $2.40 per million`."""
+    if not sentence.quantities or len(sentence.quantities) != 3:
+        return []
+    price = sentence.quantities[-1]
+    volume = [each for each in sentence.quantities[:2] if each.unit == "token" and each.per in ((), ("day",))]
+    cost = [each for each in sentence.quantities[:2] if each.unit == "usd" and each.per in ((), ("day",))]
+    if not price.is_a("usd", "token") or not volume or not cost or not volume[0].low or not _says_so(sentence, price):
+        return []
+    if cost[0].per == () and volume[0].per == ("day",):
+        return []
+    computed = cost[0].low / volume[0].low * 1e6, cost[0].high / volume[0].high * 1e6
+    stated = price.low * 1e6, price.high * 1e6
+    right, factor = sums_agree(stated, computed, about=price.about)
+    return [
+        Check(
+            relation="product",
+            verdict="right" if right else "wrong",
+            stated=stated,
+            computed=computed,
+            unit="USD per 1M tokens",
+            factor=factor,
+            sums=(f"{cost[0].text} / {volume[0].text} = {span(computed, '$')} per 1M", f"stated: {price.text}"),
+        )
+    ]
+
+
+def _says_so(sentence: Sentence, result: Quantity) -> bool:
+    """What is said to follow stands behind `is`, `=` or the like."""
+    before = sentence.text[: result.start]
+    return (
+        re.search(
+            r"(?:=|\bis|\bmeans|\bmakes?|\bcomes? to|\bworks? out (?:at|to))\s*(?:about|around|only)?\s*$", before
+        )
+        is not None
+    )
 
 
 def _lent(sentence: Sentence, context: Context) -> list[Quantity]:

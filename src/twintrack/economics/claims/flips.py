@@ -10,10 +10,10 @@ from twintrack.economics.claims.quantities import Quantity, Sentence
 from twintrack.economics.claims.verdict import Check, Context, Range, Verdict, fact_agrees, shown, span, tokens
 
 _EVEN = (
-    r"break.?even|breaks? even|pays? (?:off|for itself)|starts? (?:to pay|paying)|flips?\b"
+    r"break.?even|breaks? even|pays? (?:off|for itself)|starts? (?:to pay|paying)|makes? sense|flips?\b"
     r"|self.?host\w* (?:is cheaper|becomes)"
 )
-_RULE = r"\bclosed\b|\bapi\b|\bself.?host\w*|\bopen\b"
+_RULE = r"\bown (?:gpus?|servers?|hardware)|\bclosed\b|\bapi\b|\bself.?host\w*|\bopen\b"
 _OWN = r"\bself.?host\w*|\bown (?:gpu|server|hardware)|\bopen\b"
 _UNDECIDED = r"\bdepends\b|\bcompar\w+|\beither\b"
 _SERVER_GPUS = 4

@@ -22,7 +22,7 @@ _UNITS: Final = (
     ("percent", r"\s?%"),
     ("usd", r"\s*(?:US )?(?:dollars|USD|bucks)\b"),
     ("cent", r"\s*cents?\b"),
-    ("token", rf"\s*(?:(?:{_KINDS}|extra|more|in|out|reasoning)\s+){{0,2}}(?:tokens?|toks?)\b"),
+    ("token", rf"\s*(?:(?:{_KINDS}|extra|more|in|out|reasoning|daily|monthly|\x02+)\s+){{0,3}}(?:tokens?|toks?)\b"),
     ("mtok", r"\s*MTok\b"),
     ("request", r"\s*(?:(?:api|chat|daily|monthly|\x02+)\s+)*(?:requests?|calls?|query|queries|prompts?|messages?)\b"),
     ("user", r"\s*(?:(?:daily|monthly|active)\s+)*(?:users?|DAU|MAU|customers)\b"),
@@ -70,7 +70,7 @@ BY_ADVERB = {
 }
 BELOW = re.compile(r"(?:under|below|less than|fewer than|(?<!adds )up to|at most|until|<)\s*~?$", re.IGNORECASE)
 ABOVE = re.compile(
-    r"(?:over|above|more than|at least|beyond|from|exceed\w*|once you (?:spend|pay)|>)\s*~?$", re.IGNORECASE
+    r"(?:over|above|more than|at least|beyond|past|from|exceed\w*|once you (?:spend|pay)|>)\s*~?$", re.IGNORECASE
 )
 ABOUT = re.compile(r"(?:about|around|roughly|some|approximately|typically|nearly|almost|~|ca\.?)\s*$", re.IGNORECASE)
 _ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -93,6 +93,9 @@ def plain(text: str) -> str:
         text,
         flags=re.IGNORECASE,
     )
+    text = re.sub(r"-(tokens?|requests?)-(?:an?|per)-(?=day|month)", r" \1 a ", text)
+    text = re.sub(r"\bby half\b|\bin half\b", "by 50%", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<=[a-z])'s (?=\d+[bB]\b)", " ", text)
     text = re.sub(r"\bhalf an? ", "0.5 ", text, flags=re.IGNORECASE)
     text = re.sub(r"\ba (?:pair|couple) of\b", "2", text, flags=re.IGNORECASE)
     text = re.sub(r"\ba dozen\b", "12", text, flags=re.IGNORECASE)

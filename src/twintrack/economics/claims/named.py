@@ -20,7 +20,8 @@ _PART = (
     r"|guard|coder|instruct|chat|it|base|preview|latest|max|plus|next|air|fable|sol|terra|luna|\d{4}"
 )
 _MODEL = re.compile(
-    rf"(?<![\w-])(?:(?:{_MAKER})(?:[- ]?(?:{_PART}))*(?![\w])|o[134](?:-mini|-pro)?(?![\w-])|4o(?:[- ]mini)?(?![\w-]))",
+    rf"(?<![\w-])(?:(?:{_MAKER})(?:[- ]?(?:{_PART}))*(?![\w])|o[134](?:-mini|-pro)?(?![\w-])|4o(?:[- ]mini)?(?![\w-])"
+    r"|(?:opus|sonnet|haiku) \d(?:\.\d)?(?![\w.]))",
     re.IGNORECASE,
 )
 _OTHER = re.compile(rf"\s?/\s?((?:{_PART})(?:[- ]?(?:{_PART}))*)(?!\w)", re.IGNORECASE)

@@ -99,9 +99,17 @@ def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
         before = masked[max(0, match.start() - 40) : match.start()]
         per, scale, end, more = per_at(masked, end, money=unit == "usd")
         unit, factor = base(unit)
-        if "day" not in per and unit in ("user", "request") and re.search("daily|DAU", masked[match.start() : end]):
+        if (
+            "day" not in per
+            and unit in ("user", "request", "token")
+            and re.search("daily|DAU", masked[match.start() : end])
+        ):
             per = (*per, "day")
-        if not per and (word := re.search(r"\b(daily|monthly)(?:(?:\s+[a-z]+){0,2}\s+(?:of|is))?\s*$", before)):
+        if not per and (
+            word := re.search(
+                r"\b(daily|monthly)(?:(?:\s+[A-Za-z]+){0,2}\s+(?:of|is|reach\w*|exceed\w*|hits?|pass\w*))?\s*$", before
+            )
+        ):
             per, scale = (*per, "day"), scale * DAYS[BY_ADVERB[word[1].lower()]]
         found.append(
             Quantity(
