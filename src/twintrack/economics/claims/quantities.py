@@ -110,7 +110,8 @@ def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
                 r"\b(daily|monthly)(?:(?:\s+[A-Za-z]+){0,2}\s+(?:of|is|reach\w*|exceed\w*|hits?|pass\w*))?\s*$", before
             )
         ):
-            per, scale = (*per, "day"), scale * DAYS[BY_ADVERB[word[1].lower()]]
+            period = BY_ADVERB[word[1].lower()]
+            per, scale, more = (*per, "day"), scale * DAYS[period], more | {period}
         found.append(
             Quantity(
                 low=low * factor / scale,
