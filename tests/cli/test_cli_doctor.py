@@ -145,6 +145,11 @@ def test_a_broken_configuration_is_said_and_the_rest_is_looked_at(examine, mine,
         assert found.one("ok", "provider", "mine: 127.0.0.1:"), "what can be read is looked at"
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\\u0000b"], ids=["too long", "a null"])
+def test_a_data_folder_that_no_folder_can_be_is_said(examine, mine, name):
+    assert examine(good(mine), server=f'data = "{name}"').one("problem", "configuration", "no folder can have the name")
+
+
 def test_one_that_is_not_text_is_said(examine):
     Path("twintrack.toml").write_bytes(b"\xff\xfe")
     assert examine(None).one("problem", "configuration", "is not UTF-8")

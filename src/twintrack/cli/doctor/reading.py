@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from twintrack.cli.data import folder as data_folder
 from twintrack.cli.doctor.finding import Finding, note, ok, problem
 from twintrack.config import check, settings, shape
 from twintrack.config.load import load
-from twintrack.config.settings import Settings
+from twintrack.config.settings import Server, Settings
 from twintrack.config.source import Problem, Source, spell
 from twintrack.errors import ConfigError
 
@@ -70,7 +71,22 @@ def read(file: Path, data: Path | None, *, named: bool, environ: Mapping[str, st
         found = [ok(_ABOUT, f"{file} is right: {routes}, {count} deployment{'' if count == 1 else 's'}")]
     kept = read_as if read_as is not None else what_is_right(document)
     folder = data or (Path(source.absolute(kept.server.data)) if text else data_folder(None).absolute())
+    if not _can_be(folder):
+        found.append(
+            problem(_ABOUT, f"no folder can have the name in server.data: {str(folder)[:80]!r}", "Shorten it.")
+        )
+        folder = Path(source.absolute(Server().data))
     return Case(kept, source, folder, whole, unmet, tuple(found))
+
+
+def _can_be(folder: Path) -> bool:
+    try:
+        os.stat(folder / "prices.json")
+    except ValueError:  # a character that no name has
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
 
 
 def _text(file: Path, named: bool) -> tuple[str, list[Finding]]:
