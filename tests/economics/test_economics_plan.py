@@ -158,6 +158,7 @@ def test_what_may_not_be_used_is_ruled_out_with_its_reason(plan_of):
 def test_only_own_machines_leaves_only_own_engines(plan_of):
     plan = plan_of(built(SMALL + "[needs]\nzones = ['own']"))
     assert {each.candidate.option.kind for each in plan.options} == {"selfhost"}
+    assert document(plan).phases[0].starts > "2026-11-30"
     assert any(each.ground == "residency" for each in plan.ruled_out)
 
 
@@ -166,6 +167,25 @@ def test_a_licence_that_does_not_allow_the_use_rules_a_model_out(plan_of):
     plan = plan_of(built(text))
     assert ("command-a-03-2025", "licence") in {(each.model, each.ground) for each in plan.ruled_out}
     assert "llama-3.3-70b-instruct" in {each.candidate.option.model for each in plan.options}
+
+
+def test_a_domicile_that_is_none_is_named(plan_of):
+    with pytest.raises(BadWorkload, match="domicile is 'Germany'"):
+        plan_of(built(NAMED + "[needs]\ndomicile = 'Germany'"))
+
+
+def test_a_closed_model_cannot_be_run_by_oneself(plan_of):
+    plan = plan_of(built(SMALL + "[candidates]\nselfhost = ['gpt-4o']"))
+    assert plan.options == ()
+    assert [each.why for each in plan.ruled_out] == ["its weights cannot be had"]
+    assert document(plan).recommendation.sentences[0].startswith("Nothing is left")
+
+
+def test_a_regime_rules_out_whom_it_does_not_allow_and_names_what_has_to_be_signed(plan_of):
+    plan = plan_of(built(SMALL + "[needs]\nregimes = ['gdpr', 'hipaa']\nregions = ['DEU']\ndomicile = 'DE'"))
+    assert {"regime", "residency"} <= {each.ground for each in plan.ruled_out}
+    sold = [each for each in plan.options if each.candidate.option.tokens is not None]
+    assert all(any("gdpr" in duty for duty in each.candidate.duties) for each in sold)
 
 
 def test_gpus_alone_and_a_full_stack_stand_apart(plan_of):
@@ -229,6 +249,11 @@ def test_an_absurd_workload_is_named_with_the_sensible_range(change, said):
         ("[needs]\ncontext_tokens = 10", "a mean request has 1,100 tokens"),
         ("[selfhost]\nfte = -1", "selfhost.fte is -1"),
         ("[selfhost]\nfte = { value = 2, low = 3, high = 4 }", "is not between low 3 and high 4"),
+        ("[needs]\nuse = 'prod'", "needs.use is 'prod'. Use research, internal, product"),
+        ("[needs]\nmodalitys = ['text']", "Did you mean modalities?"),
+        ("[needs]\nmodalities = ['smell']", "Use text, image, audio"),
+        ("[needs]\nregimes = ['gdrp']", "Did you mean gdpr?"),
+        ("[energy]\ngrid = 'Atlantis'", "energy.grid is 'Atlantis'"),
         ("[[prices]]\nmodel = 'x'\ninput_usd_per_mtok = -1\noutput_usd_per_mtok = 1", "from 0 to 10,000"),
     ],
 )
@@ -364,3 +389,29 @@ def test_a_volume_that_passes_a_crossing_is_noticed_once_and_in_both_directions(
     assert crossed(points, at * 0.9, at * 1.01)[0] == points[0]
     assert crossed(points, at * 1.01, at * 0.9)[0] == points[0]
     assert crossed(points, at * 0.5, at * 0.9) == ()
+
+
+# ---- the questions
+
+
+def test_at_most_twelve_questions_make_a_workload():
+    import click
+
+    from twintrack.cli.plan_questions import asked
+
+    said: list[dict[str, object]] = []
+
+    @click.command()
+    def questions() -> None:
+        said.append(asked())
+
+    answers = ["Help desk", "2000", "5", "", "250", "", "3%", "internal", "", "de", "yes", "0.5"]
+    run = CliRunner().invoke(questions, input="\n".join(answers) + "\n")
+    assert run.exit_code == 0, run.output
+    assert run.output.count("?") <= 12
+    made = workload.build(said[0])
+    assert made["requests_per_day"] == 10_000
+    assert made["growth_per_month"] == pytest.approx(0.03)
+    assert made.needs.domicile == "DE"
+    origins = {name: one.origin for name, one in made.inputs.items()}
+    assert (origins["output_tokens"], origins["input_tokens"], origins["fte"]) == ("stated", "assumed", "stated")

@@ -6,6 +6,8 @@ from __future__ import annotations
 def usd(amount: float) -> str:
     if abs(amount) >= 1e6:
         return f"${amount / 1e6:,.2f}M"
+    if 0 < abs(amount) < 0.1:
+        return f"${amount:.2g}"
     return f"${amount:,.0f}" if abs(amount) >= 100 else f"${amount:,.2f}"
 
 

@@ -15,7 +15,9 @@ from twintrack.catalog.permission import Purpose
 from twintrack.catalog.places import country_of, members
 from twintrack.catalog.providers import Zone
 from twintrack.catalog.regimes import Demand
+from twintrack.economics.inputs import BadWorkload
 from twintrack.economics.workload import Needs
+from twintrack.errors import BadRequest
 
 Ground = Literal["capability", "quality", "licence", "regime", "residency", "latency", "memory"]
 
@@ -49,7 +51,7 @@ def licence_objection(name: str, needs: Needs, most_users: float) -> tuple[Ruled
     Args:
         most_users: monthly, where the needs do not say them: no more people than requests can ask.
     """
-    finding = permission.check(
+    finding = _checked(
         name,
         Purpose(
             use=needs.use,
@@ -66,6 +68,13 @@ def licence_objection(name: str, needs: Needs, most_users: float) -> tuple[Ruled
     asks = "; ".join(f"say {each.ask}" for each in finding.missing)
     words = finding.verdict.replace("_", " ")
     return RuledOut(name, "", "licence", f"{words}: {why or asks or 'nobody has read it'}", finding.url), ()
+
+
+def _checked(name: str, purpose: Purpose) -> permission.Finding:
+    try:
+        return permission.check(name, purpose)
+    except BadRequest as error:
+        raise BadWorkload(f"needs: {error.what}", why=error.why, fix=error.fix) from None
 
 
 def place_objections(provider: str, zone: Zone, needs: Needs, on: datetime.date) -> list[RuledOut]:

@@ -43,7 +43,17 @@ def phases(plan: Plan) -> list[Phase]:
                 f"saves ${saved:,.0f} of ${first.monthly_usd:,.0f} a month, once an evaluation says it is good enough",
             )
         )  # fmt: skip
-    found.append(_own_engines(plan, cheapest))
+    own = plan.best("selfhost", "own_hardware")
+    if first is None and own is not None:
+        weeks = plan.workload["startup_weeks"]
+        found.append(
+            Phase(
+                "own engines", day_in(plan.on, weeks * 12 / 52).isoformat(), own.candidate.option.title,
+                f"nothing else may be used; ready after {weeks:.0f} weeks",
+            )
+        )  # fmt: skip
+    else:
+        found.append(_own_engines(plan, cheapest))
     hybrid = plan.best("hybrid")
     if hybrid is not None and closed is not None and hybrid.total_usd < closed.total_usd:
         found.append(

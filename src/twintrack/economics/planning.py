@@ -234,6 +234,9 @@ def _engines(
     found: list[tuple[float, Candidate]] = []
     for name in names:
         objections = eligibility.model_objections(name, workload.needs, longest, workload.least_quality)
+        if (model := models.find(name)) is not None and model.kind == "closed":
+            ruled_out.append(RuledOut(name, "own engines", "capability", "its weights cannot be had"))
+            continue
         licence, duties = eligibility.licence_objection(
             name, workload.needs, workload["requests_per_day"] * bill.HOURS_PER_MONTH / 24
         )

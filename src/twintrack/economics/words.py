@@ -37,7 +37,7 @@ def recommend(plan: Plan) -> Recommendation:
     said = []
     measure = None
     if sure:
-        certain = f", with a probability of {p:.0%}" if p is not None else ""
+        certain = "" if p is None else f", with a probability of {p:.0%}" if p < 0.995 else ", in practice for certain"
         said.append(
             f"Take {option.title}: {usd(best.monthly_usd)} a month for {count(plan.workload.tokens_per_day)} tokens a "
             f"day, {usd(best.total_usd)} over {months} months, the cheapest of {len(plan.options)} options{certain}."

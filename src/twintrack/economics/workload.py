@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from twintrack.catalog import carbon, models
 from twintrack.catalog import gpus as gpu_facts
-from twintrack.catalog import models
 from twintrack.catalog.licences import Field, Use
 from twintrack.catalog.models import Modality
 from twintrack.catalog.regimes import Offer as Agreement
@@ -196,6 +197,12 @@ def build(document: Mapping[str, Any], counted: Counted | None = None) -> Worklo
     needs = _part("needs", Needs, document.get("needs"))
     candidates = _part("candidates", Candidates, document.get("candidates"))
     _check_needs(needs, inputs)
+    energy = _part("energy", Energy, document.get("energy"))
+    if carbon.grid(energy.grid) is None:
+        raise BadWorkload(
+            f"energy.grid is {energy.grid!r}", why="no such grid is known",
+            fix="Use a country, as DEU or Germany, or a cloud's region, as gcp/europe-west3",
+        )  # fmt: skip
     prices = tuple(_price(place, row) for place, row in enumerate(document.get("prices", ())))
     return Workload(
         name=str(document.get("name", "workload")),
@@ -204,7 +211,7 @@ def build(document: Mapping[str, Any], counted: Counted | None = None) -> Worklo
         needs=needs,
         candidates=_resolved(candidates, prices),
         prices=prices,
-        energy=_part("energy", Energy, document.get("energy")),
+        energy=energy,
         tuning=_part("finetune", Tuning, document["finetune"]) if "finetune" in document else None,
         current=() if counted is None else counted.models,
         notes=() if counted is None else counted.notes,
@@ -215,9 +222,21 @@ def _part(word: str, kind: type[_Part], value: object) -> _Part:
     try:
         return msgspec.convert(value or {}, kind)
     except msgspec.ValidationError as error:
-        text = str(error)
-        fields = ", ".join(kind.__struct_fields__)
-        raise BadWorkload(f"[{word}]: {text}", fix=f"Known words: {fields}" if "unknown" in text else "") from None
+        raise _part_error(word, kind, str(error)) from None
+
+
+def _part_error(word: str, kind: type[msgspec.Struct], text: str) -> BadWorkload:
+    """What msgspec says, with the words that would do."""
+    unknown = re.search(r"unknown field `(.*?)`", text)
+    if unknown:
+        return unknown_word(unknown[1], list(kind.__struct_fields__), word)
+    at = re.search(r"at `\$\.(\w+)", text)
+    value = re.search(r"Invalid enum value (.*?) -", text)
+    if at and value:
+        said = get_type_hints(kind)[at[1]]
+        choices = get_args(get_args(said)[0]) if get_origin(said) is tuple else get_args(said)
+        return BadWorkload(f"{word}.{at[1]} is {value[1]}", fix=f"Use {', '.join(map(str, choices))}")
+    return BadWorkload(f"{word}{'.' + at[1] if at else ''}: {text.partition(' - at')[0]}")
 
 
 def _price(place: int, row: object) -> Price:
