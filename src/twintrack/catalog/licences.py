@@ -163,7 +163,7 @@ def mistake(name: str) -> str:
         rest = spelt.removeprefix("meta-").removeprefix(row.family + "-")
         if rest == spelt.removeprefix("meta-"):
             continue
-        said = re.match(r"(\d+(?:-\d+)?[bm])(?:-|$)", rest) or re.fullmatch(r"(haiku|sonnet|opus|vision|guard)", rest)
+        said = re.match(r"(\d+[bm]|[01]-\d[bm])(?:-|$)", rest) or re.fullmatch(r"(haiku|sonnet|opus|vision|guard)", rest)
         if said and said[1] not in row.members:
             title = name[: len(name) - len(rest)].strip(" -_") or row.family
             return f"There is no {name}: {title} comes as {', '.join(row.members).replace('-', '.')}."
@@ -171,12 +171,16 @@ def mistake(name: str) -> str:
     return ""
 
 
+_WILD = re.compile(r"\*|\[[^]]*\]")
+
+
 def _named(spelt: str) -> tuple[_Names | None, bool]:
     best: tuple[int, _Names | None] = (-1, None)
     for row in _rows():
         for pattern in row.patterns:
-            if len(pattern) > best[0] and fnmatch.fnmatchcase(spelt, pattern):
-                best = (len(pattern), row)
+            letters = len(_WILD.sub("", pattern))
+            if letters > best[0] and fnmatch.fnmatchcase(spelt, pattern):
+                best = (letters, row)
     found = best[1]
     return found, found is not None and any(fnmatch.fnmatchcase(spelt, pattern) for pattern in found.multimodal)
 
