@@ -163,7 +163,7 @@ def mistake(name: str) -> str:
         rest = spelt.removeprefix("meta-").removeprefix(row.family + "-")
         if rest == spelt.removeprefix("meta-"):
             continue
-        said = re.match(r"(\d+[bm]|[01]-\d[bm])(?:-|$)", rest) or re.fullmatch(r"(haiku|sonnet|opus|vision|guard)", rest)
+        said = _SIZE.match(rest) or re.fullmatch(r"(haiku|sonnet|opus|vision|guard)", rest)
         if said and said[1] not in row.members:
             title = name[: len(name) - len(rest)].strip(" -_") or row.family
             return f"There is no {name}: {title} comes as {', '.join(row.members).replace('-', '.')}."
@@ -171,6 +171,7 @@ def mistake(name: str) -> str:
     return ""
 
 
+_SIZE = re.compile(r"(\d+[bm]|[01]-\d[bm])(?:-|$)")
 _WILD = re.compile(r"\*|\[[^]]*\]")
 
 

@@ -89,7 +89,8 @@ def page() -> str:
         names = [f"`{pattern}`" for pattern, licence in patterns() if licence == text]
         if names:
             lines.append(f"| {text} | {', '.join(names)} |")
-    lines += ["", "The catalogue's own models name their licence themselves. The pattern with the most letters counts.", ""]
+    lines += ["", "The catalogue's own models name their licence themselves; else the pattern with the most letters counts."]
+    lines += [""]
     lines += ["## Where each was read", ""]
     lines += [f"- {text.title}: {text.source}, {text.as_of}" for text in licences().values()]
     return "\n".join(lines) + "\n"
