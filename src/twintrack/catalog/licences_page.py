@@ -89,7 +89,7 @@ def page() -> str:
         names = [f"`{pattern}`" for pattern, licence in patterns() if licence == text]
         if names:
             lines.append(f"| {text} | {', '.join(names)} |")
-    lines += ["", "The catalogue's own models name their licence themselves; else the most letters that match count.", ""]
+    lines += ["", "Models of the catalogue name theirs themselves; else the most letters that match count.", ""]
     lines += ["## Where each was read", ""]
     lines += [f"- {text.title}: {text.source}, {text.as_of}" for text in licences().values()]
     return "\n".join(lines) + "\n"
