@@ -245,7 +245,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=30.0, help="requests a second")
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--faults", type=float, default=0.7, help="share of faulty providers' answers, outside calms")
+    parser.add_argument("--faults", type=float, default=0.6, help="share of faulty providers' answers, outside calms")
     parser.add_argument("--leaves", type=float, default=0.105, help="share of clients that leave")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the report here")

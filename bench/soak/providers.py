@@ -27,8 +27,8 @@ from twintrack.providers.scripted.server import Answer, Received, Script, Script
 _HARMFUL: dict[str, float] = {
     # before content: somebody else may be asked
     "http(500)": 6, "http(503)": 6, "http(503, retry_after=1)": 2, "http(529)": 4, "http(429)": 3,
-    "http(429, retry_after=1)": 3, "http(429, retry_after=date)": 1, "http(429, retry_after=huge)": 1,
-    "http(408)": 2, "http(401)": 2, "http(403)": 1, "http(404)": 1, "quota": 2, "quota(402)": 1, "redirect": 2,
+    "http(429, retry_after=1)": 3, "http(429, retry_after=date)": 1,
+    "http(408)": 2, "http(401)": 2, "http(403)": 1, "http(404)": 1, "redirect": 2,
     "cut(start)": 4, "cut(start, by=reset)": 4, "cut(head)": 2, "cut(head, by=reset)": 2, "cut(opening, by=reset)": 4,
     "cut(body)": 2, "garble(truncated)": 3, "garble(invalid)": 3, "garble(utf8)": 2, "garble(null)": 1,
     "garble(list)": 1,
@@ -42,7 +42,8 @@ _HARMFUL: dict[str, float] = {
     "cut(usage)": 3, "cut(usage, by=reset)": 3, "error(words)": 3, "error(words, kind=quota)": 2, "hang(words)": 1,
     "garble(invalid, at=words)": 2, "garble(utf8, at=words)": 1, "chunk(xyz, at=words)": 2, "length(short)": 1,
 }  # fmt: skip
-"""Each with its weight."""
+"""Each with its weight. What closes a whole account, or a deployment for minutes, is left to the tests of each fault:
+here it would leave little else to see."""
 _ODD: dict[str, float] = {
     "split(1)": 2, "split(7)": 2, "lines(crlf)": 2, "lines(cr)": 1, "lines(mixed)": 2, "done(0)": 2, "done(2)": 2,
     "beyond": 2, "comments(5)": 2, "usage(missing)": 3, "usage(zero)": 2, "usage(negative)": 2, "usage(absurd)": 2,
