@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ledger_records import left_by
 
 from support.gateway import Served, deployment, free_port, provider
 from support.provider import Provider
 from twintrack.cli.interrupt import orderly
+from twintrack.ledger.copies import upgrades_kept
 from twintrack.ledger.schema import VERSION
 
 CANARY = "sk-canary-2b1946"
@@ -100,6 +102,24 @@ def test_an_older_program_is_refused_at_its_start_and_serves_again_after_a_resto
     with Served(folder, config(mine)) as gateway:
         assert gateway.entries(kept)[0]["outcome"] == "ok"
         assert gateway.entries(gateway.chat("m").id)[0]["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("earlier", range(1, VERSION))
+def test_a_gateway_over_an_earlier_ledger_serves_and_can_be_taken_back(cli, mine, folder, earlier):
+    old = {"a", "b", "late", "open", "own"}
+    left_by(earlier, folder / "data")
+    with Served(folder, config(mine)) as gateway:
+        new = gateway.chat("m").id
+        assert gateway.entries(new)[0]["outcome"] == "ok"
+        assert {row["request_id"] for row in gateway.query("SELECT * FROM entries")} == old | {new}
+    (kept,) = upgrades_kept(gateway.data / "ledger.db")
+    ran = cli("restore", str(kept), "--to", str(gateway.data), "--replace")
+    assert ran.code == 0, ran.err
+    with Served(folder, config(mine)) as gateway:
+        again = gateway.chat("m").id
+        assert gateway.entries(again)[0]["outcome"] == "ok"
+        found = {row["request_id"] for row in gateway.query("SELECT * FROM entries")}
+    assert found == old - {"late"} | {again}, "the copy is of before the journal was loaded; that is kept aside"
 
 
 def test_a_gateway_that_runs_keeps_its_folder(cli, mine, folder):
