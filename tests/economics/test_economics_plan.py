@@ -111,6 +111,18 @@ def test_draws_give_probabilities_that_add_up_and_the_same_plan_again(plan_of):
         assert sure.monthly_high_usd >= priced.monthly_usd * 0.8
 
 
+def test_of_two_models_on_the_same_engines_the_better_one_is_recommended(plan_of):
+    """Both fit one GPU twice over at this volume, so they cost the same."""
+    text = (
+        SMALL.replace("10_000", "100")
+        + "[candidates]\nselfhost = ['gpt-oss-20b', 'gpt-oss-120b']\ngpus = ['a100-pcie']"
+    )
+    made = document(plan_of(built(text), sure=True))
+    assert made.options[0].monthly_usd == made.options[1].monthly_usd
+    assert made.recommendation.key is not None
+    assert made.recommendation.key.startswith("gpt-oss-120b")
+
+
 def test_a_tenth_of_the_draws_lie_below_low_and_a_tenth_above_high():
     loaded = built(NAMED)
     drawn = draws.sample({"input_tokens": loaded.inputs["input_tokens"], "fte": loaded.inputs["fte"]})
@@ -315,7 +327,8 @@ def test_without_terminal_or_file_it_says_what_to_do():
 
 def test_a_plan_takes_under_a_second_and_under_three_with_draws(path):
     """CPU time of the whole command, since the machine may be busy with others."""
-    for asked, most_s in (["--no-draws"], 1.0), ([], 3.0):
+    report = str(path.with_suffix(".html"))
+    for asked, most_s in (["--no-draws"], 1.0), ([], 3.0), (["--report", report], 3.0):
         before = os.times()
         subprocess.run(
             [sys.executable, "-m", "twintrack.cli", "plan", "--workload", str(path), "--json", *asked],

@@ -22,6 +22,8 @@ SURE = 0.7
 """Probability of being the cheapest from which an option is recommended."""
 _SEED = 20260801
 _BINS = 20
+_TIE = 1e-9
+"""Of options that cost the same, as two models on the same engines, the better one counts as the cheapest."""
 
 
 class Sureness(msgspec.Struct, frozen=True):
@@ -85,7 +87,8 @@ def judge(options: Sequence[Option], x: Mapping[str, Array], months: int) -> tup
     draws = len(next(iter(x.values())))
     totals = np.stack([total_usd(option, x, months) * np.ones(draws) for option in options])
     first = [bill.monthly_usd(option, x) * np.ones(draws) for option in options]
-    cheapest = np.bincount(np.argmin(totals, axis=0), minlength=len(options)) / draws
+    better = np.array([[1 - _TIE * (option.quality or 0.0)] for option in options])
+    cheapest = np.bincount(np.argmin(totals * better, axis=0), minlength=len(options)) / draws
     return [
         Sureness(
             option.key,

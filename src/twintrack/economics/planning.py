@@ -69,7 +69,7 @@ class Plan:
     workload: Workload
     on: datetime.date
     options: tuple[Priced, ...]
-    """By what they cost over the horizon, the cheapest first."""
+    """By what they cost over the horizon, the cheapest first, and of equally cheap ones the best."""
     ruled_out: tuple[RuledOut, ...]
     sureness: tuple[Sureness, ...]
     """In the order of `options`; empty: no draws."""
@@ -102,7 +102,7 @@ def plan(workload: Workload, *, on: datetime.date, sure: bool = True, made: Cali
     middle = {name: one.value for name, one in inputs.items()}
     months = int(workload["horizon_months"])
     priced = [_priced(each, workload, middle, months, made) for each in candidates]
-    priced.sort(key=lambda each: each.total_usd)
+    priced.sort(key=lambda each: (round(each.total_usd, 2), -(each.candidate.option.quality or 0.0)))
     options = [each.candidate.option for each in priced]
     sureness: list[Sureness] = []
     weights: list[Weight] = []
@@ -252,6 +252,8 @@ def _engines(
             ruled_out.append(RuledOut(name, "own engines", "memory", "the catalogue does not know how it is built"))
             continue
         duties += eligibility.contracts("", "own", workload.needs, on)
+        if wanted.spot:
+            duties += ("spot: engines may be taken away within minutes; keep another deployment to fall back on",)
         best = _best_engine(name, form, workload, inputs, ruled_out, made, duties)
         if best is not None:
             found.append(best)

@@ -26,7 +26,7 @@ import msgspec
 
 from twintrack.catalog import architectures
 from twintrack.catalog.gpus import Gpu, find_gpu, gpus, nearest_gpus
-from twintrack.economics import saturated, shape
+from twintrack.economics import memory, saturated, shape
 from twintrack.economics.roofline import Setup
 from twintrack.economics.saturated import Scenario
 from twintrack.economics.shape import Shape
@@ -175,15 +175,21 @@ def _engine_point(row: _Row) -> Point:
     experts_over = int(row.number("ep") or 1)
     copies = int(row.number("dp") or 1)
     copies = copies if copies > 1 and experts_over <= 1 and count % copies == 0 else 1
-    batch = row.number("avg_batch") or row.number("max_num_seqs")
     bits = _bits(row, "weight_precision") or 16.0
+    setup = Setup(_shape(row, name), gpu, count // copies, bits, experts_shared_out=experts_over > 1)
+    input_tokens = row.number("avg_input_len") or (benchmark.input_tokens if benchmark else _OTHER_INPUT)
+    output_tokens = row.number("avg_output_len") or _OTHER_OUTPUT
+    allowed = row.number("max_num_seqs")
+    batch = row.number("avg_batch")
+    if batch is None and allowed is not None:  # no more run than find room
+        batch = min(allowed, max(memory.fit(setup, 1, input_tokens + output_tokens).most_sequences * copies, 1.0))
     return Point(
-        setup=Setup(_shape(row, name, bits), gpu, count // copies, bits, experts_shared_out=experts_over > 1),
+        setup=setup,
         replicas=copies,
         batch=None if batch is None else batch / copies,
-        allowed=row.number("max_num_seqs"),
-        input_tokens=row.number("avg_input_len") or (benchmark.input_tokens if benchmark else _OTHER_INPUT),
-        output_tokens=row.number("avg_output_len") or _OTHER_OUTPUT,
+        allowed=allowed,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
         scenario="offline",
         open_division=False,
         measured_tok_s=row.number("output_tok_s"),
@@ -232,7 +238,7 @@ def _benchmark(model: str) -> Benchmark | None:
     return max(fitting, key=lambda row: len(row.name), default=None)
 
 
-def _shape(row: _Row, name: str, bits: float) -> Shape:
+def _shape(row: _Row, name: str) -> Shape:
     total, active = row.number("total_b"), row.number("active_b")
     known = architectures.find(name)
     if known is not None:

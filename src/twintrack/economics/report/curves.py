@@ -39,10 +39,13 @@ class Curves:
 
 
 def curves(plan: Plan) -> Curves | None:
-    """The cheapest option of each kind, to twice the nearest break-even if that is not far from today's volume, and to
-    three times today's in any case."""
+    """None: there is nothing to compare.
+
+    The cheapest option of each kind, to twice the nearest break-even if that is not far from today's volume, and to
+    three times today's in any case.
+    """
     chosen = _chosen(plan)
-    if not chosen:
+    if len(chosen) < 2:
         return None
     today = plan.workload.tokens_per_day
     meets = [
