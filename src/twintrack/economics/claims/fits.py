@@ -11,7 +11,7 @@ from twintrack.economics.roofline import Setup
 from twintrack.economics.shape import Shape
 
 _FITS = (
-    r"\bfits?\b|\bruns? on\b|\bcan (?:run|hold|serve)\b|\bholds?\b|\bneeds?\b|\btakes?\b|\brequires?\b"
+    r"\bfits?\b|\bruns? on\b|\bcan (?:run|hold|serve)\b|\bholds?\b|\benough\b|\bneeds?\b|\btakes?\b|\brequires?\b"
     r"|\bon (?:a )?consumer\b"
 )
 _TUNES = r"\bfine.?tun\w+|\btraining\b|\btuning\b|\blora\b|\bqlora\b"
@@ -31,6 +31,7 @@ def fits(sentence: Sentence, context: Context) -> list[Check]:
             return [_sizes(vague.title, bits[0])]
         return []
     tuned = sentence.says(_TUNES)
+    wide = bits[0] if bits else built.weight_bits
     if tuned:
         method: finetune.Method = (
             "qlora" if sentence.says(r"\bqlora\b") else "lora" if sentence.says(r"\blora\b") else "full"
@@ -44,7 +45,6 @@ def fits(sentence: Sentence, context: Context) -> list[Check]:
             }[method],
         )
     else:
-        wide = bits[0] if bits else built.weight_bits
         need, how = built.total_b * wide / 8, f"{wide:g} bits a weight"
     sums = f"{shown(built.total_b)}B weights, {how} = {shown(need)} GB"
     held = sentence.having("gb")
@@ -54,6 +54,8 @@ def fits(sentence: Sentence, context: Context) -> list[Check]:
         return [_needs_check(right, factor, (held[0].low, held[0].high), need, sums)]
     if not held and not on_gpu:
         return []
+    if sentence.gpus and sentence.gpus[0].names and not tuned:
+        return [_engine_check(built, wide, sentence, sums)]
     room, words = _room(sentence, held)
     return [_fits_check(need <= room * _USABLE, need, room, f"{sums}; {words}, {_USABLE:.0%} of it usable")]
 
@@ -97,6 +99,27 @@ def _fits_check(right: bool, need: float, room: float, sums: str) -> Check:
         unit="GB",
         factor=None if right else room * _USABLE / need,
         sums=(sums, "it fits" if right else "it does not fit"),
+    )
+
+
+def _engine_check(built: Shape, bits: float, sentence: Sentence, sums: str) -> Check:
+    """On GPUs that are named: as the planner sizes an engine, with room for one short sequence."""
+    counted = sentence.having("gpu")
+    gpu, count = gpus.gpus()[sentence.gpus[0].names[0]], round(counted[0].high) if counted else 1
+    fit = memory.fit(Setup(built, gpu, max(count, 1), bits), batch=1, context_tokens=2048)
+    need = fit.weights_gb + fit.kv_gb + fit.engine_gb
+    return Check(
+        relation="memory",
+        verdict="right" if fit.fits else "wrong",
+        computed=(need, need),
+        unit="GB",
+        factor=None if fit.fits else fit.available_gb / need,
+        sums=(
+            sums,
+            f"with one sequence of 2,048 tokens and the engine's own {shown(need)} GB; "
+            f"{shown(max(count, 1))} x {gpu.title} leave {shown(fit.available_gb)} GB",
+            "it fits" if fit.fits else "it does not fit",
+        ),
     )
 
 

@@ -56,7 +56,7 @@ def _per_request(amount: Quantity, sentence: Sentence, context: Context) -> tupl
     if not counted:
         counted = context.earlier("request", "day") or context.earlier("request")
     if not counted:
-        if sentence.says(r"\b(?:prompt|query|request|call)\b"):
+        if sentence.says(r"\b(?:prompt|query|request|call|answer|reply|response)\b"):
             return (amount.low, amount.high), (f"stated: {amount.text} a request",)
         return None
     low, high = amount.low / counted[0].high, amount.high / counted[0].low

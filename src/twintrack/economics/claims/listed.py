@@ -216,13 +216,39 @@ def volume_costs(sentence: Sentence, context: Context) -> list[Check]:
     ]
 
 
+def _job_total(sentence: Sentence, amounts: list[Quantity], costs: list[Quantity]) -> list[Check]:
+    """`tuning GPT-4o on 15M training tokens costs $375`."""
+    rows = [
+        tuning.jobs()[each.model.name] for each in sentence.models if each.model and each.model.name in tuning.jobs()
+    ]
+    if len(rows) != 1:
+        return []
+    job = rows[0]
+    computed = amounts[0].low / 1e6 * job.usd_per_mtok, amounts[0].high / 1e6 * job.usd_per_mtok
+    right, factor = fact_agrees((costs[0].low, costs[0].high), computed, about=costs[0].about)
+    return [
+        Check(
+            relation="tuning price",
+            verdict="right" if right else "wrong",
+            stated=(costs[0].low, costs[0].high),
+            computed=computed,
+            unit="USD",
+            factor=factor,
+            sums=(f"{tokens(amounts[0].mid)} tokens x ${job.usd_per_mtok:g} per 1M = {span(computed, '$')}",),
+            facts=(f"{job.source}, {job.as_of}",),
+        )
+    ]
+
+
 def amount_costs(sentence: Sentence, context: Context) -> list[Check]:
     """`1B input tokens cost $2,500 with GPT-4o`: an amount, not a rate."""
     amounts, costs = sentence.having("token"), sentence.having("usd")
     if len(amounts) != 1 or len(costs) != 1 or len(sentence.quantities) != 2 or len(sentence.models) != 1:
         return []
     found = price_of(sentence.models[0], context)
-    if found is None or sentence.says(_OWN + "|" + _TUNES):
+    if sentence.says(_TUNES):
+        return _job_total(sentence, amounts, costs)
+    if found is None or sentence.says(_OWN):
         return []
     side = next((each for each in ("input", "output") if each in amounts[0].tags or sentence.says(rf"\b{each}\b")), "")
     known = _known(found[1], side)
@@ -250,7 +276,7 @@ def model_ratios(sentence: Sentence, context: Context) -> list[Check]:
     if len(sentence.models) != 2 or any(each.unit == "usd" for each in sentence.quantities):
         return []
     times, percents = sentence.having("times"), sentence.having("percent")
-    compares = r"\bcheap\w*|\bexpensive\b|\bdearer\b|\bcosts?\b|\bbill\b|\bprice\w*"
+    compares = r"\bcheap\w*|\bexpensive\b|\bdearer\b|\bcosts?\b|\bbill\b|\bprice\w*|\bsav\w+"
     if not sentence.says(compares) or bool(times) == bool(percents):
         return []
     found = [price_of(named, context) for named in sentence.models]
@@ -263,6 +289,8 @@ def model_ratios(sentence: Sentence, context: Context) -> list[Check]:
         (blended(first), blended(second)),
     ]
     ratios = [max(pair) / min(pair) for pair in pairs if min(pair) > 0]
+    if not ratios or min(ratios) <= 1:
+        return []
     known = min(ratios), max(ratios)
     amount = (times or percents)[0]
     if times:

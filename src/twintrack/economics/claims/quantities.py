@@ -163,8 +163,24 @@ _ONE = re.compile(r"\b(?:an?|each|every|1|per) (request|token)\s+(?:costs?|is|at
 """What a single one costs: `a request costs 2 cents`."""
 
 
+def _paced(found: list[Quantity]) -> list[Quantity]:
+    """A volume without a time, beside a cost with one and a price, is of that time: $900 a month for 30M requests."""
+    costs = [each for each in found if each.is_a("usd", "day")]
+    bare = [each for each in found if each.unit in ("token", "request") and not each.per]
+    prices = [each for each in found if each.unit == "usd" and each.per in (("token",), ("request",))]
+    if len(costs) != 1 or len(bare) != 1 or len(prices) != 1 or prices[0].per != (bare[0].unit,):
+        return found
+    period = next((word for word in DAYS if word in costs[0].tags), "day")
+    days, volume = DAYS[period], bare[0]
+    if any(each.unit == "day" for each in found):
+        return found
+    paced = replace(volume, per=("day",), low=volume.low / days, high=volume.high / days, tags=volume.tags | {period})
+    return [paced if each is volume else each for each in found]
+
+
 def _timed(found: list[Quantity]) -> list[Quantity]:
     """An amount without a time, after a volume with one, is of that time: 2B tokens a month cost $8,750."""
+    found = _paced(found)
     volumes = [each for each in found if each.unit in ("token", "request") and "day" in each.per]
     bare = [each for each in found if each.unit == "usd" and not each.per]
     spans = any(each.unit == "day" for each in found)
