@@ -26,6 +26,8 @@ _COMMANDS = {
     "scripted": "A provider that fails as you ask, to try out a client.",
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
+    "route": "What a router or cascade is worth on a file of outcomes.",
+    "learn": "Fit the router to your own verdicts.",
     "models": "List models, tiers and prices.",
     "doctor": "Find what is wrong here, and say what to do.",
     "backup": "Keep ledger, journal and configuration in one file.",

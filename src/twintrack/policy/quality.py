@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from twintrack.config.snapshot import Deployment
+from twintrack.signals.predictor import Predictor, probability
 from twintrack.signals.signals import Signals
 
 LOWEST_COMPLEXITY = 0.02
 """Else nothing would tell models apart on a request that looks trivial, and `keep_quality = 1` would keep nothing."""
+
+
+UNTOLD_SD = 0.15
+"""Of a probability that rests on the catalogue alone. A judgement, not a measurement."""
+PRIOR_VERDICTS = 10
 
 
 class Judge(Protocol):
@@ -31,3 +37,27 @@ class Prior:
         if complexity < LOWEST_COMPLEXITY:
             complexity = LOWEST_COMPLEXITY
         return float(deployment.quality ** (2.0 * complexity))
+
+
+class Learned:
+    """A router fitted to verdicts. A deployment it has none for, or a request it did not read, is left to the prior.
+
+    It knows a deployment by its own name or by its model's.
+    """
+
+    def __init__(self, predictor: Predictor, prior: Judge | None = None) -> None:
+        self._known = predictor.deployments
+        self._prior: Judge = prior or Prior()
+
+    def p_good(self, deployment: Deployment, signals: Signals) -> float:
+        return self.estimate(deployment, signals)[0]
+
+    def estimate(self, deployment: Deployment, signals: Signals) -> tuple[float, float]:
+        """Mean and standard deviation of the probability; for the prior the latter is `UNTOLD_SD`."""
+        known = self._known.get(deployment.name) or self._known.get(deployment.model)
+        if known is None or signals.reading is None:
+            return self._prior.p_good(deployment, signals), UNTOLD_SD
+        p, sd = probability(known, signals.reading)
+        # A handful of verdicts is no measurement yet: the prior counts as much as `PRIOR_VERDICTS`.
+        share = known.verdicts / (known.verdicts + PRIOR_VERDICTS)
+        return share * p + (1 - share) * self._prior.p_good(deployment, signals), sd

@@ -21,7 +21,7 @@ _HIGH = bytes(range(128, 256))
 _NOT_LEAD = bytes(range(192))
 _NOT_MARKS = _LETTERS + _HIGH + b" \t\r"
 _DIGITS = b"0123456789"
-_TO_WORDS = bytes(
+TO_WORDS = bytes(
     byte + 32 if 65 <= byte <= 90 else byte if 97 <= byte <= 122 or byte >= 128 else 32 for byte in range(256)
 )
 """Lower case; everything that is neither a letter nor part of a longer UTF-8 sequence separates."""
@@ -52,7 +52,7 @@ def of_text(text: str) -> Evidence:
     if len(text) > HEAD + TAIL:
         text = f"{text[:HEAD]} {text[-TAIL:]}"
     data = text.encode("utf-8", "replace")  # a lone surrogate is legal in JSON
-    words = bytes(filter(None, map(CODES.get, data.translate(_TO_WORDS).split())))
+    words = bytes(filter(None, map(CODES.get, data.translate(TO_WORDS).split())))
     leads = b"" if len(data) == len(text) else data.translate(None, _NOT_LEAD)
     marks = data.translate(None, _NOT_MARKS)
     digits = len(marks) - len(marks.translate(None, _DIGITS))

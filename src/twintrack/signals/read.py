@@ -5,7 +5,9 @@ from __future__ import annotations
 from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.signals.complexity import Scorer, score
 from twintrack.signals.evidence import evidence
+from twintrack.signals.features import features, sample
 from twintrack.signals.language import language
+from twintrack.signals.predictor import Predictor
 from twintrack.signals.signals import Signals
 from twintrack.signals.task import task
 from twintrack.signals.tokens import output_tokens, prompt_tokens
@@ -23,6 +25,7 @@ def read(
     floor: DataClass,
     default_class: DataClass,
     scorer: Scorer | None = None,
+    predictor: Predictor | None = None,
 ) -> Signals:
     """All a choice needs to know.
 
@@ -30,6 +33,7 @@ def read(
         floor: the key's class; nothing it sends counts as less.
         default_class: the route's class for requests without a label.
         scorer: a learned judge of difficulty; default: the parts of `complexity.py`.
+        predictor: a router fitted to verdicts; `policy.quality.Learned` says what its reading is worth.
     """
     tokens = prompt_tokens(prompt)
     seen = evidence(prompt)
@@ -38,6 +42,12 @@ def read(
     else:
         kind = task(seen)
         difficulty = score(prompt, kind, tokens, seen) if scorer is None else scorer.score(prompt, kind, tokens)
+    found: tuple[float, ...] = ()
+    reading = None
+    if predictor is not None and endpoint != "embeddings":
+        looked_at = sample(prompt)
+        found = features(prompt, tokens, looked_at)
+        reading = predictor.read(looked_at, found)
     return Signals(
         endpoint,
         stream,
@@ -54,6 +64,8 @@ def read(
         labels.deadline_ms,
         labels.max_cost_nusd,
         labels.stakes_high,
+        found,
+        reading,
     )
 
 

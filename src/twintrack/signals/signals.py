@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from twintrack.config.settings import DataClass
+from twintrack.signals.predictor import Reading
 
 
 class Signals(msgspec.Struct, frozen=True):
@@ -33,3 +34,7 @@ class Signals(msgspec.Struct, frozen=True):
     """Until the answer is complete."""
     max_cost_nusd: int | None
     stakes_high: bool
+    features: tuple[float, ...] = ()
+    """In the order of `features.NAMES`, version `features.VERSION`; empty where no router reads them."""
+    reading: Reading | None = None
+    """What the fitted router made of the request; None where there is none."""

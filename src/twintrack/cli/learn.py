@@ -1,0 +1,141 @@
+"""twintrack learn: fit what decides to what was found good."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from twintrack.cli import data as data_folder
+from twintrack.errors import TwintrackError
+
+ROUTER = "router.json"
+"""In the data folder; the gateway reads it when it loads its configuration."""
+_BEFORE = "router.before.json"
+
+
+@click.group("learn")
+def command() -> None:
+    """Fit the router to your own verdicts."""
+
+
+@command.command("router")
+@click.option("--from", "source", metavar="FILE", help="Verdicts: .parquet, .jsonl or .csv; or the word ledger.")
+@click.option("--dry-run", is_flag=True, help="Fit and compare, and leave everything as it is.")
+@click.option("--undo", is_flag=True, help="Take back the router that was in use before the last one.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the folds and the bootstrap.")
+@data_folder.option
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def router_command(
+    ctx: click.Context, source: str | None, dry_run: bool, undo: bool, seed: int, data: Path | None, as_json: bool
+) -> None:
+    """Fit a router and take it if it is better, on requests it was not fitted to, than every simple rule.
+
+    The rules are a constant, the length of the prompt, and the router in use. Rows are `prompt, model, score`, one a
+    verdict from 0 to 1, or `prompt` with a column s:MODEL for each model; docs/routing.md has an example. Exit code 1
+    says that it was not shown to be better and nothing was changed.
+    """
+    folder = data_folder.folder(data)
+    if undo:
+        _undo(folder)
+        click.echo(f"The router before the last one is back: {folder / ROUTER}")
+        return
+    if source is None:
+        raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
+    if source == "ledger":
+        raise TwintrackError(
+            "The ledger holds no verdicts yet",
+            why="this version records requests and costs, and no judgement of an answer",
+            fix="Give a file of verdicts: twintrack learn router --from FILE",
+        )
+    from twintrack.signals.weights import read_router, shipped_prior
+    from twintrack.training.files import read_outcomes
+    from twintrack.training.fit import as_examples
+    from twintrack.training.learn import learn
+
+    outcomes = read_outcomes(Path(source))
+    in_use = folder / ROUTER
+    learned = learn(
+        as_examples(outcomes.prompts),
+        outcomes.scores,
+        shipped_prior(),
+        source=Path(source).name,
+        current=read_router(in_use) if in_use.exists() else None,
+        prompts=outcomes.prompts,
+        seed=seed,
+    )
+    taken = learned.better and not dry_run
+    if taken:
+        _take(folder, msgspec.json.encode(learned.router))
+    report = learned.report | {"taken": taken, "dry_run": dry_run, "weights": str(in_use) if taken else None}
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _show(report)
+    if not learned.better:
+        ctx.exit(1)
+
+
+def _take(folder: Path, weights: bytes) -> None:
+    """Swap the file whole: a reader sees the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ROUTER
+    new = folder / f".{ROUTER}.{os.getpid()}"
+    with new.open("wb") as file:
+        file.write(weights)
+        file.flush()
+        os.fsync(file.fileno())
+    new.chmod(0o600)  # hashed words of your traffic are in it
+    if path.exists():
+        before = folder / f".{_BEFORE}.{os.getpid()}"
+        before.unlink(missing_ok=True)
+        os.link(path, before)
+        before.replace(folder / _BEFORE)
+    else:
+        (folder / _BEFORE).unlink(missing_ok=True)
+    new.replace(path)
+
+
+def _undo(folder: Path) -> None:
+    path, before = folder / ROUTER, folder / _BEFORE
+    if before.exists():
+        before.replace(path)
+    elif path.exists():
+        path.unlink()
+    else:
+        raise TwintrackError(f"There is no learned router in {folder}", fix="Name another data folder with --data.")
+
+
+def _show(report: dict[str, Any]) -> None:
+    from twintrack.cli.table import show
+
+    click.echo(
+        f"{report['verdicts']:,} verdicts on {report['requests']:,} requests, compared on requests not fitted to."
+    )
+    show(
+        ("the new router against", "Brier score better by", "95 % interval"),
+        [
+            [rule, f"{each['by']:+.4f}", f"{each['low']:+.4f} to {each['high']:+.4f}"]
+            for rule, each in report["better_by"].items()
+        ],
+    )
+    click.echo(f"Its Brier score is {report['brier']:.4f}, its calibration error {report['calibration_error']:.3f}.")
+    ranking = report.get("apgr")
+    if ranking:
+        value, low, high = ranking["new router"]
+        click.echo(
+            f"From {ranking['weak']} to {ranking['strong']}: APGR {value:.3f} ({low:.3f} to {high:.3f}); length "
+            f"{ranking['length'][0]:.3f}, chance 0.500."
+        )
+    if report["taken"]:
+        click.echo(f"It is better than each of them and is taken: {report['weights']}")
+    elif report["better"]:
+        click.echo("It is better than each of them. Nothing was changed: this was a dry run.")
+    else:
+        worse = [rule for rule, each in report["better_by"].items() if each["low"] <= 0]
+        click.echo(f"It is not shown to be better than: {', '.join(worse)}. Nothing was changed.")

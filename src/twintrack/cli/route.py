@@ -1,0 +1,279 @@
+"""twintrack route: what a router is worth on a file of outcomes, before it decides anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from twintrack.errors import TwintrackError, nearest
+
+if TYPE_CHECKING:
+    from twintrack.training.files import Outcomes
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_KNOWN = (
+    "routellm_mmlu", "routellm_gsm8k", "routellm_mtbench", "zeroeval_gsm8k", "zeroeval_gsm8k_answers", "mmlupro",
+    "routerbench_arc_mbpp", "routerdc_7b_pool", "llmrouter_ulab", "alpacaeval", "bfcl",
+)  # fmt: skip
+"""Public sets that a name may mean, whether or not the prior was fitted to them."""
+
+
+@click.group("route")
+def command() -> None:
+    """Measure routing on files of outcomes: docs/routing.md says what their columns are."""
+
+
+@command.command("bench")
+@click.argument("file", type=_FILE)
+@click.option("--weak", required=True, metavar="MODEL", help="The cheaper model, as the file names it.")
+@click.option("--strong", required=True, metavar="MODEL", help="The dearer one.")
+@click.option("--labels", default=0, show_default=True, type=click.IntRange(0), help="Rows to fit to; 0 is zero-shot.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and the bootstrap.")
+@click.option("--leave-out", "leave_out", multiple=True, metavar="SET", help="Refit the prior without this public set.")
+@click.option("--prices", type=_FILE, help="JSON {model: [usd per mtok in, out]} where the file has no costs.")
+@click.option("--plot", type=_FILE, help="Write the frontier to this SVG.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def bench_command(
+    file: Path,
+    weak: str,
+    strong: str,
+    labels: int,
+    seed: int,
+    leave_out: tuple[str, ...],
+    prices: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Rank a file's requests by need of the strong model, next to the rules a router must beat.
+
+    FILE (.parquet, .jsonl, .csv) holds prompts and how each model did on them.
+    """
+    from twintrack.signals.weights import shipped_prior
+    from twintrack.training.bench import bench
+    from twintrack.training.files import read_outcomes
+
+    prior = shipped_prior()
+    _known_sets(leave_out, [each.name for each in prior.sources])
+    outcomes = read_outcomes(file)
+    found = bench(
+        outcomes,
+        weak,
+        strong,
+        prior,
+        labels=labels,
+        seed=seed,
+        leave_out=frozenset(leave_out),
+        costs_usd=_costs(outcomes, _prices(prices)) if prices else None,
+    )
+    if plot is not None:
+        from twintrack.training.plot import svg
+
+        plot.write_text(svg(f"{outcomes.name}: {weak} to {strong}", found.curves, found.in_dollars), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(found.result, indent=2))
+        return
+    _show_bench(found.result)
+    if plot is not None:
+        click.echo(f"The frontier is drawn in {plot}.")
+
+
+@command.command("cascade")
+@click.argument("answers", type=_FILE)
+@click.option("--strong", required=True, metavar="MODEL", help="Whose quality is to be kept.")
+@click.option("--prices", required=True, type=_FILE, help="JSON {model: [usd per mtok in, out]}.")
+@click.option("--labels", type=click.IntRange(1), help="Requests to choose the strategy by. Default: half.")
+@click.option("--keep", default=0.99, show_default=True, type=click.FloatRange(0, 1), help="Share of quality to keep.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and the bootstrap.")
+@click.option(
+    "--extra-chars", default=0, show_default=True, type=click.IntRange(0), help="Instructions each model got."
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def cascade_command(
+    answers: Path,
+    strong: str,
+    prices: Path,
+    labels: int | None,
+    keep: float,
+    seed: int,
+    extra_chars: int,
+    as_json: bool,
+) -> None:
+    """Choose between one model, a mix, a router and a cascade, and score the choice on the rest of the file.
+
+    ANSWERS holds prompts, each model's final answer (a:MODEL) and the right one (gold). Only models with a price take
+    part; tokens are characters / 4; every answer that is asked for is paid.
+    """
+    from twintrack.signals.weights import shipped_prior
+    from twintrack.training.cascade import replay
+    from twintrack.training.files import read_outcomes
+
+    found = replay(
+        read_outcomes(answers),
+        strong,
+        _prices(prices),
+        shipped_prior(),
+        labels=labels,
+        keep=keep,
+        seed=seed,
+        extra_chars=extra_chars,
+    )
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    _show_cascade(found)
+
+
+def _known_sets(names: tuple[str, ...], sources: list[str]) -> None:
+    known = {*sources, *_KNOWN}
+    for name in names:
+        if name in known:
+            continue
+        close = nearest(name, known, 1)
+        raise TwintrackError(
+            f"There is no set {name!r} to leave out",
+            fix=f"Did you mean {close[0]}?" if close else f"The prior was fitted to {', '.join(sources)}.",
+        )
+
+
+def _prices(path: Path) -> dict[str, tuple[float, float]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TwintrackError(f"The prices {path} cannot be read", why=error.strerror or "") from None
+    except ValueError as error:
+        raise TwintrackError(f"{path} is not JSON", why=str(error)) from None
+    prices = {}
+    for name, value in found.items() if isinstance(found, dict) else ():
+        if (
+            not isinstance(value, list)
+            or len(value) != 2
+            or not all(isinstance(each, (int, float)) and not isinstance(each, bool) and each >= 0 for each in value)
+        ):
+            raise TwintrackError(
+                f"{path}: the price of {name} is {json.dumps(value)[:60]}", fix="Use [usd_in, usd_out]."
+            )
+        prices[name] = (float(value[0]), float(value[1]))
+    if not prices:
+        raise TwintrackError(f"{path} holds no prices", fix='Write {"model": [usd_per_mtok_in, usd_per_mtok_out]}.')
+    return prices
+
+
+def _costs(outcomes: Outcomes, prices: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    import numpy as np
+
+    from twintrack.training.cascade import CHARS_PER_TOKEN
+
+    chars = np.array([len(each) for each in outcomes.prompts], float)
+    return {
+        name: (chars * into + np.nan_to_num(outcomes.answer_chars.get(name, np.zeros(len(chars)))) * out)
+        / CHARS_PER_TOKEN
+        / 1e6
+        for name, (into, out) in prices.items()
+        if name in outcomes.scores
+    }
+
+
+def _show_bench(found: dict[str, Any]) -> None:
+    from twintrack.cli.table import show
+
+    weak, strong = found["weak"], found["strong"]
+    click.echo(
+        f"{found['set']}, {found['rows_scored']:,} requests: {weak['model']} is right on {weak['quality']:.1%}, "
+        f"{strong['model']} on {strong['quality']:.1%}."
+    )
+    if found["labels"]:
+        click.echo(f"Fitted to {found['labels']:,} other requests of the file; all figures are of those not fitted to.")
+    elif found["zero_shot"]:
+        click.echo("Zero-shot: none of these questions stood in what the weights were fitted to.")
+    else:
+        shared = found["prior"]["rows_shared_with_training"]
+        names = ", ".join(f"{name} ({count:,})" for name, count in shared.items())
+        click.echo(
+            f"Not zero-shot: questions of this file stood in the training, by set: {names}. "
+            f"Leave those sets out: {' '.join(f'--leave-out {name}' for name in shared)}"
+        )
+    rows = []
+    for name, words in (
+        ("ours", "this router"),
+        ("random", "at random"),
+        ("length", "length rule"),
+        ("task_mean", "told the task"),
+        ("best_single", "one model"),
+        ("oracle", "oracle"),
+    ):
+        each = found["ours"] if name == "ours" else found["baselines"][name]
+        if each is not None:
+            rows.append([words, *_bench_row(each), _against(found, name)])
+    show(
+        ("", "APGR", "95 % interval", "CPT50", "CPT80", "C95", "AIQ", "router is better by"),
+        rows,
+        right=("APGR", "CPT50", "CPT80", "C95", "AIQ"),
+    )
+    pool = found.get("pool")
+    if pool:
+        click.echo(
+            f"Among all {len(pool['models'])} priced models: AIQ {pool['aiq']:.4f}, hull of single models "
+            f"{pool['aiq_hull_of_single_models']:.4f} ({pool['gain']:+.1%}, {pool['gain_low']:+.1%} to "
+            f"{pool['gain_high']:+.1%})."
+        )
+
+
+def _bench_row(each: dict[str, Any]) -> list[str]:
+    def figure(name: str, form: str) -> str:
+        return "-" if each.get(name) is None else format(each[name], form)
+
+    return [
+        figure("apgr", ".3f"),
+        f"{figure('apgr_low', '.3f')} to {figure('apgr_high', '.3f')}",
+        figure("cpt50", ".1f"),
+        figure("cpt80", ".1f"),
+        figure("c95", ".1f"),
+        figure("aiq", ".4f"),
+    ]
+
+
+def _against(found: dict[str, Any], name: str) -> str:
+    each = found["ours_minus"].get(name)
+    if each is None or each["apgr"] is None:
+        return ""
+    return f"{each['apgr']:+.3f} ({each['low']:+.3f} to {each['high']:+.3f})"
+
+
+def _show_cascade(found: dict[str, Any]) -> None:
+    from twintrack.cli.table import show
+
+    click.echo(f"Chosen on {found['labels']:,} requests of {found['set']}: {found['words']}.")
+    agreement = found.get("agreement_on_labels")
+    if agreement:
+        click.echo(
+            f"There {' and '.join(agreement['models'])} agreed on {agreement['agreed']:.0%}, and were right on "
+            f"{agreement['right_where_agreed']:.1%} of those."
+        )
+    click.echo(f"On the {found['rows_scored']:,} others, against {found['strong']['model']} for everything:")
+
+    def row(words: str, each: dict[str, Any]) -> list[str]:
+        kept = f"{each['kept']:.2%}" + (
+            f" ({each['kept_low']:.2%} to {each['kept_high']:.2%})" if "quality" in each else ""
+        )
+        saved = f"{each['saved']:.1%}" + (
+            f" ({each['saved_low']:.1%} to {each['saved_high']:.1%})" if "quality" in each else ""
+        )
+        return [words, kept, saved]
+
+    show(
+        ("", "quality kept", "dollars saved"),
+        [
+            row("chosen", found),
+            row("best mix", found["best_mix"]),
+            row("prompt only", found["prompt_only"]),
+            row("oracle", found["oracle"]),
+        ],
+    )
+    against = found["minus_best_mix_at_equal_dollars"]
+    click.echo(
+        f"Against the best mix of two single models at equal dollars: {against['points']:+.1f} points of quality "
+        f"({against['low']:+.1f} to {against['high']:+.1f})."
+    )

@@ -1,0 +1,149 @@
+"""Weights files: the shipped prior and a router fitted to your own verdicts. Each is one JSON file with its card."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from array import array
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from twintrack.errors import ConfigError
+from twintrack.signals import features
+
+FORMAT = 1
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where weights come from and what they were worth on data they had not seen."""
+
+    what: str
+    made: str
+    """YYYY-MM-DD."""
+    data: str
+    verdicts: int = 0
+    scores: dict[str, tuple[float, float, float]] = {}
+    """Value and 95 % interval by name."""
+    notes: tuple[str, ...] = ()
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one public set of outcomes says about difficulty. To leave a set out is to leave its row out."""
+
+    name: str
+    licence: str
+    where: str
+    rows: int
+    models: int
+    centre: float
+    spread: float
+    """Mean and standard deviation of the difficulty."""
+    level_slope: float
+    """Change of the mean score of all models per standard deviation of difficulty."""
+    gain_slope: float
+    """Change of what the better third of the models gains on the worse third."""
+    logit_slope: float
+    """Change of the log odds of a right answer, models' own levels apart."""
+    texts: str
+    """Hashes of the normalised prompts: base64 of sorted unsigned 32-bit numbers, big-endian."""
+
+
+class Prior(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: int
+    features_version: int
+    card: Card
+    sources: tuple[Source, ...]
+
+    def without(self, names: frozenset[str]) -> Prior:
+        """Refitted without some sets."""
+        return msgspec.structs.replace(self, sources=tuple(each for each in self.sources if each.name not in names))
+
+    def mean(self, of: str) -> float:
+        """Each set counts alike, however many rows it has."""
+        values = [getattr(each, of) for each in self.sources]
+        return sum(values) / len(values) if values else 0.0
+
+
+class Component(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One learned curve: mean + slope * difficulty + a table per feature + a weight per n-gram."""
+
+    mean: float
+    slope: float
+    tables: tuple[tuple[float, ...], ...]
+    grams: str
+    """Weights of `Router.grams`, base64 of 32-bit floats, little-endian."""
+    most: float
+    """What n-grams may add or take away at most: the most they did in the verdicts' own requests."""
+
+
+class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the components add up for one deployment or model, and what a sum is worth as a probability."""
+
+    name: str
+    verdicts: int
+    mix: tuple[float, ...]
+    """One factor a component."""
+    knots: tuple[tuple[float, float], ...]
+    """Sum and probability, rising; straight lines between, flat beyond."""
+    sd: float
+    """Of the probability where all n-grams are known."""
+    sd_unknown: float
+    """Where none is."""
+
+
+class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: int
+    features_version: int
+    card: Card
+    centre: float
+    spread: float
+    """Of the difficulty in the verdicts' requests."""
+    feature_centres: tuple[float, ...]
+    feature_spreads: tuple[float, ...]
+    grams: str
+    """Hashes, base64 of unsigned 32-bit numbers, little-endian. Empty: fitted from features alone."""
+    components: tuple[Component, ...]
+    deployments: tuple[Deployment, ...]
+
+
+@functools.cache
+def shipped_prior() -> Prior:
+    data = resources.files("twintrack.signals").joinpath("prior.json").read_bytes()
+    return msgspec.json.decode(data, type=Prior)
+
+
+def read_router(path: Path) -> Router:
+    """Raises ConfigError: not there, not a router, or of another version."""
+    try:
+        router = msgspec.json.decode(path.read_bytes(), type=Router)
+    except OSError as error:
+        raise ConfigError(f"The router's weights {path} cannot be read", why=error.strerror or "") from None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{path} is no router", why=str(error), fix="Fit one: twintrack learn router") from None
+    if (router.format, router.features_version) != (FORMAT, features.VERSION):
+        raise ConfigError(
+            f"{path} is of version {router.format}.{router.features_version}",
+            why=f"this Twintrack reads {FORMAT}.{features.VERSION}",
+            fix="Fit it again: twintrack learn router",
+        )
+    return router
+
+
+def floats(text: str) -> array[float]:
+    return _unpacked("f", text)
+
+
+def integers(text: str) -> array[int]:
+    return _unpacked("I", text)
+
+
+def packed(values: array[float] | array[int]) -> str:
+    return base64.b64encode(values.tobytes()).decode()
+
+
+def _unpacked(code: str, text: str) -> array:  # type: ignore[type-arg]
+    values = array(code)
+    values.frombytes(base64.b64decode(text))
+    return values

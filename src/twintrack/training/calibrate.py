@@ -1,0 +1,105 @@
+"""From a learned sum to a probability: isotonic or logistic, whichever foresees better."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twintrack.training.design import Array
+
+Knots = tuple[tuple[float, float], ...]
+
+_LEAST, _MOST = 0.005, 0.995
+_MOST_KNOTS = 40
+_FOLDS = 4
+
+
+def calibrate(sums: Array, outcomes: Array, rng: np.random.Generator) -> tuple[Knots, str]:
+    """Fit p(good | sum) by isotonic regression (Zadrozny & Elkan 2002) and by Platt's sigmoid (1999), and take the
+    one with the lower log loss on data left out.
+
+    Args:
+        sums: shape (n,), rising with quality, made without the outcome they are to explain.
+        outcomes: shape (n,), 0 to 1.
+    """
+    ways = {"platt": platt, "isotonic": isotonic}
+    fold = rng.integers(0, _FOLDS, len(sums))
+    losses = {}
+    for name, way in ways.items():
+        losses[name] = 0.0
+        for number in range(_FOLDS):
+            seen, unseen = fold != number, fold == number
+            if seen.sum() and unseen.sum():
+                losses[name] += float(
+                    log_loss(apply(way(sums[seen], outcomes[seen]), sums[unseen]), outcomes[unseen]).sum()
+                )
+    best = min(losses, key=lambda name: losses[name])
+    return ways[best](sums, outcomes), best
+
+
+def apply(knots: Knots, sums: Array) -> Array:
+    """As `signals.predictor.probability` does it for one."""
+    values: Array = np.interp(sums, [x for x, _ in knots], [y for _, y in knots])
+    return values
+
+
+def isotonic(sums: Array, outcomes: Array) -> Knots:
+    """Pools neighbours that are out of order. The knots are the pools' means, at most `_MOST_KNOTS` of them."""
+    order = np.argsort(sums, kind="stable")
+    pools: list[tuple[float, float, float]] = []  # weight, sum of x, sum of y
+    size = max(1, len(sums) // (4 * _MOST_KNOTS))
+    for start in range(0, len(order), size):
+        at = order[start : start + size]
+        pool = (float(len(at)), float(sums[at].sum()), float(outcomes[at].sum()))
+        while pools and pools[-1][2] / pools[-1][0] >= pool[2] / pool[0]:
+            last = pools.pop()
+            pool = (last[0] + pool[0], last[1] + pool[1], last[2] + pool[2])
+        pools.append(pool)
+    # One good and one bad outcome more in each pool, at the mean: a pool of three is no certainty.
+    mean = float(outcomes.mean())
+    return _knots([(x / w, (y + 2 * mean) / (w + 2)) for w, x, y in pools])
+
+
+def platt(sums: Array, outcomes: Array) -> Knots:
+    """Newton's method on the penalised log loss; drawn as straight lines between `_MOST_KNOTS` knots."""
+    centre, spread = float(sums.mean()), float(sums.std()) or 1.0
+    x = np.column_stack([np.ones(len(sums)), (sums - centre) / spread])
+    weights = np.zeros(2)
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-x @ weights))
+        gradient = x.T @ (p - outcomes) + np.array([0.0, 0.01]) * weights
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + np.diag([1e-6, 0.01])
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights - np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-6:
+            break
+    slope = max(0.0, float(weights[1]))
+    places = np.linspace(-4, 4, _MOST_KNOTS)
+    return _knots([(centre + spread * z, 1 / (1 + np.exp(-(weights[0] + slope * z)))) for z in places])
+
+
+def log_loss(p: Array, outcomes: Array) -> Array:
+    """Shape (n,), in nats."""
+    p = np.clip(p, _LEAST, _MOST)
+    loss: Array = -(outcomes * np.log(p) + (1 - outcomes) * np.log(1 - p))
+    return loss
+
+
+def calibration_error(p: Array, outcomes: Array, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal mass."""
+    order = np.argsort(p, kind="stable")
+    parts = np.array_split(order, bins)
+    return float(sum(len(part) * abs(p[part].mean() - outcomes[part].mean()) for part in parts if len(part)) / len(p))
+
+
+def _knots(points: list[tuple[float, float]]) -> Knots:
+    """Rising in both, thinned."""
+    if len(points) > _MOST_KNOTS:
+        keep = np.linspace(0, len(points) - 1, _MOST_KNOTS).round().astype(int)
+        points = [points[place] for place in keep]
+    found: list[tuple[float, float]] = []
+    for x, y in points:
+        y = min(_MOST, max(_LEAST, float(y)))
+        if found and float(x) <= found[-1][0]:
+            continue
+        found.append((float(x), max(y, found[-1][1]) if found else y))
+    return tuple(found)

@@ -1,0 +1,205 @@
+"""Whether a router fitted to verdicts is better than what is there, shown on requests that it was not fitted to."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twintrack.errors import TwintrackError
+from twintrack.signals.predictor import Predictor, probability
+from twintrack.signals.weights import Card, Prior, Router
+from twintrack.training import frontier
+from twintrack.training.calibrate import apply, calibrate, calibration_error
+from twintrack.training.design import Array, Examples
+from twintrack.training.fit import LEAST_VERDICTS, difficulties, fit, router
+from twintrack.wire.prompt import Prompt
+
+FOLDS = 3
+LEAST_REQUESTS = 60
+_RESAMPLES = 1_000
+
+
+@dataclass(frozen=True)
+class Learned:
+    router: Router
+    better: bool
+    """Than every baseline, beyond chance."""
+    report: dict[str, Any]
+
+
+def learn(
+    examples: Examples,
+    scores: dict[str, Array],
+    prior: Prior,
+    *,
+    source: str,
+    current: Router | None = None,
+    prompts: list[str] | None = None,
+    seed: int = 0,
+) -> Learned:
+    """Fit on folds, compare on what each fold leaves out, then fit on everything.
+
+    The measure is the Brier score, the mean squared distance of the predicted probability from the verdict, and where
+    requests have verdicts for two deployments APGR as well.
+
+    Args:
+        scores: by deployment, shape (n,), 0 to 1, NaN where there is no verdict.
+        current: the router in use; it needs `prompts` to be asked.
+    Raises:
+        TwintrackError: too few verdicts.
+    """
+    names = [name for name, each in scores.items() if np.isfinite(each).sum() >= LEAST_VERDICTS]
+    scores = {name: scores[name] for name in names}
+    judged = np.any([np.isfinite(each) for each in scores.values()], axis=0) if names else np.zeros(0, bool)
+    if judged.sum() < LEAST_REQUESTS:
+        raise TwintrackError(
+            f"{int(judged.sum())} requests with verdicts are too few to learn from",
+            why=f"{LEAST_REQUESTS} are needed, and {LEAST_VERDICTS} for each deployment that is to be told apart",
+            fix="Collect some hundred; deployments with fewer are left to the catalogue.",
+        )
+    rows = np.flatnonzero(judged)
+    rng = np.random.default_rng(seed)
+    fold = rng.permutation(np.arange(len(rows)) % FOLDS)
+    predictions: dict[str, dict[str, Array]] = {}
+    for number in range(FOLDS):
+        train, test = rows[fold != number], rows[fold == number]
+        for rule, by_name in _predict(examples, scores, train, test, prior, seed).items():
+            for name, values in by_name.items():
+                predictions.setdefault(rule, {}).setdefault(name, np.full(len(judged), np.nan))[test] = values
+    if current is not None and prompts is not None:
+        predictions["current router"] = _asked(current, prompts, scores, predictions["constant"])
+    comparison = {
+        rule: _compared(predictions["new router"], predictions[rule], scores, rng)
+        for rule in predictions
+        if rule != "new router"
+    }
+    better = all(each["low"] > 0 for each in comparison.values())
+    p = np.concatenate([predictions["new router"][name][np.isfinite(scores[name])] for name in names])
+    outcomes = np.concatenate([scores[name][np.isfinite(scores[name])] for name in names])
+    report: dict[str, Any] = {
+        "requests": int(judged.sum()),
+        "verdicts": len(outcomes),
+        "deployments": {name: int(np.isfinite(scores[name]).sum()) for name in names},
+        "brier": round(float(((p - outcomes) ** 2).mean()), 5),
+        "calibration_error": round(calibration_error(p, outcomes), 4),
+        "better_by": comparison,
+        "better": better,
+    }
+    ranking = _ranking(predictions, examples, scores, names, rng)
+    if ranking is not None:
+        report["apgr"] = ranking
+    fitted = fit(examples, scores, prior, seed)
+    shown = {f"Brier score, less than {rule}'s": (v["by"], v["low"], v["high"]) for rule, v in comparison.items()}
+    card = Card(
+        "Router fitted to verdicts",
+        datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        source,
+        len(outcomes),
+        shown,
+    )
+    return Learned(router(fitted, card), better, report)
+
+
+def _predict(
+    examples: Examples,
+    scores: dict[str, Array],
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    prior: Prior,
+    seed: int,
+) -> dict[str, dict[str, Array]]:
+    """Probability of a good answer for each row of `test`, by rule and deployment."""
+    fitted = fit(examples.take(train), {name: each[train] for name, each in scores.items()}, prior, seed)
+    p = fitted.p_good(examples.take(test))
+    ours = {name: p[:, place] for place, name in enumerate(fitted.names)}
+    constant, length = {}, {}
+    chars = examples.features[:, 1]
+    for name, each in scores.items():
+        known = train[np.isfinite(each[train])]
+        mean = float(each[known].mean()) if len(known) else 0.5
+        constant[name] = np.full(len(test), mean)
+        if len(known) >= LEAST_VERDICTS // 2:
+            # Length may count either way: a rule that nobody has fixed beforehand.
+            way = 1.0 if np.corrcoef(chars[known], each[known] + 1e-9 * chars[known])[0, 1] >= 0 else -1.0
+            knots, _ = calibrate(way * chars[known], each[known], np.random.default_rng(seed))
+            length[name] = apply(knots, way * chars[test])
+        else:
+            length[name] = constant[name]
+        ours.setdefault(name, constant[name])
+    return {"new router": ours, "constant": constant, "length": length}
+
+
+def _asked(
+    current: Router, prompts: list[str], scores: dict[str, Array], otherwise: dict[str, Array]
+) -> dict[str, Array]:
+    """What the router in use says; where it does not know a deployment, the constant."""
+    from twintrack.signals.features import features, sample
+    from twintrack.signals.tokens import prompt_tokens
+
+    predictor = Predictor(current)
+    values = {name: otherwise[name].copy() for name in scores}
+    for row, text in enumerate(prompts):
+        prompt = Prompt((text,), text, text, ("text",), False, 1, 0)
+        seen = sample(prompt)
+        reading = predictor.read(seen, features(prompt, prompt_tokens(prompt), seen))
+        for name in scores:
+            if name in predictor.deployments:
+                values[name][row] = probability(predictor.deployments[name], reading)[0]
+    return values
+
+
+def _compared(
+    ours: dict[str, Array], theirs: dict[str, Array], scores: dict[str, Array], rng: np.random.Generator
+) -> dict[str, float]:
+    """By how much our Brier score is lower, with a 95 % interval over requests."""
+    names = list(scores)
+    truth = np.column_stack([scores[name] for name in names])
+    mine, other = (np.column_stack([each[name] for name in names]) for each in (ours, theirs))
+    known = np.isfinite(truth)
+    gained = np.where(known, (other - truth) ** 2 - (mine - truth) ** 2, 0.0)
+    per_request, counts = gained.sum(1), known.sum(1)
+    some = counts > 0
+    per_request, counts = per_request[some], counts[some]
+    sampled = []
+    for _ in range(_RESAMPLES):
+        at = rng.integers(0, len(counts), len(counts))
+        sampled.append(per_request[at].sum() / counts[at].sum())
+    low, high = np.quantile(sampled, [0.025, 0.975])
+    return {
+        "by": round(float(per_request.sum() / counts.sum()), 5),
+        "low": round(float(low), 5),
+        "high": round(float(high), 5),
+    }
+
+
+def _ranking(
+    predictions: dict[str, dict[str, Array]],
+    examples: Examples,
+    scores: dict[str, Array],
+    names: list[str],
+    rng: np.random.Generator,
+) -> dict[str, Any] | None:
+    """APGR between the weakest and the strongest deployment, where enough requests have verdicts for both."""
+    ranked = sorted(names, key=lambda name: float(np.nanmean(scores[name])))
+    weak, strong = ranked[0], ranked[-1]
+    both = np.flatnonzero(np.isfinite(scores[weak]) & np.isfinite(scores[strong]))
+    if weak == strong or len(both) < LEAST_REQUESTS or scores[strong][both].mean() <= scores[weak][both].mean():
+        return None
+    low, high = scores[weak][both], scores[strong][both]
+    rules = {
+        "new router": (predictions["new router"][strong] - predictions["new router"][weak])[both],
+        "length": examples.features[both, 1],
+        "difficulty": difficulties(examples)[both],
+    }
+    result: dict[str, Any] = {"weak": weak, "strong": strong, "random": 0.5}
+    samples = [rng.integers(0, len(both), len(both)) for _ in range(300)]
+    for rule, values in rules.items():
+        sampled = np.array([frontier.fine_apgr(values[at], low[at], high[at]) for at in samples])
+        known = sampled[np.isfinite(sampled)]
+        interval = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
+        result[rule] = [round(float(frontier.fine_apgr(values, low, high)), 4), *(round(float(x), 4) for x in interval)]
+    return result

@@ -1,0 +1,63 @@
+"""The numbers that describe a request, and the hashes that a router weighs."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twintrack.signals.difficulty import difficulty
+from twintrack.signals.features import HEAD, NAMES, TAIL, features, sample
+from twintrack.signals.grams import MOST_WORDS, grams
+from twintrack.signals.tokens import prompt_tokens
+from twintrack.wire.prompt import Prompt
+
+
+def prompt(text, **change):
+    values = {"texts": (text,), "first_user": text, "last_user": text, "modalities": ("text",), "tools": False}
+    return Prompt(**values | {"turns": 1, "max_output_tokens": 0} | change)
+
+
+def named(text, **change):
+    made = prompt(text, **change)
+    return dict(zip(NAMES, features(made, prompt_tokens(made), sample(made)), strict=True))
+
+
+@given(st.text(max_size=3_000), st.booleans(), st.integers(1, 10**6), st.integers(0, 10**7))
+def test_any_text_gives_as_many_small_numbers_as_there_are_names(text, tools, turns, output):
+    found = named(text, tools=tools, turns=turns, max_output_tokens=output)
+    assert len(found) <= 64  # what a ledger row may keep
+    assert all(0 <= value <= 32 for value in found.values())
+
+
+def test_turns_tools_and_what_came_before_count_and_not_only_the_last_message():
+    first, later = named("And now?"), named("And now?", texts=("system " * 500, "And now?"), turns=9, tools=True)
+    assert later["earlier"] > first["earlier"]
+    assert later["turns"] > first["turns"]
+    assert (first["tools"], later["tools"]) == (0, 1)
+
+
+def test_the_options_of_a_question_are_told_from_its_stem():
+    found = named("Which of these is a prime number?\nA. 21\nB. 22\nC. 23\nD. 24")
+    assert found["stem_chars"] < found["last_chars"]
+    assert found["options"] > 0
+    assert named("Which of these is a prime number?")["options"] == 0
+
+
+def test_longer_and_negated_is_harder_and_to_recognise_is_easier_than_to_write():
+    def of(text):
+        return difficulty(tuple(named(text).values()))
+
+    assert of("What is a prime?") < of("What is a prime, and which numbers below one hundred (all of them) are prime?")
+    assert of("Which is true of lions?") < of("Which is not true of lions, except cubs?")
+    question = "Which of these sorts a list of numbers by their size?"
+    assert of(f"{question}\nA. sort\nB. hash\nC. map") - of(question) < of(f"{question} In words, hash and map") - of(
+        question
+    )
+
+
+def test_hashes_are_of_a_bounded_sample_and_of_distinct_words():
+    words = sample(prompt(" ".join(f"word{number}" for number in range(5_000)))).words
+    assert len(grams(words)) <= 2 * MOST_WORDS
+    assert grams(sample(prompt("again " * 300)).words) == grams([b"again", b"again"])
+    assert len(sample(prompt("x" * 10_000)).data) == HEAD + TAIL + 1
+    assert grams([]) == set()

@@ -1,0 +1,183 @@
+"""`route bench` and `learn router` as a person and a script use them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from made_up_world import world
+
+from twintrack.errors import MissingExtra, TwintrackError
+from twintrack.signals.weights import read_router, shipped_prior
+from twintrack.training.files import read_outcomes
+from twintrack.training.overlap import text_hash, unpack
+
+PAIR = ("--weak", "small", "--strong", "large")
+FIGURES = {"apgr", "apgr_low", "apgr_high", "cpt50", "cpt80", "c95", "aiq"}
+RULES = {"random", "length", "task_mean", "best_single", "oracle"}
+
+
+def test_bench_prints_ours_and_every_rule_in_the_layout_that_scripts_read(outcomes_file, run):
+    found = json.loads(run("route", "bench", str(outcomes_file), *PAIR, "--labels", "120", "--json").output)
+    assert set(found["ours"]) >= FIGURES
+    assert set(found["baselines"]) == RULES
+    assert all(set(each) >= FIGURES for each in found["baselines"].values())
+    assert found["rows_scored"] == 120
+    assert found["ours"]["apgr_low"] <= found["ours"]["apgr"] <= found["ours"]["apgr_high"]
+    assert found["ours"]["apgr"] > found["baselines"]["length"]["apgr"]
+    assert found["zero_shot"] is False
+    assert found["ours"]["aiq"] is None  # nobody said what a call costs
+
+
+def test_the_seed_repeats_a_result(outcomes_file, run):
+    arguments = ("route", "bench", str(outcomes_file), *PAIR, "--labels", "60", "--seed", "3", "--json")
+    assert run(*arguments).output == run(*arguments).output
+
+
+def test_dollars_and_a_plot(rows, tmp_path, run):
+    file, plot = tmp_path / "priced.csv", tmp_path / "frontier.svg"
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, [*rows[0], "cost:small", "cost:large"])
+        writer.writeheader()
+        writer.writerows(row | {"cost:small": 0.0001, "cost:large": 0.003} for row in rows)
+    arguments = ("route", "bench", str(file), *PAIR, "--labels", "120")
+    found = json.loads(run(*arguments, "--json").output)
+    assert found["ours"]["aiq"] > found["baselines"]["best_single"]["aiq"]
+    said = run(*arguments, "--plot", str(plot)).output
+    assert "router is better by" in said
+    assert plot.read_text().startswith("<svg")
+    assert "US dollars per 1,000 requests" in plot.read_text()
+
+
+def test_questions_that_stood_in_the_training_are_not_called_zero_shot(rows, tmp_path, run, monkeypatch):
+    import msgspec
+
+    from twintrack.cli import route
+    from twintrack.training.overlap import pack
+
+    prior = shipped_prior()
+    seen = msgspec.structs.replace(prior.sources[0], texts=pack(text_hash(row["prompt"]) for row in rows[:50]))
+    leaking = msgspec.structs.replace(prior, sources=(seen, *prior.sources[1:]))
+    monkeypatch.setattr("twintrack.signals.weights.shipped_prior", lambda: leaking)
+    assert route
+    file = tmp_path / "file.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    found = json.loads(run("route", "bench", str(file), *PAIR, "--json").output)
+    assert found["zero_shot"] is False
+    assert found["prior"]["rows_shared_with_training"] == {seen.name: 50}
+    assert "Not zero-shot" in run("route", "bench", str(file), *PAIR).output
+    without = json.loads(run("route", "bench", str(file), *PAIR, "--leave-out", seen.name, "--json").output)
+    assert without["zero_shot"] is True
+    assert without["prior"]["left_out"] == [seen.name]
+
+
+def test_a_hash_is_blind_to_case_spacing_and_answer_options():
+    question = "Which of the following is a statement about the price of bread in a competitive market?"
+    plain = text_hash(question)
+    assert text_hash(question.upper() + "  \n") == plain
+    assert text_hash(f"{question}\nA. one\nB. two\nAnswer:") == plain
+    assert text_hash(question.replace("bread", "butter")) != plain
+
+
+def test_the_shipped_prior_is_small_and_says_where_it_comes_from():
+    prior = shipped_prior()
+    assert {each.licence.split(",")[0] for each in prior.sources} <= {"Apache-2.0", "MIT"}
+    assert all(len(unpack(each.texts)) > 0.5 * each.rows for each in prior.sources)
+    assert len(json.dumps(prior.card.notes)) > 10
+    assert prior.without(frozenset({"mmlupro"})).mean("gain_slope") != prior.mean("gain_slope")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "why"),
+    [
+        ('{"text": "a"}', "a.jsonl", "no column prompt"),
+        ('{"prompt": "a"}', "a.jsonl", "holds no outcomes"),
+        ('{"prompt": "a", "s:small": "good"}', "a.jsonl", "not a number"),
+        ("{", "a.jsonl", "a.jsonl:1 is not JSON"),
+        ('{"prompt": "a", "model": "small"}', "a.jsonl", "holds no outcomes"),
+        ("x", "a.txt", "no known form"),
+        ("x", "a.parquet", "cannot be read as parquet"),
+    ],
+)
+def test_a_file_that_is_none_is_named_with_its_place(tmp_path, content, name, why):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(TwintrackError, match=why):
+        read_outcomes(path)
+
+
+def test_parquet_and_json_lines_are_read_alike_and_without_pyarrow_one_is_told(
+    rows, outcomes_file, tmp_path, monkeypatch
+):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "made_up.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    one, other = read_outcomes(path), read_outcomes(outcomes_file)
+    assert one.prompts == other.prompts
+    assert np.array_equal(one.scores["large"], other.scores["large"])
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtra, match=r"twintrack\[parquet\]"):
+        read_outcomes(path)
+
+
+def test_an_unknown_model_or_set_gets_the_nearest_name(outcomes_file, run):
+    refused = run("route", "bench", str(outcomes_file), "--weak", "smal", "--strong", "large")
+    assert (refused.exit_code, "Did you mean small?" in refused.stderr) == (1, True)
+    refused = run("route", "bench", str(outcomes_file), *PAIR, "--leave-out", "mmlupr")
+    assert (refused.exit_code, "Did you mean mmlupro?" in refused.stderr) == (1, True)
+
+
+def verdicts(path, count=400, seed=11, random=False):
+    prompts, weak, strong = world(count, seed)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for prompt, a, b in zip(prompts, weak, strong, strict=True):
+        for model, score in (("small", a), ("large", b)):
+            rows.append({"prompt": prompt, "model": model, "score": float(rng.random() < 0.6) if random else score})
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return str(path)
+
+
+def test_a_router_that_is_better_is_taken_and_can_be_taken_back(tmp_path, run):
+    file, data = verdicts(tmp_path / "verdicts.jsonl"), tmp_path / "data"
+    dry = run("learn", "router", "--from", file, "--data", str(data), "--dry-run", "--json")
+    report = json.loads(dry.output)
+    assert (dry.exit_code, report["better"], report["taken"], data.exists()) == (0, True, False, False)
+    assert set(report["better_by"]) == {"constant", "length"}
+
+    taken = run("learn", "router", "--from", file, "--data", str(data))
+    assert taken.exit_code == 0
+    assert "is taken" in taken.output
+    router = read_router(data / "router.json")
+    assert {each.name for each in router.deployments} == {"small", "large"}
+    assert router.card.verdicts == 800
+    assert (data / "router.json").stat().st_mode & 0o077 == 0
+
+    again = run("learn", "router", "--from", file, "--data", str(data), "--json")
+    report = json.loads(again.output)
+    assert "current router" in report["better_by"]
+    assert (again.exit_code, report["taken"]) == (1, False)  # the same verdicts make nothing better
+
+    assert run("learn", "router", "--undo", "--data", str(data)).exit_code == 0
+    assert not (data / "router.json").exists()
+    assert run("learn", "router", "--undo", "--data", str(data)).exit_code == 1
+
+
+def test_noise_teaches_nothing_and_changes_nothing(tmp_path, run):
+    file, data = verdicts(tmp_path / "verdicts.jsonl", random=True), tmp_path / "data"
+    refused = run("learn", "router", "--from", file, "--data", str(data))
+    assert refused.exit_code == 1
+    assert "not shown to be better than" in refused.output
+    assert not data.exists()
+
+
+def test_too_few_verdicts_and_an_empty_ledger_are_said(tmp_path, run):
+    few = verdicts(tmp_path / "few.jsonl", count=30)
+    assert "too few to learn from" in run("learn", "router", "--from", few).stderr
+    assert "holds no verdicts yet" in run("learn", "router", "--from", "ledger").stderr
+    assert "--from FILE" in run("learn", "router").stderr

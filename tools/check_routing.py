@@ -1,0 +1,252 @@
+"""The figures of `docs/routing.md`: what the shipped prior and a fitted router are worth on public outcomes.
+
+    TWINTRACK_DATA=/path/to/data python tools/check_routing.py [zero-shot] [local] [mmlu] [dollars] [cascade] [cost]
+
+Reads TWINTRACK_DATA/routing, whose README says where the sets come from. Every figure is of rows that nothing was
+fitted to. Without a word all parts run, which takes some ten minutes on one core. Needs pyarrow.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from twintrack.signals.evidence import evidence
+from twintrack.signals.predictor import Predictor
+from twintrack.signals.read import read
+from twintrack.signals.weights import Card, shipped_prior
+from twintrack.training.bench import bench
+from twintrack.training.calibrate import calibration_error
+from twintrack.training.cascade import replay
+from twintrack.training.files import Outcomes, read_outcomes
+from twintrack.training.fit import as_examples, fit, router
+from twintrack.wire.prompt import NO_LABELS, Prompt
+
+PAIRS = (
+    ("routellm_mmlu", "mixtral-8x7b-instruct", "gpt-4-1106-preview"),
+    ("routellm_gsm8k", "mixtral-8x7b-instruct", "gpt-4-1106-preview"),
+    ("routellm_mtbench", "mixtral-8x7b-instruct", "gpt-4-1106-preview"),
+    ("zeroeval_gsm8k", "Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct"),
+    ("zeroeval_gsm8k", "Meta-Llama-3.1-70B-Instruct", "gpt-4o-2024-08-06"),
+    ("mmlupro", "Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct"),
+    ("mmlupro", "Meta-Llama-3.1-70B-Instruct", "gemini-1.5-pro-002"),
+    ("llmrouter_ulab", "llama-3.1-8b-instruct", "llama-3.1-nemotron-51b-instruct"),
+    ("routerbench_arc_mbpp", "mistral-7b-chat", "gpt-4-1106-preview"),
+    ("routerbench_arc_mbpp", "Yi-34B-Chat", "gpt-4-1106-preview"),
+    ("routerdc_7b_pool", "Mistral-7B-v0.1", "dolphin-2.9-llama3-8b"),
+    ("alpacaeval", "gpt-3.5-turbo-1106", "claude-2"),
+    ("alpacaeval", "claude-2", "gpt4_1106_preview"),
+    ("bfcl", "meta-llama_Meta-Llama-3-8B-Instruct", "meta-llama_Meta-Llama-3-70B-Instruct"),
+    ("bfcl", "meta-llama_Meta-Llama-3-70B-Instruct", "gpt-4-0125-preview"),
+)
+FAMILIES = {
+    "routellm_mmlu": ("routellm_mmlu", "mmlupro", "llmrouter_ulab"),
+    "mmlupro": ("routellm_mmlu", "mmlupro", "llmrouter_ulab"),
+    "routellm_gsm8k": ("routellm_gsm8k", "zeroeval_gsm8k"),
+    "zeroeval_gsm8k": ("routellm_gsm8k", "zeroeval_gsm8k"),
+}
+"""What is left out besides a set itself: those that share its questions."""
+SEEDS = 3
+CHEAP = (
+    "Meta-Llama-3.1-8B-Instruct",
+    "gemma-2-9b-it",
+    "Qwen2-7B-Instruct",
+    "Yi-1.5-9B-Chat",
+    "Meta-Llama-3-8B-Instruct",
+)
+PRICES = dict.fromkeys(CHEAP, (0.06, 0.08)) | {"gpt-4o-2024-08-06": (2.5, 10.0)}
+"""US dollars per million tokens; round figures near list prices."""
+
+_read: dict[str, Outcomes] = {}
+
+
+def outcomes(name: str) -> Outcomes:
+    if name not in _read:
+        _read[name] = read_outcomes(Path(os.environ["TWINTRACK_DATA"]) / "routing" / f"{name}.parquet")
+    return _read[name]
+
+
+def zero_shot() -> None:
+    """`route bench --labels 0 --leave-out SET`, against the length rule and one model for everything."""
+    for name, weak, strong in PAIRS:
+        out = frozenset(FAMILIES.get(name, (name,)))
+        found = bench(outcomes(name), weak, strong, shipped_prior(), leave_out=out).result
+        length, single = found["ours_minus"]["length"], found["ours_minus"]["best_single"]
+        print(
+            f"{name:21}{weak[:20]:21}{strong[:20]:21} ours {found['ours']['apgr']:.3f}  length "
+            f"{found['baselines']['length']['apgr']:.3f}  minus length {_interval(length)}  "
+            f"minus one model {_interval(single)}",
+            flush=True,
+        )
+
+
+def local(labels: int = 200) -> None:
+    """`route bench --labels 200`, mean of seeds, next to the same rows zero-shot."""
+    gains = []
+    for name, weak, strong in PAIRS:
+        if len(outcomes(name)) < 2 * labels:
+            continue
+        ours, length, below = [], [], 0
+        for seed in range(SEEDS):
+            found = bench(outcomes(name), weak, strong, shipped_prior(), labels=labels, seed=seed).result
+            ours.append(found["ours"]["apgr"])
+            length.append(found["baselines"]["length"]["apgr"])
+            best = max(("length", "best_single"), key=lambda rule: found["baselines"][rule]["apgr"])
+            below += found["ours_minus"][best]["below_beyond_chance"]
+        before = bench(outcomes(name), weak, strong, shipped_prior()).result["ours"]["apgr"]
+        gains.append(statistics.mean(ours) - before)
+        print(
+            f"{name:21}{weak[:20]:21}{strong[:20]:21} {labels} labels {statistics.mean(ours):.3f}  "
+            f"zero-shot {before:.3f}  length {statistics.mean(length):.3f}  "
+            f"below the better rule beyond chance {below} of {SEEDS}",
+            flush=True,
+        )
+    print(f"mean gain over zero-shot {statistics.mean(gains):+.3f}", flush=True)
+
+
+def mmlu() -> None:
+    """1,500 labels in domain: rank, calibration, time to fit."""
+    name, weak, strong = PAIRS[0]
+    for seed in range(SEEDS):
+        start = time.process_time()
+        found = bench(outcomes(name), weak, strong, shipped_prior(), labels=1_500, seed=seed).result
+        ours = found["ours"]
+        print(
+            f"MMLU, 1,500 labels, seed {seed}: APGR {ours['apgr']:.3f} "
+            f"({ours['apgr_low']:.3f} to {ours['apgr_high']:.3f})  "
+            f"CPT50 {ours['cpt50']:.1f}  CPT80 {ours['cpt80']:.1f}  {time.process_time() - start:.1f} s CPU in all",
+            flush=True,
+        )
+        one = outcomes(name)
+        rows = np.random.default_rng(seed).permutation(len(one))
+        train, test = rows[:1_000], rows[1_000:]
+        examples = as_examples(one.prompts)
+        start = time.process_time()
+        fitted = fit(examples.take(train), {each: one.scores[each][train] for each in (weak, strong)}, shipped_prior())
+        took = time.process_time() - start
+        p = fitted.p_good(examples.take(test))
+        errors = [calibration_error(p[:, at], one.scores[each][test]) for at, each in enumerate(fitted.names)]
+        print(
+            f"  2,000 verdicts: fitted in {took:.1f} s CPU; calibration error on {len(test):,} others: "
+            + ", ".join(f"{each} {error:.3f}" for each, error in zip(fitted.names, errors, strict=True)),
+            flush=True,
+        )
+    for name, weak, strong in PAIRS[1:2]:
+        for seed in range(SEEDS):
+            found = bench(outcomes(name), weak, strong, shipped_prior(), labels=653, seed=seed).result
+            print(
+                f"GSM8K, half, seed {seed}: {found['ours']['apgr']:.3f}  minus length "
+                f"{_interval(found['ours_minus']['length'])}"
+            )
+
+
+def dollars() -> None:
+    """ARC and MBPP in RouterBench's dollars, half to fit."""
+    for seed in range(SEEDS):
+        one = outcomes("routerbench_arc_mbpp")
+        found = bench(one, "mistral-7b-chat", "gpt-4-1106-preview", shipped_prior(), labels=900, seed=seed).result
+        pool = found["pool"]
+        print(
+            f"seed {seed}: two models: AIQ {found['ours']['aiq']:.4f}, "
+            f"their hull {found['baselines']['best_single']['aiq']:.4f};"
+            f" {len(pool['models'])} models: {pool['aiq']:.4f}, hull {pool['aiq_hull_of_single_models']:.4f},"
+            f" {pool['gain']:+.2%} ({pool['gain_low']:+.2%} to {pool['gain_high']:+.2%})",
+            flush=True,
+        )
+
+
+def cascade() -> None:
+    """The strategy chosen on half, and on 200, of GSM8K's answers."""
+    one = outcomes("zeroeval_gsm8k_answers")
+    for labels in (None, 200):
+        kept, saved, points = [], [], []
+        for seed in range(2 * SEEDS):
+            found = replay(one, "gpt-4o-2024-08-06", PRICES, shipped_prior(), labels=labels, seed=seed, extra_chars=319)
+            kept.append(found["kept"])
+            saved.append(found["saved"])
+            points.append(found["minus_best_mix_at_equal_dollars"]["points"])
+            print(
+                f"{labels or 'half'}, seed {seed}: kept {kept[-1]:.4f}  saved {saved[-1]:.3f}  {found['words']}",
+                flush=True,
+            )
+        print(
+            f"mean: kept {statistics.mean(kept):.4f}  saved {statistics.mean(saved):.3f}  "
+            f"against the best mix at equal dollars {statistics.mean(points):+.1f} points",
+            flush=True,
+        )
+
+
+def cost() -> None:
+    """CPU of a decision's signals, µs, median, with a router fitted to 2,000 verdicts of two models."""
+    one = outcomes("routellm_mmlu")
+    train = np.random.default_rng(0).permutation(len(one))[:1_000]
+    examples = as_examples([one.prompts[row] for row in train])
+    scores = {each: values[train] for each, values in one.scores.items()}
+    weights = router(fit(examples, scores, shipped_prior()), Card("for timing", "-", "-"))
+    predictor = Predictor(weights)
+    text = " ".join(one.prompts[row] for row in train[:60])
+
+    def measured(run: Callable[[Prompt], object], characters: int) -> float:
+        prompts = [text[place : place + characters] for place in range(0, 8_000, 40)]
+        made = [Prompt((each,), each, each, ("text",), False, 1, 0) for each in prompts]
+        for each in made:
+            run(each)
+        taken = []
+        for each in made * 5:
+            start = time.thread_time_ns()
+            run(each)
+            taken.append(time.thread_time_ns() - start)
+        return statistics.median(taken) / 1_000
+
+    def whole(prompt: Prompt, with_router: bool) -> object:
+        return read(
+            prompt,
+            NO_LABELS,
+            endpoint="chat",
+            stream=False,
+            floor="public",
+            default_class="public",
+            predictor=predictor if with_router else None,
+        )
+
+    for characters in (1_000, 8_000):
+        print(
+            f"{characters} characters: evidence alone {measured(evidence, characters):.0f} µs, all signals "
+            f"{measured(lambda prompt: whole(prompt, False), characters):.0f} µs, and a fitted router "
+            f"{measured(lambda prompt: whole(prompt, True), characters):.0f} µs",
+            flush=True,
+        )
+
+
+def _interval(each: dict[str, float]) -> str:
+    return f"{each['apgr']:+.3f} ({each['low']:+.3f} to {each['high']:+.3f})"
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "zero-shot": zero_shot,
+    "local": local,
+    "mmlu": mmlu,
+    "dollars": dollars,
+    "cascade": cascade,
+    "cost": cost,
+}
+
+
+def main() -> int:
+    if not os.environ.get("TWINTRACK_DATA"):
+        print("Skipped: TWINTRACK_DATA does not name a folder.")
+        return 0
+    for name in sys.argv[1:] or PARTS:
+        print(f"\n{name}: {PARTS[name].__doc__}", flush=True)
+        PARTS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
