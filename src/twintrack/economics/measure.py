@@ -104,16 +104,20 @@ def measure(
         TwintrackError: not one was answered.
     """
     level = _Level()
-    body = json.dumps(
-        {
-            "model": model,
-            "messages": [{"role": "user", "content": "Go on: " + _WORD * max(input_tokens - 4, 1)}],
-            "max_tokens": output_tokens,
-            "temperature": 1.0,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-    ).encode()
+
+    def body(number: int) -> bytes:
+        """No two begin alike, so that no engine has read a prompt before."""
+        return json.dumps(
+            {
+                "model": model,
+                "messages": [{"role": "user", "content": f"{number}. " + _WORD * max(input_tokens - 4, 1)}],
+                "max_tokens": output_tokens,
+                "temperature": 1.0,
+                "stream": True,
+                "stream_options": {"include_usage": True},
+            }
+        ).encode()
+
     began = time.perf_counter()
 
     def work() -> None:
@@ -122,8 +126,9 @@ def measure(
                 if level.started >= requests:
                     return
                 level.started += 1
+                number = level.started
             try:
-                answer = _ask(url, body, key)
+                answer = _ask(url, body(number), key)
             except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
                 with level.lock:
                     level.failed += 1

@@ -7,7 +7,7 @@ import math
 
 import msgspec
 
-from twintrack.economics.amounts import count
+from twintrack.economics.amounts import count, usd
 from twintrack.economics.planning import Pairing, Plan, Priced
 
 
@@ -40,7 +40,7 @@ def phases(plan: Plan) -> list[Phase]:
         found.append(
             Phase(
                 "open, managed", day_in(plan.on, 1).isoformat(), cheapest.candidate.option.title,
-                f"saves ${saved:,.0f} of ${first.monthly_usd:,.0f} a month, once an evaluation says it is good enough",
+                f"saves {usd(saved)} of {usd(first.monthly_usd)} a month, once an evaluation says it is good enough",
             )
         )  # fmt: skip
     own = plan.best("selfhost", "own_hardware")
@@ -59,7 +59,7 @@ def phases(plan: Plan) -> list[Phase]:
         found.append(
             Phase(
                 "split tasks", day_in(plan.on, 3).isoformat(), hybrid.candidate.option.title,
-                f"${hybrid.monthly_usd:,.0f} a month against ${closed.monthly_usd:,.0f} on "
+                f"{usd(hybrid.monthly_usd)} a month against {usd(closed.monthly_usd)} on "
                 f"{closed.candidate.option.model} alone, at its quality where it counts",
             )
         )  # fmt: skip
