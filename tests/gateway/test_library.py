@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -266,3 +267,26 @@ def test_answers_are_bytes_and_decode_as_json(config: Path) -> None:
         assert json.loads(answer.body) == answer.json()
 
     inside(config, work)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_provider_is_not_late_because_we_slept(config: Path, mine: Provider, streamed: bool) -> None:
+    """On a busy machine, or one that was suspended: what it said meanwhile is read first."""
+    whole = chat_answer("in time")
+    mine.scripts["own"] = stream(chat_events(["in time"])) if streamed else Script(pieces=(0.1, *whole.pieces))
+
+    async def work(gateway: twintrack.Gateway) -> None:
+        asked = question("own", stream=True) if streamed else question("own")
+        answer = asyncio.create_task(_said(gateway, asked, streamed))
+        await asyncio.sleep(0.01)
+        time.sleep(1.5)
+        assert await answer == "in time"
+
+    (row,) = inside(config, work)
+    assert row["outcome"] == "ok"
+
+
+async def _said(gateway: twintrack.Gateway, asked: dict[str, Any], streamed: bool) -> str:
+    if streamed:
+        return words(b"".join([piece async for piece in gateway.stream("chat", asked)]))
+    return str((await gateway.chat(asked)).json()["choices"][0]["message"]["content"])

@@ -33,6 +33,9 @@ from twintrack.telemetry.buckets import OVERHEAD_NS, empty
 from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Endpoint
 
+_ASLEEP_S = 1.0
+"""Between two ticks: so long a busy or suspended machine did not let us look."""
+
 
 class Running(Protocol):
     """What the sweeper looks after."""
@@ -183,6 +186,8 @@ class GatewayState:
         self.pool = pool
         self.now = now
         """Seconds on the event loop's clock as of the last tick."""
+        self._slept = False
+        """The last tick came late."""
         self.pulses: dict[str, Pulse] = {}
         self.serving = Serving(snapshot, self.pulses, secret)
         self.exchanges: set[Running] = set()
@@ -237,9 +242,12 @@ class GatewayState:
 
     def tick(self, now: float) -> None:
         """Five times a second: what is late, what recovers, which connections are stale."""
+        # If it was us who slept, what providers said meanwhile is read before they are judged, at the next tick.
+        self._slept = now - self.now > _ASLEEP_S and not self._slept
         self.now = now
-        for exchange in list(self.exchanges):
-            exchange.on_tick(now)
+        if not self._slept:
+            for exchange in list(self.exchanges):
+                exchange.on_tick(now)
         for pulse in self.pulses.values():
             pulse.tick(now)
         self.pool.sweep(now)
