@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
+import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twintrack.economics import breakeven, workload
+from twintrack.economics import breakeven, workload_file
 from twintrack.economics.breakeven import Steps, crossings
 
 amounts = st.floats(1, 1e5)
@@ -150,7 +152,7 @@ output_usd_per_mtok = 10
 def test_worked_examples(tmp_path: Path, plan_of, fte, against, million_tokens):
     path = tmp_path / "example.toml"
     path.write_text(EXAMPLE.format(fte=fte))
-    plan = plan_of(workload.read(path))
+    plan = plan_of(workload_file.read(path))
     pair = next(each for each in plan.pairings if each.alternative.key == against)
     assert pair.crossings[0].tokens_per_day == pytest.approx(million_tokens * 1e6, rel=0.03)
     assert pair.crossings[0].engines == 1
@@ -167,7 +169,7 @@ def grown(tmp_path: Path, plan_of, **said: float) -> breakeven.Payback:
     text += f"[horizon]\napi_price_change_per_year = {said.get('api', 0)}\nhorizon_months = {said.get('months', 24)}\n"
     path = tmp_path / "grown.toml"
     path.write_text(text)
-    plan = plan_of(workload.read(path))
+    plan = plan_of(workload_file.read(path))
     return next(each for each in plan.pairings if each.alternative.key == "gpt-4o@openai").payback
 
 
@@ -193,3 +195,27 @@ def test_a_longer_start_and_falling_prices_pay_back_later_growth_sooner(tmp_path
 
 def test_never_within_the_horizon_is_an_answer(tmp_path, plan_of):
     assert grown(tmp_path, plan_of, weeks=100).month is None
+
+
+# ---- and of whole workloads
+
+
+def first_of(plan_of, **said: float) -> float:
+    text = EXAMPLE.format(fte=said.get("fte", 0.5)).replace("2.40", str(said.get("rent", 2.4)))
+    text = text.replace("utilisation = 1", f"utilisation = {said.get('utilisation', 0.9)}")
+    text = text.replace("peak_to_mean = 1", f"peak_to_mean = {said.get('peak', 1.2)}")
+    plan = plan_of(workload_file.build(tomllib.loads(text)))
+    pair = next(each for each in plan.pairings if each.alternative.key == "llama-3.3-70b-instruct@groq")
+    rising = [each.tokens_per_day for each in pair.crossings if each.cheaper_above == "selfhost"]
+    return rising[0] if rising else math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("rent", (1.5, 2.0, 2.4, 3.0)), ("fte", (0.0, 0.5, 1.0, 2.0)), ("peak", (1.0, 1.2, 2.0, 4.0)),
+     ("utilisation", (1.0, 0.9, 0.6, 0.3))],
+)  # fmt: skip
+def test_rent_staff_peaks_and_idleness_each_move_the_break_even_up(plan_of, name, values):
+    found = [first_of(plan_of, **{name: value}) for value in values]
+    assert found == sorted(found)
+    assert found[0] < found[-1]

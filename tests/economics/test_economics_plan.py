@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from twintrack.cli import command
-from twintrack.economics import bill, draws, workload
+from twintrack.economics import bill, draws, workload, workload_file
 from twintrack.economics.document import Document, document
 from twintrack.economics.inputs import BadWorkload, specs
 from twintrack.economics.watchpoints import crossed, watchpoints
@@ -40,7 +40,7 @@ selfhost = ["llama-3.3-70b-instruct"]
 
 
 def built(text: str) -> workload.Workload:
-    return workload.build(tomllib.loads(text))
+    return workload_file.build(tomllib.loads(text))
 
 
 def test_every_option_comes_with_its_bill_and_the_cheapest_first(plan_of):
@@ -422,7 +422,7 @@ def test_at_most_twelve_questions_make_a_workload():
     run = CliRunner().invoke(questions, input="\n".join(answers) + "\n")
     assert run.exit_code == 0, run.output
     assert run.output.count("?") <= 12
-    made = workload.build(said[0])
+    made = workload_file.build(said[0])
     assert made["requests_per_day"] == 10_000
     assert made["growth_per_month"] == pytest.approx(0.03)
     assert made.needs.domicile == "DE"

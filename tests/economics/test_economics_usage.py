@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from twintrack.cli import command
-from twintrack.economics import workload
+from twintrack.economics import workload_file
 from twintrack.economics.inputs import BadWorkload
 from twintrack.economics.usage import measured
 from twintrack.economics.usage.formats import formats, invoices
@@ -121,7 +121,7 @@ def test_a_log_measures_volume_lengths_and_peak(tmp_path):
 
 def test_an_invoice_measures_volume_and_mix_but_not_lengths(tmp_path):
     counted = measured.from_usage(usage_of(tmp_path, AZURE), "azure.csv")
-    built = workload.build({}, counted)
+    built = workload_file.build({}, counted)
     assert built.inputs["input_tokens"].origin == "assumed"
     tokens_in = built["requests_per_day"] * built["input_tokens"]
     assert tokens_in == pytest.approx(1e6)
@@ -130,7 +130,7 @@ def test_an_invoice_measures_volume_and_mix_but_not_lengths(tmp_path):
 
 def test_what_is_stated_wins_over_what_is_measured(tmp_path):
     counted = measured.from_usage(usage_of(tmp_path, OPENAI_CSV), "usage.csv")
-    built = workload.build({"traffic": {"output_tokens": 500}}, counted)
+    built = workload_file.build({"traffic": {"output_tokens": 500}}, counted)
     assert built.inputs["output_tokens"].origin == "stated"
     assert built.inputs["input_tokens"].origin == "measured"
 

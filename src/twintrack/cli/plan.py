@@ -98,17 +98,17 @@ def command(
 
 
 def _workload(path: Path | None, counted: Counted | None) -> Workload:
-    from twintrack.economics import workload
+    from twintrack.economics import workload_file
 
     if path is not None:
-        return workload.read(path, counted)
+        return workload_file.read(path, counted)
     if counted is not None:
-        return workload.build({}, counted)
+        return workload_file.build({}, counted)
     if not sys.stdin.isatty():
         raise click.UsageError("Say what is to be served: --workload FILE, --usage FILE or --from ledger.")
     from twintrack.cli.plan_questions import asked
 
-    return workload.build(asked())
+    return workload_file.build(asked())
 
 
 def _calibration(path: Path | None) -> Calibration:
