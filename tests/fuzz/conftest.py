@@ -12,7 +12,7 @@ from support.fuzzing.inside import Inside
 from support.fuzzing.secrets import ENVIRON, config
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
     """Takes requests without a key, whose providers answer well."""
     found = Inside(config({}, keys=False), tmp_path_factory.mktemp("inside"), good, ENVIRON)
