@@ -263,6 +263,19 @@ def test_prometheus_asks_the_gateway_with_its_key_and_grafana_asks_prometheus(co
     assert f"./grafana:{shown['options']['path']}:ro" in compose["services"]["grafana"]["volumes"]
 
 
+def test_prometheus_and_grafana_find_the_files_that_ship():
+    (patterns,) = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["rule_files"]
+    assert fnmatch.filter(["/etc/prometheus/" + path.name for path in (DEPLOY / "prometheus").iterdir()], patterns)
+    assert list((DEPLOY / "grafana").glob("*.json"))
+
+
+@pytest.mark.needs("promtool", reason="reads the configuration as Prometheus does")
+def test_prometheus_takes_its_configuration():
+    check = ["promtool", "check", "config", "--syntax-only", str(DEPLOY / "prometheus" / "prometheus.yml")]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 # ---- the unit
 
 
