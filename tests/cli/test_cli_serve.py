@@ -200,3 +200,11 @@ def test_the_files_that_matter_are_watched(tmp_path):
     path = tmp_path / "c.toml"
     configuration = compiled(path, ONE.replace('zone = "own"', 'zone = "own"\nkey = "file:secret"'))
     assert configuration.watched() == [path, tmp_path / "secret"]
+
+
+def test_an_address_of_another_machine_ends_it_with_4_and_what_to_do(cli, file, monkeypatch):
+    monkeypatch.setenv("A_KEY", "sk-not-a-key")
+    file.write_text(ONE + '[[keys]]\nname = "k"\nkey = "env:A_KEY"\n')
+    ran = cli("serve", "--listen", "192.0.2.1:8391")
+    assert ran.code == 4
+    assert "cannot be listened on. Cannot assign requested address. Set server.listen to an address of this" in ran.err

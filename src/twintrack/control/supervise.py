@@ -7,7 +7,6 @@ here alone: a good new file becomes the next snapshot, a bad one is reported wit
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import resource
 import signal
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from twintrack.config.snapshot import Snapshot
+from twintrack.control import sockets
 from twintrack.control.claiming import claimed
 from twintrack.control.notify import notify
 from twintrack.errors import EnvironmentProblem, TwintrackError
@@ -102,6 +102,7 @@ class Supervisor:
         Raises:
             EnvironmentProblem: the address is taken, the data folder is in use or not writable, the certificate
                 cannot be used, or an engine does not start.
+            LedgerError: the ledger is of a newer version.
         """
         if self._snapshot.tls_cert:
             from twintrack.server.worker import server_tls
@@ -113,7 +114,7 @@ class Supervisor:
         return 0
 
     def _serve(self) -> None:
-        self._sockets = self._listen()
+        self._sockets = sockets.listening(self._snapshot)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._stamps = self._look()
         self._children = [Child(f"worker {slot}", self._worker(slot), slot) for slot in range(len(self._sockets))]
@@ -132,37 +133,6 @@ class Supervisor:
             self._stop()
 
     # ---- start
-
-    def _listen(self) -> list[socket.socket]:
-        """One socket a worker; the kernel spreads connections, and a dead worker's queue waits for the next."""
-        workers = self._snapshot.workers
-        if workers > 1:
-            self._bound(shared=False).close()  # a shared port would also be shared with another gateway
-        sockets = []
-        for _ in range(workers):
-            sock = self._bound(shared=workers > 1)
-            sock.listen(4096)
-            sock.setblocking(False)
-            sockets.append(sock)
-        return sockets
-
-    def _bound(self, *, shared: bool) -> socket.socket:
-        snapshot = self._snapshot
-        sock = socket.socket(socket.AF_INET6 if ":" in snapshot.listen_host else socket.AF_INET, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            sock.bind((snapshot.listen_host, snapshot.listen_port))
-        except OSError as error:
-            sock.close()
-            taken = error.errno == errno.EADDRINUSE
-            raise EnvironmentProblem(
-                f"{snapshot.listen_host}:{snapshot.listen_port} cannot be listened on",
-                why="another program has it" if taken else str(error),
-                fix="Stop that program, or choose another address with --listen." if taken else "",
-            ) from None
-        return sock
 
     def _worker(self, slot: int) -> Callable[[], int]:
         def run() -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from twintrack.cli.doctor.finding import Finding, note, ok, problem, span
 from twintrack.cli.doctor.reading import Case
 from twintrack.config.effective import is_loopback, listen_address
+from twintrack.control.sockets import remedy
 from twintrack.ledger.folder import holder
 
 _PORT, _TLS = "port", "tls"
@@ -52,13 +53,11 @@ def _try_to_listen(host: str, number: int) -> None:
 
 
 def impossible(error: OSError, spoken: str) -> Finding:
-    if error.errno == errno.EACCES:
-        fix = "Use a port above 1023, or give the unit AmbientCapabilities=CAP_NET_BIND_SERVICE."
-        return problem(_PORT, f"{spoken} may not be listened on by this user", fix)
-    if error.errno == errno.EADDRNOTAVAIL:
-        fix = "Set server.listen to an address of this machine: ip address lists them."
-        return problem(_PORT, f"{spoken} is no address of this machine", fix)
-    return problem(_PORT, f"{spoken} cannot be listened on: {error.strerror or error}", "Set another server.listen.")
+    why = {
+        errno.EACCES: "may not be listened on by this user",
+        errno.EADDRNOTAVAIL: "is no address of this machine",
+    }.get(error.errno or 0, f"cannot be listened on: {error.strerror or error}")
+    return problem(_PORT, f"{spoken} {why}", remedy(error))
 
 
 def _held(case: Case, host: str, number: int, pid: int | None) -> Finding:
