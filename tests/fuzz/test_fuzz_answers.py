@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
@@ -57,7 +58,8 @@ def question(client: str, model: str, streamed: bool) -> bytes:
 
 def ended(client: str, body: bytes) -> bool:
     """Whether a stream says that it is whole, as somebody reads it who goes by the standard."""
-    for data in reference(body):
+    for event in re.sub(rb"\r\n?", b"\n", body).split(b"\n\n")[:-1]:
+        data = b"\n".join(line[5:] for line in event.split(b"\n") if line.startswith(b"data:"))
         if data.strip() == b"[DONE]":
             return True
         try:
