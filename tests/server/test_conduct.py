@@ -192,7 +192,8 @@ def test_a_client_that_vanished_in_a_stream_is_given_up_at_the_deadline(gateway:
         eventually(lambda: mine.disconnects == disconnects + 1, 9.0, 0.1)
         assert rss_bytes(worker) - memory < 16 * MB
         (row,) = closed(gateway, "at-mine", since_us, 1)
-        assert row["outcome"] == "upstream_timeout"
+        # It is no fault of the provider's, and what it said until then is booked.
+        assert (row["state"], row["outcome"], row["usage_source"]) == ("settled", "client_left", "estimated")
         mine.default = chat_answer("hello")
         comes_to_rest(gateway, before)
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable
+from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamTimeout
 from twintrack.gateway import heads
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
@@ -422,12 +422,20 @@ class Exchange:
                 self._stop(accepted)
             elif now >= self._resume_at:
                 self._go_on(accepted)
+        elif late and self._slow:
+            self._let_down(attempt)
         elif late:
             attempt.out_of_time()
         else:
             attempt.tick(now, slow=self._slow)
         if now >= self._comment_at and not self._over:
             self._say_something(now)
+
+    def _let_down(self, attempt: Attempt) -> None:
+        """The client used up the time itself, by not reading: as if it had left."""
+        attempt.abandon()
+        self._finish("client_left", attempt)
+        self._fail_client(UpstreamTimeout("The answer was not read within the request's deadline"))
 
     def _say_something(self, now: float) -> None:
         """A comment between two events, so that nobody on the way takes silence for death."""
