@@ -153,7 +153,8 @@ def _nothing(match: re.Match[str]) -> str:
 def _unescaped(match: re.Match[str]) -> str:
     found = match[0]
     if found[0] == "%":
-        return unquote(found, errors="replace")
+        plain = unquote(found, errors="replace")
+        return found if "\ufffd" in plain else plain
     if found[0] == "&":
         name = found[1:-1]
         if name[0] != "#":

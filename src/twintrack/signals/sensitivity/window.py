@@ -36,10 +36,11 @@ _LINK = (
     "is|are|was|no|nr|num|nbr|number|numbers|id|code|of|for|the|my|his|her|your|their|our|to|as|has|with|reads?|"
     "equals|lautet|ist|nummer|von|der|die|hat|mit|und|est|le|la|numero|num|du|de|sont|vaut|es|el|son|del|il|e|di|della|"
     "het|een|van|met|is|to|jest|brzmi|numer|je|cislo|ma|za|sous|bajo|con|sob|com|pod|numarasi|numara|no:lu|"
+    "al|at|auf|unter|bei|pod|na|au|pa|till|til|sul|ao|no|a|op|me|mi|mich|mig|min|mij|mnie|moi|us|uns|nous|"
     "er|ar|on|numret|este|are|este:|номер|это|равен|є|це|n|value|below|on file|provided|ends|end"
 )
 _MARKS = r"""[\s:：=#"'“”‘’«»()（）\[\]{}<>|*,，.;/\\~_→№º°–はがのは是为為は은는이가를:\-]"""
-_LINKED = re.compile(rf"{_MARKS}{{0,6}}(?:(?:{_LINK})(?![^\W\d_]){_MARKS}{{0,4}}){{0,4}}")
+_LINKED = re.compile(rf"{_MARKS}{{0,6}}(?:(?:{_LINK})(?![^\W_]){_MARKS}{{0,4}}){{0,4}}")
 _DIGITS = "0123456789"
 
 

@@ -122,7 +122,7 @@ class Phone:
             elif _NANP.match(written) is not None and _near_phone(window, start, end, _FAR, 48):
                 yield Raw(start, end, "phone", "pii", "near", "phone-nanp")
             elif (
-                len(number) <= 13
+                len(number) <= (15 if written.startswith("00") else 13)
                 and _THOUSANDS.match(written) is None
                 and _near_phone(window, start, end, 48, 24)
                 and (_WRITTEN.search(written) is not None or len(number) in (10, 11))

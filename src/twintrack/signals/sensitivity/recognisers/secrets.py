@@ -131,7 +131,7 @@ class Keyed:
 _ASSIGNED = re.compile(
     r"(?P<suffix>[\w\-]{0,24})(?P<quote>[\"'`\]]{0,2})(?:\s{0,2}\([^()\n]{1,30}\)|(?: [^\W\d_]{2,12}){1,3})?\s{0,3}"
     r"(?P<sign>=>|:{1,3}=|\?=|==|[=:：|→]|->|>)(?P<gap>[\s\[]{0,3}(?:[rbuf]?[\"'`“«「]{0,3}))"
-    r"(?P<value>[^\s\"'`<>,;(){}\[\]”»」，。；]{6,512})(?P<after>[\"'`”»」;,)(.\s]|$)"
+    r"(?P<value>[^\s\"'`<>”»」，。；]{6,512})(?P<after>[\"'`”»」\s]|$)"
 )
 _NO_SECRET_BEFORE = re.compile(
     r"(?:public|pub|primary|foreign|partition|sort|bucket|schema|object|cache|row|map|dict|index|i18n|lookup|unique|hash|"
@@ -151,13 +151,15 @@ _VAGUE = frozenset(
     ("key", "auth", "pass", "pat", "credential", "credentials", "token", "clave", "chave", "klucz", "klic")
 )
 _SAID = re.compile(
-    r"\s{1,3}(?:(?:is|was|are|ist|lautet|est|es|è|é|is|jest|to|je|zní|er|är|on|este|е|это|-)\s{1,2}|:\s{0,3})?(?P<gap>[\"'`“«„]{0,2})(?P<value>[^\s\"'`<>,;(){}\[\]”»“]{6,128})"
+    r"(?:\s[^\W\d_]{1,12}){0,4}?\s{1,3}(?:is|was|are|ist|lautet|est|es|è|é|jest|to|je|zní|er|är|on|este|е|это|-|=)\s{1,2}"
+    r"(?P<gap>[\"'`“«„]{0,2})(?P<value>[^\s\"'`<>”»“]{6,128})"
+    r"|\s{1,3}:?\s{0,3}(?P<gap2>[\"'`“«„]{0,2})(?P<value2>[^\s\"'`<>”»“]{6,128})"
 )
 _SAID_CJK = re.compile(r"(?:是|为|為|は|が|:|：|는|은|가)\s{0,2}[\"'`“「]{0,2}(?P<value>[!-~]{6,128})")
 _HEX = re.compile(r"[0-9a-f]+$|[0-9A-F]+$")
 _CODE = re.compile(
-    r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+\(?$|[A-Za-z_]\w*\($|^(?:self|this|os|process|env|config|settings|request|params|args|options)\b[.\[]"
-    r"|^https?://(?![^/]*:[^/]*@)|^/[\w./\-]+$|^\.{1,2}/|^[A-Z][A-Z0-9_]+$|^[a-z]+(?:[_\-][a-z]+)+$|^[a-z]+(?:[A-Z][a-z]+)+$|^(?:[A-Z][a-z]+){2,}$|^\$\w+|^%\w+%?$|^&"
+    r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+\(?$|^[a-z_]+(?:\.[a-z_]+)*[(\[]|^[a-z]+(?:[A-Z][a-z]+)+[(\[]|^(?:self|this|os|process|env|config|settings|request|params|args|options)\b[.\[]"
+    r"|^https?://(?![^/]*:[^/]*@)|^/[\w./\-]+$|^\.{1,2}/|^[A-Z][A-Z0-9_]+$|^[a-z]+(?:[_\-][a-z]+)+$|^[a-z]+(?:[A-Z][a-z]+)+$|^(?:[A-Z][a-z]+){2,}$|^\$[A-Za-z_]\w*$|^%\w+%?$|^&\w+;?$"
 )
 
 
@@ -178,19 +180,38 @@ class Assigned:
                     continue
             else:
                 match = _SAID.match(window.plain, end) or _SAID_CJK.match(window.plain, end)
-            if match is None or match.start("value") in seen or _PLACEHOLDER.search(match["value"]) is not None:
+            if match is None:
                 continue
-            value = match["value"].rstrip(".,!?:)")
+            group = "value" if match["value"] is not None else "value2"
+            start, value = match.start(group), _trimmed(match[group])
+            if start in seen or _PLACEHOLDER.search(match[group]) is not None:
+                continue
             vague = window.low[begin:end] in _VAGUE
             if vague and (_UUID.match(value) is not None or _NAMED_PARTS.match(value) is not None or len(value) < 16):
                 continue
-            quoted = "gap" in match.re.groupindex and any(mark in match["gap"] for mark in "\"'`“«「„")
+            quoted = start > 0 and window.plain[start - 1] in _QUOTES
             if not looks_secret(value, quoted, assigned=assigned is not None):
                 continue
-            start = match.start("value")
             seen.add(start)
             evidence: Evidence = "labelled" if assigned is not None else "near"
             yield Raw(start, start + len(value), "secret", "secret", evidence, "assigned")
+
+
+_QUOTES = "\"'`“«「„"
+_NEXT = re.compile(r"[;,&](?=[\w\-. ]{1,40}[=:]|$)|\\[nrt]|(?<=\w)\)[;:,.]?$")
+
+
+def _trimmed(value: str) -> str:
+    """Without what follows in a list, and without the marks of the sentence around."""
+    cut = _NEXT.search(value)
+    if cut is not None:
+        value = value[: cut.start()]
+    while value and (value[-1] in ".,;:!?" or (value[-1] in ")]}" and _OPENS[value[-1]] not in value)):
+        value = value[:-1]
+    return value
+
+
+_OPENS = {")": "(", "]": "[", "}": "{"}
 
 
 def _strong(value: str) -> bool:
