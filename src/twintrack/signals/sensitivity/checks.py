@@ -52,8 +52,12 @@ def iban(number: str) -> bool:
     return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
 
 
+_LOOKED_AT = 512
+
+
 def entropy_bits(text: str) -> float:
     """Shannon entropy per character of what stands in `text` itself."""
+    text = text[:_LOOKED_AT]
     size = len(text)
     return -sum(count / size * math.log2(count / size) for count in Counter(text).values()) if size else 0.0
 

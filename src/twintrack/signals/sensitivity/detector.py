@@ -42,7 +42,7 @@ _SPOKEN_AT = (
 )
 
 
-_APART = frozenset(("en", "fr", "es", "it", "pt", "pl", "cs", "tr", "ru", "el"))
+_APART = frozenset(("en", "fr", "es", "it", "pt", "pl", "cs", "tr", "ru", "el", "hu"))
 """Languages whose word for a street stands apart from its name."""
 _SHAPES: dict[str, tuple[str, ...]] = {
     "shape:number": (r"[0-9][^a-z0-9]{0,2}[0-9a-z][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9]",),
@@ -97,7 +97,7 @@ class Detector:
         self.recognisers: tuple[Recogniser, ...] = (
             Email(),
             _tokens(prefixes, shapes),
-            _keyed(prefixes),
+            _keyed(words, prefixes),
             Assigned(),
             Cards(),
             Ibans(),
@@ -108,7 +108,7 @@ class Detector:
             Mac(),
             Birth(),
             _addresses(words, endings),
-            _markings(prefixes),
+            _markings(words),
             People(),
             Health(),
             _own(custom, words, prefixes),
@@ -183,11 +183,16 @@ def _tokens(prefixes: dict[str, Iterable[str]], shapes: dict[str, Iterable[str]]
     return Tokens(tuple(tokens))
 
 
-def _keyed(prefixes: dict[str, Iterable[str]]) -> Keyed:
+_SHORT_NAME = 6
+"""Letters of a service's name that stands inside other words: lob in global."""
+
+
+def _keyed(words: dict[str, Iterable[str]], prefixes: dict[str, Iterable[str]]) -> Keyed:
     found = []
     for rule in rules.secrets().keyed:
         concept = f"keyed:{rule.id}"
-        prefixes[concept] = rule.near
+        words[concept] = [name for name in rule.near if len(name) < _SHORT_NAME]
+        prefixes[concept] = [name for name in rule.near if len(name) >= _SHORT_NAME]
         found.append((rule.id, concept, rule.near, rule.value, rule.entropy))
     return Keyed(tuple(found))
 
@@ -203,11 +208,11 @@ def _addresses(words: dict[str, Iterable[str]], endings: dict[str, Iterable[str]
     return Addresses(tuple(streets), re.compile(rules.addresses().post))
 
 
-def _markings(prefixes: dict[str, Iterable[str]]) -> Markings:
+def _markings(words: dict[str, Iterable[str]]) -> Markings:
     markings = []
     for rule in rules.markings().marking:
         concept = f"marking:{rule.id}"
-        prefixes[concept] = rule.words
+        words[concept] = rule.words
         flags = re.MULTILINE if "m" in rule.flags else re.NOFLAG
         markings.append((rule.id, concept, rule.category, re.compile(rule.regex, flags), rule.statement))
     return Markings(tuple(markings))

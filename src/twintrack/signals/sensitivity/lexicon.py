@@ -39,14 +39,19 @@ class Lexicon:
             shapes: patterns of each concept, for text in lower case; see `nominate.py` for what they may hold.
         """
         literals: dict[str, list[tuple[str, int]]] = {}
+        self._exact: dict[tuple[str, str], set[str]] = {}
         for concept, said in words.items():
             for word in said:
                 how = _STEM if word.endswith("*") else _WHOLE
-                for form in _forms(low(word.rstrip("*").strip())):
+                folded = low(word.rstrip("*").strip())
+                if len(folded) <= _SHORT and how == _WHOLE:  # né is no ne, and thẻ no the
+                    self._exact.setdefault((folded, concept), set()).add(word.lower())
+                for form in _forms(folded):
                     literals.setdefault(form, []).append((concept, how))
         for concept, said in endings.items():
             for word in said:
                 literals.setdefault(low(word), []).append((concept, _ENDING))
+        self._exact = {name: said for name, said in self._exact.items() if name[0] not in said}
         patterns: dict[bytes, list[tuple[str, int]]] = {}
         self._literals: list[str] = []
         for literal in sorted(literals):
@@ -73,8 +78,12 @@ class Lexicon:
         words, anywhere, literals = self._words, self._anywhere, self._literals
         text = view.low
         if ('"' in text or "=" in text) and _CAMEL_AT.search(view.plain) is not None:  # patientMrn holds mrn
-            parts = " ".join(_CAMEL_PART.findall(view.plain))
-            text = f"{text}\n{low(_CAMEL.sub(' ', parts))}"
+            plain = view.plain
+            parts = [
+                f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}"
+                for at in (found.start() + 1 for found in _CAMEL_AT.finditer(plain))
+            ]
+            text = f"{text}\n{' '.join(parts).lower()}"
         for at in self.nominator.nominate(text):
             for concept in anywhere[at]:
                 hits.setdefault(concept, [])
@@ -87,6 +96,9 @@ class Lexicon:
                 found = places[how]
                 if found is None:
                     found = places[how] = _places(view, literal, how)
+                if found and (literal, concept) in self._exact:
+                    exact = self._exact[literal, concept]
+                    found = [place for place in found if view.plain[place[0] : place[1]].lower() in exact]
                 if found:
                     known = hits.get(concept)
                     if known is None:
@@ -100,8 +112,10 @@ class Lexicon:
 
 
 _CAMEL_AT = re.compile(r"[a-z][A-Z]")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_CAMEL_PART = re.compile(r"[A-Za-z]*[a-z][A-Z][A-Za-z]*")
+_PART = 16
+"""Characters before and after the capital in such a name."""
+_SHORT = 3
+"""Letters of a word whose accents have to stand: without them it may be another language's commonest."""
 _LONG = 7
 """Characters of a word that hardly stands inside another: it is looked for without its borders, which costs less."""
 
@@ -159,4 +173,6 @@ _WITHOUT_SPACES = (("\u0e00", "\u0e7f"), ("\u2e80", "\u9fff"), ("\uac00", "\ud7a
 
 def _is_word(char: str) -> bool:
     """Whether a word goes on here."""
+    if char < "\u0e00":
+        return char.isalnum()
     return char.isalnum() and not any(first <= char <= last for first, last in _WITHOUT_SPACES)

@@ -52,6 +52,11 @@ class Numbers:
     def __init__(self, types: tuple[NumberType, ...]) -> None:
         self._types = types
         self._labels = frozenset(kind.label for kind in types)
+        concepts: dict[str, list[int]] = {}
+        for at, kind in enumerate(types):
+            for concept in (kind.label, *(() if kind.check is None or kind.labelled_only else kind.near)):
+                concepts.setdefault(concept, []).append(at)
+        self._asked_by = concepts
         self._alone = tuple(kind for kind in types if kind.alone is not None)
         groups = "|".join(f"(?P<t{at}>{_numbered(kind.alone)})" for at, kind in enumerate(self._alone) if kind.alone)
         self._any_alone = re.compile(f"{BEFORE}(?:{groups}){AFTER}") if groups else None
@@ -65,13 +70,13 @@ class Numbers:
         )
         if not zones and self._labels.isdisjoint(hits):
             return
-        for kind in self._types:
+        asked = {at for concept in self._asked_by.keys() & hits.keys() for at in self._asked_by[concept]}
+        for at in sorted(asked):
+            kind = self._types[at]
             labels = hits.get(kind.label)
             if labels:
                 yield from self._labelled(window, kind, labels)
-            if labels or (
-                kind.check is not None and not kind.labelled_only and any(near in hits for near in kind.near)
-            ):
+            if zones:
                 yield from self._near(window, kind, bool(labels), zones)
         yield from self._by_shape(window, zones)
 

@@ -42,13 +42,11 @@ class Tokens:
     name = "tokens"
 
     def __init__(self, tokens: tuple[Token, ...]) -> None:
-        self._tokens = tokens
+        self._by_concept = {token.concept: token for token in tokens}
 
     def find(self, window: Window) -> Iterator[Raw]:
         hits = window.hits
-        for token in self._tokens:
-            if token.concept not in hits:
-                continue
+        for token in [self._by_concept[concept] for concept in self._by_concept.keys() & hits.keys()]:
             for found in token.pattern.finditer(window.plain):
                 group = "secret" if token.secret else 0
                 value = found[group]
@@ -70,11 +68,12 @@ class Tokens:
 
 _MOST_MADE_UP = 0.55
 _ALPHABET = 20
+_LOOKED_AT = 256
 
 
 def _made_up(value: str) -> bool:
     """More than half of it is one character again and again, or one run of the alphabet or of the figures."""
-    value = value.lstrip("A")  # base64 of zeros, which real tokens begin with
+    value = value[:_LOOKED_AT].lstrip("A")  # base64 of zeros, which real tokens begin with
     longest = run = step = 1
     for before, char in pairwise(value):
         ahead = ord(char) - ord(before)
@@ -101,24 +100,22 @@ class Keyed:
 
     def __init__(self, rules: tuple[tuple[str, str, tuple[str, ...], str, float], ...]) -> None:
         """`rules`: id, concept, names, value and fewest bits per character."""
-        self._rules = tuple(
-            (
+        self._rules = {
+            concept: (
                 rule,
-                concept,
                 re.compile(
-                    rf"(?i:{'|'.join(re.escape(name) for name in names)}){_ASSIGN}"
+                    rf"(?<![A-Za-z])(?:{'|'.join(re.escape(name) for name in names)}){_ASSIGN}"
                     rf"(?P<secret>{value})(?![\w/+\-]|=\w)",
                     re.IGNORECASE,
                 ),
                 bits,
             )
             for rule, concept, names, value, bits in rules
-        )
+        }
 
     def find(self, window: Window) -> Iterator[Raw]:
-        for rule, concept, pattern, bits in self._rules:
-            if concept not in window.hits:
-                continue
+        for concept in self._rules.keys() & window.hits.keys():
+            rule, pattern, bits = self._rules[concept]
             for found in pattern.finditer(window.plain):
                 value = found["secret"]
                 if entropy_bits(value) < bits or _made_up(value) or _PLACEHOLDER.search(value) is not None:
@@ -129,7 +126,8 @@ class Keyed:
 
 
 _ASSIGNED = re.compile(
-    r"(?P<suffix>[\w\-]{0,24})(?P<quote>[\"'`\]]{0,2})(?:\s{0,2}\([^()\n]{1,30}\)|(?: [^\W\d_]{2,12}){1,3})?\s{0,3}"
+    r"(?P<suffix>[\w\-]{0,24}+)(?P<quote>[\"'`\]]{0,2}+)"
+    r"(?:\s{0,2}\([^()\n]{1,30}\)|(?: [^\W\d_]{2,12}+){1,3}+)?+\s{0,3}+"
     r"(?P<sign>=>|:{1,3}=|\?=|==|[=:：|→]|->|>)(?P<gap>[\s\[]{0,3}(?:[rbuf]?[\"'`“«「]{0,3}))"
     r"(?P<value>[^\s\"'`<>”»」，。；]{6,512})(?P<after>[\"'`”»」\s]|$)"
 )
@@ -159,7 +157,7 @@ _SAID_CJK = re.compile(r"(?:是|为|為|は|が|:|：|는|은|가)\s{0,2}[\"'`�
 _HEX = re.compile(r"[0-9a-f]+$|[0-9A-F]+$")
 _CODE = re.compile(
     r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+\(?$|^[a-z_]+(?:\.[a-z_]+)*[(\[]|^[a-z]+(?:[A-Z][a-z]+)+[(\[]|^(?:self|this|os|process|env|config|settings|request|params|args|options)\b[.\[]"
-    r"|^https?://(?![^/]*:[^/]*@)|^/[\w./\-]+$|^\.{1,2}/|^[A-Z][A-Z0-9_]+$|^[a-z]+(?:[_\-][a-z]+)+$|^[a-z]+(?:[A-Z][a-z]+)+$|^(?:[A-Z][a-z]+){2,}$|^\$[A-Za-z_]\w*$|^%\w+%?$|^&\w+;?$"
+    r"|^https?://(?![^/]*:[^/]*@)|^/[\w./\-]+$|^\.{1,2}/|^[A-Z]+[A-Z0-9]*(?:_[A-Z0-9]+)+$|^[A-Z]{2,}\d{0,3}$|^[a-z]+(?:[_\-][a-z]+)+$|^[a-z]+(?:[A-Z][a-z]+)+$|^(?:[A-Z][a-z]+){2,}$|^\$[A-Za-z_]\w*$|^%\w+%?$|^&\w+;?$"
 )
 
 
