@@ -57,6 +57,8 @@ docs: $(VENV)/.dev
 	mv docs/cli.md.new docs/cli.md
 	$(BIN)/python -m twintrack.catalog.reference > docs/providers.md.new
 	mv docs/providers.md.new docs/providers.md
+	$(BIN)/python -m twintrack.signals.sensitivity.reference > docs/privacy-rules.md.new
+	mv docs/privacy-rules.md.new docs/privacy-rules.md
 	$(BIN)/python -m twintrack.catalog.licences_page > docs/licences.md.new
 	mv docs/licences.md.new docs/licences.md
 	$(BIN)/python -m twintrack.providers.scripted.reference > docs/failures.md.new

@@ -10,6 +10,7 @@ from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.checks import check
 from twintrack.signals.sensitivity.detector import CustomRule, Detector
 from twintrack.signals.sensitivity.own_tests import Outcome, outcomes
+from twintrack.signals.sensitivity.reference import reference
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,8 @@ def test_a_custom_rule_is_tried_on_the_texts_beside_it():
 def test_a_custom_rule_that_finds_what_it_should_leave_alone_fails_its_test():
     rule = CustomRule(name="greedy", category="own", pattern=r"\d+", finds=("no figure",), ignores=("7 apples",))
     assert [one.right for one in outcomes(Detector([rule])) if one.rule == "greedy"] == [False, False]
+
+
+def test_the_reference_is_written_from_the_rules(request: pytest.FixtureRequest):
+    page = request.config.rootpath / "docs" / "privacy-rules.md"
+    assert page.read_text() == reference(), "run: make docs"
