@@ -29,6 +29,8 @@ TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[routes.NAME]", settings.Route),
     ("[[routes.NAME.tiers]]", settings.Tier),
     ("[privacy.CLASS]", settings.PrivacyRule),
+    ("[detect]", settings.Detect),
+    ("[[detect.rules]]", settings.DetectRule),
     ("[telemetry]", settings.Telemetry),
 )
 """Every table of a configuration by the header it is written under."""
