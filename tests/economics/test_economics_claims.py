@@ -154,9 +154,23 @@ def test_models_are_found_in_running_text(text, models):
     assert [named.text for named in read(text).models] == models
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
 def test_any_text_has_an_answer(text):
+    overall(check_text(text, on=ON))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kimi K2 on rented GPUs will run you $2,000 to $5,000 every month",  # it needs more than one server
+        "0 tokens of GPT-4o output cost $30",
+        "0M requests on Llama 3.1 8B use 20 kWh of GPU energy",
+        "With fewer than 0 examples, fine-tuning a closed model is usually the cheaper way",
+        "$0 per million tokens is 0% of $0",
+    ],
+)
+def test_nothing_is_divided_by_nothing(text):
     overall(check_text(text, on=ON))
 
 
@@ -179,7 +193,7 @@ _PIECES = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(_PIECES), max_size=9))
 def test_numbers_in_any_order_have_an_answer(pieces):
     overall(check_text(" ".join(pieces), on=ON))

@@ -59,6 +59,8 @@ def _per_request(amount: Quantity, sentence: Sentence, context: Context) -> tupl
         if sentence.says(r"\b(?:prompt|query|request|call|answer|reply|response)\b"):
             return (amount.low, amount.high), (f"stated: {amount.text} a request",)
         return None
+    if counted[0].low <= 0:
+        return None
     low, high = amount.low / counted[0].high, amount.high / counted[0].low
     return (low, high), (f"{amount.text} / {shown(counted[0].mid)} = {span((low, high))} J a request",)
 

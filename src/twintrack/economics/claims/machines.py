@@ -104,14 +104,14 @@ def hosting(sentence: Sentence, context: Context) -> list[Check]:
         return []
     monthly = [each for each in sentence.having("usd", "day") if "month" in each.tags]
     if monthly and not sentence.says(_BUYS):
-        return [_hosted(built, monthly[0])]
+        return _hosted(built, monthly[0])
     bought = sentence.having("usd")
     if bought and sentence.says(_BUYS):
         return [_owned(built, bought[0])]
     return []
 
 
-def _hosted(built: Shape, amount: Quantity) -> Check:
+def _hosted(built: Shape, amount: Quantity) -> list[Check]:
     stated = amount.low * MONTH, amount.high * MONTH
     sums, agreed = [], []
     for bits, words in ((16, "16 bits"), (8, "8 bits")):
@@ -120,21 +120,27 @@ def _hosted(built: Shape, amount: Quantity) -> Check:
             count, hourly = least_gpus(built, gpus.gpus()[name], bits), _hourly((name,))
             if hourly is not None and count <= 8:
                 options.append((count * hourly[0] * 730, count * hourly[1] * 730))
+        if not options:  # not on one server
+            continue
         known = min(low for low, _ in options), max(high for _, high in options)
         agreed.append(_overlap(stated, known))
         sums.append(f"{words}, as few A100, H100 or H200 as hold it, without a spare: {span(known, '$')} a month")
+    if not agreed:
+        return []
     verdict: Verdict = "right" if min(agreed) > 0.6 else "depends" if max(agreed) > 0 else "wrong"
-    return Check(
-        relation="hosting cost",
-        verdict=verdict,
-        stated=stated,
-        computed=known,
-        unit="USD per month",
-        factor=fact_agrees(stated, known)[1] if verdict == "wrong" else None,
-        sums=tuple(sums),
-        condition="it holds for few bits, few GPUs and no spare" if verdict == "depends" else "",
-        facts=_facts(("a100-pcie", "h100-sxm", "h200-sxm")),
-    )
+    return [
+        Check(
+            relation="hosting cost",
+            verdict=verdict,
+            stated=stated,
+            computed=known,
+            unit="USD per month",
+            factor=fact_agrees(stated, known)[1] if verdict == "wrong" else None,
+            sums=tuple(sums),
+            condition="it holds for few bits, few GPUs and no spare" if verdict == "depends" else "",
+            facts=_facts(("a100-pcie", "h100-sxm", "h200-sxm")),
+        )
+    ]
 
 
 def _overlap(stated: Range, known: Range) -> float:
@@ -241,6 +247,8 @@ def tuning_rules(sentence: Sentence, context: Context) -> list[Check]:
     if not examples or not sentence.says(r"\bclosed\b") or not sentence.says(r"\bcheap\w*|\bexpensive\b|\bcosts?\b"):
         return []
     count = round(examples[0].high)
+    if not count:
+        return []
     architecture = architectures.find("llama-3.3-70b-instruct")
     assert architecture is not None
     gpu = gpus.gpus()["a100-sxm"]

@@ -66,6 +66,8 @@ def sums_agree(stated: Range, computed: Range, *, about: bool = False) -> tuple[
 
 def fact_agrees(stated: Range, known: Range, *, about: bool = False) -> tuple[bool, float]:
     """Compare with what is known to lie in a range. The factor is 1 inside, else that to the nearer end."""
+    if known[0] <= 0:
+        return stated[1] <= known[1], 1.0 if stated[1] <= known[1] else math.inf
     limit = _ABOUT if about else _EXACT
     middle = math.sqrt(stated[0] * stated[1]) if stated[0] > 0 else stated[1]
     inside = known[0] / limit <= middle <= known[1] * limit
