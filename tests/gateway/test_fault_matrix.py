@@ -22,7 +22,7 @@ from support.reading import Read, read
 from twintrack.providers.scripted import WORDS, Line, Playbook, reconcile
 from twintrack.providers.scripted.faults import FAULTS, Fault, Outcome
 
-TOTAL_S = 6.0
+TOTAL_S = 10.0
 SPARE_S = 3.0
 """What a machine may add that is busy with all the other cells."""
 DEADLINES = f"""

@@ -19,6 +19,10 @@ _OPENING = """# When a provider fails
 Until the first word of an answer the client has nothing, so whatever goes wrong may still be put right by another
 deployment. Behind it the answer is broken, and the client is told so by an error event of its dialect: an answer that
 was cut never looks whole. And each time somebody was asked there is one row in the ledger that says how it ended.
+Where nobody else may be asked, the same deployment is asked once more if the attempt cost nothing, before the client is
+told; [operations.md](operations.md) has the rules. Behind the first word events pass on as they come: one that is no
+JSON reaches a client of the same dialect, with the event that says the answer is broken behind it.
+
 Each line of these tables is played in the tests, by real sockets, streamed and not, in every dialect, alone and with a
 healthy deployment behind it (`tests/gateway/test_fault_matrix.py`).
 """
