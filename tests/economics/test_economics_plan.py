@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -428,3 +429,33 @@ def test_at_most_twelve_questions_make_a_workload():
     assert made.needs.domicile == "DE"
     origins = {name: one.origin for name, one in made.inputs.items()}
     assert (origins["output_tokens"], origins["input_tokens"], origins["fte"]) == ("stated", "assumed", "stated")
+
+
+# ---- what an operator agreed
+
+
+def test_own_prices_and_discounts_hold_and_commitments_are_said(path, tmp_path):
+    rows = tmp_path / "contract.toml"
+    rows.write_text(
+        "[[prices]]\nprovider = 'openai'\nmodel = 'gpt-4o'\nfrom = '2026-11-01'\ninput_usd_per_mtok = 1.25\n"
+        "output_usd_per_mtok = 5.0\nsource = 'contract'\nas_of = '2026-11-01'\n"
+        "[[commitments]]\nprovider = 'openai'\nusd_per_month = 5000\nfrom = '2026-11-01'\nsource = 'contract'\n"
+        "as_of = '2026-11-01'\n"
+    )
+    data = str(tmp_path / "data")
+    imported = CliRunner().invoke(command, ["catalog", "update", str(rows), "--yes", "--data", data])
+    assert imported.exit_code == 0, imported.output
+
+    def made(*more: str) -> Any:
+        run = CliRunner().invoke(
+            command, ["plan", "--workload", str(path), "--json", "--no-draws", "--on", "2026-11-30", *more]
+        )
+        assert run.exit_code == 0, run.output
+        return json.loads(run.output)
+
+    def bill_of(plan: Any) -> float:
+        return float(next(each["monthly_usd"] for each in plan["options"] if each["key"] == "gpt-4o@openai"))
+
+    listed, own = made("--data", str(tmp_path / "empty")), made("--data", data)
+    assert bill_of(own) == pytest.approx(bill_of(listed) / 2)
+    assert any("committed to $5,000 a month at openai" in note for note in own["workload"]["notes"])

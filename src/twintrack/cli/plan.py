@@ -78,11 +78,16 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
+    from twintrack.catalog import prices
     from twintrack.economics.document import document
     from twintrack.economics.planning import plan
 
     workload = _workload(path, _counted(usage, source, data))
-    planned = plan(workload, on=_day(on), sure=not no_draws, made=_calibration(measured))
+    day = _day(on)
+    folder = data_folder.folder(data)
+    listed = prices.load(str(folder / "prices.json"), on=day)
+    workload = msgspec.structs.replace(workload, notes=(*workload.notes, *_agreed(folder, day)))
+    planned = plan(workload, on=day, sure=not no_draws, made=_calibration(measured), listed=listed)
     made = document(planned)
     if report is not None:
         from twintrack.economics.report import page
@@ -109,6 +114,26 @@ def _workload(path: Path | None, counted: Counted | None) -> Workload:
     from twintrack.cli.plan_questions import asked
 
     return workload_file.build(asked())
+
+
+def _agreed(folder: Path, day: datetime.date) -> list[str]:
+    """What is owed or given anyway, whichever option is chosen; said beside the bills, not in them."""
+    from twintrack.catalog import revisions
+
+    rows = revisions.current(str(folder)).rows
+    on = day.isoformat()
+    said = [
+        f"You are committed to ${each.usd_per_month:,.0f} a month at {each.provider}: no bill here has it, and use of "
+        "that provider counts against it."
+        for each in rows.commitments
+        if each.since <= on and (not each.until or on <= each.until)
+    ]
+    said += [
+        f"A credit of ${each.usd:,.0f} at {each.provider} until {each.until} is in no bill here."
+        for each in rows.credits
+        if each.since <= on <= each.until
+    ]
+    return said
 
 
 def _calibration(path: Path | None) -> Calibration:

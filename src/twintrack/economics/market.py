@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twintrack.catalog import models
-from twintrack.catalog import prices as price_lists
 from twintrack.catalog.cost import TokenPrice, cost_nusd, nusd
+from twintrack.catalog.prices import Prices
 from twintrack.economics.bill import Tokens
 from twintrack.economics.workload import Cell, Price
 
@@ -27,7 +26,7 @@ class Offer:
     quality: float | None
 
 
-def offers(on: datetime.date, own: Sequence[Price] = ()) -> list[Offer]:
+def offers(listed: Prices, own: Sequence[Price] = ()) -> list[Offer]:
     """All that is sold by the token and whose price is known; prices of your own come in place of listed ones."""
     found = []
     for price in own:
@@ -42,7 +41,6 @@ def offers(on: datetime.date, own: Sequence[Price] = ()) -> list[Offer]:
             )
         )
     said = {(offer.model, offer.provider) for offer in found}
-    listed = price_lists.load(None, on=on)
     for model in models.models().values():
         if model.embeddings or model.demo:
             continue

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twintrack.catalog import prices
+from twintrack.catalog.prices import Prices
 from twintrack.economics import bill, breakeven, calibration, draws, energy, possible, tuning
 from twintrack.economics.bill import Option
 from twintrack.economics.breakeven import Crossing, Payback
@@ -69,17 +71,26 @@ class Plan:
         return next((priced for priced in self.options if priced.candidate.option.kind in kinds), None)
 
 
-def plan(workload: Workload, *, on: datetime.date, sure: bool = True, made: Calibration | None = None) -> Plan:
+def plan(
+    workload: Workload,
+    *,
+    on: datetime.date,
+    sure: bool = True,
+    made: Calibration | None = None,
+    listed: Prices | None = None,
+) -> Plan:
     """Everything a plan says, in numbers.
 
     Args:
         on: the day whose prices hold.
+        listed: prices of that day; None: those that ship.
         sure: draw 10,000 times what is not known exactly; else only the middle of everything.
     """
     made = calibration.shipped() if made is None else made
+    listed = prices.load(None, on=on) if listed is None else listed
     ruled_out: list[RuledOut] = []
     inputs = dict(workload.inputs)
-    candidates = possible.apis(workload, on, ruled_out, made)
+    candidates = possible.apis(workload, listed, on, ruled_out, made)
     candidates += possible.engines(workload, inputs, ruled_out, made, on)
     candidates += possible.hybrids(workload, candidates)
     middle = {name: one.value for name, one in inputs.items()}

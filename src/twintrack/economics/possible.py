@@ -10,6 +10,7 @@ import msgspec
 
 from twintrack.catalog import carbon, models
 from twintrack.catalog import gpus as gpu_facts
+from twintrack.catalog.prices import Prices
 from twintrack.economics import bill, calibration, eligibility, market, shape, sizing
 from twintrack.economics.bill import Engines, Option
 from twintrack.economics.calibration import Calibration
@@ -33,14 +34,16 @@ class Candidate:
     """What it runs on, or what an API of an open model may run on."""
 
 
-def apis(workload: Workload, on: datetime.date, ruled_out: list[RuledOut], made: Calibration) -> list[Candidate]:
+def apis(
+    workload: Workload, listed: Prices, on: datetime.date, ruled_out: list[RuledOut], made: Calibration
+) -> list[Candidate]:
     """The cheapest offers of each kind that nothing speaks against; those named are taken whatever they cost."""
     wanted = workload.candidates
     middle = {name: one.value for name, one in workload.inputs.items()}
     found: dict[bool, list[tuple[float, Option]]] = {True: [], False: []}
     longest = max(cell.input_tokens + cell.output_tokens for cell in workload.lengths)
     seen: set[str] = set()
-    for offer in market.offers(on, workload.prices):
+    for offer in market.offers(listed, workload.prices):
         named = wanted.managed if offer.open_weights else wanted.closed
         own = any(price.model in (offer.model,) for price in workload.prices)
         if named and offer.model not in named:
