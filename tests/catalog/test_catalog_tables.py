@@ -13,6 +13,11 @@ from twintrack.catalog.tables import TABLES, value
 ON = datetime.date(2026, 11, 30)
 
 
+@pytest.fixture(scope="module")
+def against() -> list[contradictions.Contradiction]:
+    return contradictions.contradictions(ON)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_every_row_names_its_source_and_its_day(name):
     rows = list(TABLES[name].rows())
@@ -37,19 +42,19 @@ def test_what_gets_old_is_stale_and_history_never_is():
     assert not any("p4d" in row.name for row in later)  # a price of 2023 stays one
 
 
-def test_prices_that_differ_by_more_than_half_a_percent_are_shown_with_all_that_is_said():
-    found = [each for each in contradictions.contradictions(ON) if each.what.startswith("price of")]
+def test_prices_that_differ_by_more_than_half_a_percent_are_shown_with_all_that_is_said(against):
+    found = [each for each in against if each.what.startswith("price of")]
     assert len(found) > 20
     assert all(len(each.said) >= 2 and each.used for each in found)
     assert all(said.source and said.as_of for each in found for said in each.said)
 
 
-def test_prices_that_agree_are_not_shown():
-    assert not any("price of gpt-4o at openai" in each.what for each in contradictions.contradictions(ON))
+def test_prices_that_agree_are_not_shown(against):
+    assert not any("price of gpt-4o at openai" in each.what for each in against)
 
 
-def test_no_model_has_another_licence_by_its_name_than_in_the_table():
-    assert [each for each in contradictions.contradictions(ON) if each.what.startswith("licence")] == []
+def test_no_model_has_another_licence_by_its_name_than_in_the_table(against):
+    assert [each for each in against if each.what.startswith("licence")] == []
 
 
 def test_what_was_written_from_memory_says_so():
