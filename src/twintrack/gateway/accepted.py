@@ -14,7 +14,7 @@ from twintrack.wire.http1 import Headers
 from twintrack.wire.prompt import Labels
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     request_id: str
     gateway: GatewayState
     serving: Serving

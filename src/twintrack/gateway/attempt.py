@@ -114,10 +114,10 @@ class Attempt:
         self.number = number
         self.passage = passage
         self.dropped = dropped
-        self._target = target = accepted.target(position)
-        self.pulse = serving.load[target.index]
-        self._probe = self.pulse.dispatched()
-        self.pulse.in_flight += 1
+        self._target = target = accepted.decision.order[position].deployment
+        self.pulse = pulse = serving.load[target.index]
+        self._probe = pulse.half_open and pulse.dispatched()
+        pulse.in_flight += 1
         self._connection: Connection | None = None
         self.response: ResponseHead | None = None
         self._stream: Stream | None = None

@@ -18,7 +18,7 @@ _LONGEST_WISH_S = 300.0
 
 
 class Breaker:
-    __slots__ = ("_half_open", "_opened", "_probing", "failures", "healthy", "until")
+    __slots__ = ("_opened", "_probing", "failures", "half_open", "healthy", "until")
 
     def __init__(self) -> None:
         self.healthy = True
@@ -29,19 +29,21 @@ class Breaker:
         """When an open one lets a probe through, on the gateway's clock."""
         self._opened = 0
         """Times in a row, without a success between them."""
-        self._half_open = False
+        self.half_open = False
+        """The next request is the probe."""
         self._probing = False
 
     @property
     def open(self) -> bool:
         """Passed over, or waiting for what a probe finds."""
-        return not self.healthy or self._half_open
+        return not self.healthy or self.half_open
 
     def dispatched(self) -> bool:
-        """A request is sent; whether it is the probe, until whose end nobody else goes."""
-        if not self._half_open:
+        """A request is sent; whether it is the probe, until whose end nobody else goes. Need not be called unless half
+        open."""
+        if not self.half_open:
             return False
-        self._half_open = False
+        self.half_open = False
         self._probing = True
         self.healthy = False
         return True
@@ -49,13 +51,13 @@ class Breaker:
     def alive(self) -> None:
         """It answered, if only that the client asked for nonsense."""
         self.failures = self._opened = 0
-        self._half_open = self._probing = False
+        self.half_open = self._probing = False
         self.healthy = True
 
     def failed(self, now: float, *, probe: bool = False) -> None:
         """Failures that were under way when it opened say nothing new: one outage, one pause."""
         self.failures += 1
-        if probe or (self.healthy and (self._half_open or self.failures >= FAILURES_TO_OPEN)):
+        if probe or (self.healthy and (self.half_open or self.failures >= FAILURES_TO_OPEN)):
             self._open(now, min(_SHORTEST_PAUSE_S * 2.0 ** min(self._opened, 10), _LONGEST_PAUSE_S))
 
     def wished(self, now: float, wait_s: float) -> None:
@@ -69,14 +71,14 @@ class Breaker:
         """The probe ended without saying anything of the deployment, since its client left: the next one is it."""
         if self._probing:
             self._probing = False
-            self._half_open = self.healthy = True
+            self.half_open = self.healthy = True
 
     def tick(self, now: float) -> None:
         if not self.healthy and not self._probing and now >= self.until:
-            self._half_open = self.healthy = True
+            self.half_open = self.healthy = True
 
     def _open(self, now: float, pause_s: float) -> None:
         self._opened += 1
-        self._half_open = self._probing = False
+        self.half_open = self._probing = False
         self.healthy = False
         self.until = now + pause_s

@@ -105,8 +105,6 @@ class Exchange:
         self._serving = gateway.serving
         self._endpoint = endpoint
         self._client = client
-        self.write = client.write
-        self.chunk_writer = client.chunk_writer
         self._headers = headers
         self._key = key
         self.request_id = gateway.next_id()
@@ -187,6 +185,7 @@ class Exchange:
             self._total_deadline = self._began / 1e9 + min(labels.deadline_ms / 1000, deadlines.total_s)
         if asked.stream:
             self._comment_at = gateway.now + deadlines.keepalive_after_s
+            self.write, self.chunk_writer = self._client.write, self._client.chunk_writer
             if route is not None and route.take_up and self._endpoint.name in TAKEN_UP:
                 self._said = Said(self._client.write)
                 self.write, self.chunk_writer = self._said.write, _no_chunks

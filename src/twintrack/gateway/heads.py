@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from twintrack.config.snapshot import Deployment
 from twintrack.gateway.accepted import Accepted
 from twintrack.policy.explain import header_reason
 from twintrack.wire.dialect import Endpoint
@@ -52,7 +51,7 @@ def answer_lines(
     `cost_nusd` None: not known yet, or never.
     """
     request_id = accepted.request_id.encode()
-    target: Deployment = accepted.target(position)
+    target = accepted.decision.order[position].deployment
     headers = accepted.serving.answer_head(target.index, accepted.endpoint) % (content_type, request_id, request_id)
     if response is not None and not _TOLD.isdisjoint(response.headers):
         headers += told(response.headers, dialect, accepted.endpoint.dialect)

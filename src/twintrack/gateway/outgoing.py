@@ -17,6 +17,8 @@ from twintrack.wire.http1 import Headers
 from twintrack.wire.passage import Conversation, Passage
 from twintrack.wire.translators import client_side
 
+_TRACEPARENT = b"traceparent"
+
 
 class Outgoing:
     __slots__ = ("_accepted", "_conversation", "body")
@@ -89,7 +91,7 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         body_bytes: of the body sent to the provider.
     """
     decision, signals, route = accepted.decision, accepted.signals, accepted.route
-    target = accepted.target(position)
+    target = decision.order[position].deployment
     if route is not None:
         predicted = decision.predicted_nusd
     else:
@@ -119,11 +121,11 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         signals.language,
         decision.ruled_out,
         body_bytes,
-        caller_trace(accepted.headers, accepted.serving.snapshot),
+        caller_trace(accepted.headers, accepted.serving.snapshot) if _TRACEPARENT in accepted.headers else "",
     )
 
 
 def caller_trace(headers: Headers, snapshot: Snapshot) -> str:
     """The caller's traceparent, where somebody wants to know it; else empty."""
-    header = headers.get(b"traceparent")
+    header = headers.get(_TRACEPARENT)
     return traceparent(header) if header is not None and snapshot.telemetry.otlp else ""

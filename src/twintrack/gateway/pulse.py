@@ -33,7 +33,8 @@ class Pulse(Breaker):
         self.outcomes: dict[str, int] = {}
 
     def worked(self, ttft_ms: int | None, latency_ms: int, now: float) -> None:
-        self.alive()
+        if self.failures or self.half_open or not self.healthy:
+            self.alive()
         self.measured_at = now
         if ttft_ms is not None:
             self.ttft_ms = _smooth(self.ttft_ms, ttft_ms)
