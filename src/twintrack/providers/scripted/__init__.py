@@ -4,7 +4,7 @@
     shapes.py     answers as the dialects shape them
     directive.py  what to do wrong, written into a request: `[fault: cut(words)]`
     delivery.py   a good answer, taken apart where faults happen
-    plays.py      how to spoil it: one function a kind of fault
+    plays.py      how to spoil it: one function a kind of fault, in plays_answer.py and plays_http.py
     faults.py     the table of faults: what a client must see of each, and what the ledger must say
     playbook.py   answers each request as it asks to be answered
     invoice.py    what the provider would bill, and how a ledger is held against that
