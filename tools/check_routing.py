@@ -45,13 +45,6 @@ PAIRS = (
     ("bfcl", "meta-llama_Meta-Llama-3-8B-Instruct", "meta-llama_Meta-Llama-3-70B-Instruct"),
     ("bfcl", "meta-llama_Meta-Llama-3-70B-Instruct", "gpt-4-0125-preview"),
 )
-FAMILIES = {
-    "routellm_mmlu": ("routellm_mmlu", "mmlupro", "llmrouter_ulab"),
-    "mmlupro": ("routellm_mmlu", "mmlupro", "llmrouter_ulab"),
-    "routellm_gsm8k": ("routellm_gsm8k", "zeroeval_gsm8k"),
-    "zeroeval_gsm8k": ("routellm_gsm8k", "zeroeval_gsm8k"),
-}
-"""What is left out besides a set itself: those that share its questions."""
 SEEDS = 3
 CHEAP = (
     "Meta-Llama-3.1-8B-Instruct",
@@ -75,8 +68,7 @@ def outcomes(name: str) -> Outcomes:
 def zero_shot() -> None:
     """`route bench --labels 0 --leave-out SET`, against the length rule and one model for everything."""
     for name, weak, strong in PAIRS:
-        out = frozenset(FAMILIES.get(name, (name,)))
-        found = bench(outcomes(name), weak, strong, shipped_prior(), leave_out=out).result
+        found = bench(outcomes(name), weak, strong, shipped_prior(), leave_out=frozenset({name})).result
         length, single = found["ours_minus"]["length"], found["ours_minus"]["best_single"]
         print(
             f"{name:21}{weak[:20]:21}{strong[:20]:21} ours {found['ours']['apgr']:.3f}  length "

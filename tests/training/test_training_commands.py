@@ -160,8 +160,14 @@ def test_a_router_that_is_better_is_taken_and_can_be_taken_back(tmp_path, run):
 
     again = run("learn", "router", "--from", file, "--data", str(data), "--json")
     report = json.loads(again.output)
-    assert "current router" in report["better_by"]
-    assert (again.exit_code, report["taken"]) == (1, False)  # the same verdicts make nothing better
+    assert report["requests_new_to_the_router_in_use"] == 0  # it has an answer for each already
+    assert (again.exit_code, report["taken"]) == (1, False)
+
+    more = verdicts(tmp_path / "more.jsonl", count=200, seed=12)
+    report = json.loads(run("learn", "router", "--from", more, "--data", str(data), "--json").output)
+    assert report["requests_new_to_the_router_in_use"] == 200
+    assert not report["taken"]  # half as many verdicts of the same kind make no better router
+    assert report["better_by"]["current router"]["low"] <= 0
 
     assert run("learn", "router", "--undo", "--data", str(data)).exit_code == 0
     assert not (data / "router.json").exists()

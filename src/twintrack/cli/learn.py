@@ -36,9 +36,9 @@ def router_command(
 ) -> None:
     """Fit a router and take it if it is better, on requests it was not fitted to, than every simple rule.
 
-    The rules are a constant, the length of the prompt, and the router in use. Rows are `prompt, model, score`, one a
-    verdict from 0 to 1, or `prompt` with a column s:MODEL for each model; docs/routing.md has an example. Exit code 1
-    says that it was not shown to be better and nothing was changed.
+    The rules are a constant, the length of the prompt, and the router in use, asked about requests that are new to it
+    as well. Rows are `prompt, model, score`, one a verdict from 0 to 1, or `prompt` with a column s:MODEL for each
+    model; docs/routing.md has an example. Exit code 1 says that it was not shown to be better and nothing was changed.
     """
     folder = data_folder.folder(data)
     if undo:
@@ -138,4 +138,8 @@ def _show(report: dict[str, Any]) -> None:
         click.echo("It is better than each of them. Nothing was changed: this was a dry run.")
     else:
         worse = [rule for rule, each in report["better_by"].items() if each["low"] <= 0]
-        click.echo(f"It is not shown to be better than: {', '.join(worse)}. Nothing was changed.")
+        news = report.get("requests_new_to_the_router_in_use")
+        if worse:
+            click.echo(f"It is not shown to be better than: {', '.join(worse)}. Nothing was changed.")
+        else:
+            click.echo(f"The router in use was fitted to all but {news} of these requests. Nothing was changed.")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from zlib import crc32
 
-MOST_WORDS = 160
-"""Words of the sample that are hashed: 112 from its start and 48 from its end."""
-_HEAD, _TAIL = 112, 48
+MOST_WORDS = 128
+"""Words of the sample that are hashed: 88 from its start and 40 from its end."""
+_HEAD, _TAIL = 88, 40
 
 
 def grams(words: list[bytes]) -> set[int]:

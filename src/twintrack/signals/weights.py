@@ -106,6 +106,8 @@ class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hashes, base64 of unsigned 32-bit numbers, little-endian. Empty: fitted from features alone."""
     components: tuple[Component, ...]
     deployments: tuple[Deployment, ...]
+    texts: str = ""
+    """Hashes of the requests it was fitted to, as in `Source`: a later router is compared with it on others."""
 
 
 @functools.cache

@@ -59,7 +59,7 @@ def bench(
 ) -> Bench:
     """Args:
         labels: requests of the file whose verdicts on both models are used to fit; the rest is scored.
-        leave_out: sets whose part in the prior is taken out.
+        leave_out: sets whose part in the prior is taken out; with them go all sets that share questions with the file.
         costs_usd: dollars of each call by model, shape (n,), where the file itself holds none.
     Raises:
         TwintrackError: an unknown model, or too few rows.
@@ -78,8 +78,8 @@ def bench(
     train, test = both[:labels], both[labels:]
     shared = {each.name: sum(overlapping(outcomes.prompts, unpack(each.texts))) for each in prior.sources}
     taken_out = set(leave_out)
-    if labels:
-        # A router fitted here anyway has no need of a prior that knows these questions.
+    if labels or leave_out:
+        # A prior that is fitted again anyway has no need of these questions, in whatever set they stand.
         taken_out |= {name for name, count in shared.items() if count}
     used = prior.without(frozenset(taken_out))
     if labels:

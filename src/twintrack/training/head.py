@@ -33,7 +33,7 @@ _GRAM_WEIGHTS = (0.01, 0.04, 0.16)
 """Prior variances of what curves and n-grams may say, in units of the noise."""
 _LINE_WEIGHT = 0.01
 """Of the slope in the difficulty, beyond the one it starts from."""
-_TRIED_ON = 700
+_TRIED_ON = 1_500
 """Examples the weights are compared on."""
 
 

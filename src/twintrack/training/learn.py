@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from twintrack.training import frontier
 from twintrack.training.calibrate import apply, calibrate, calibration_error
 from twintrack.training.design import Array, Examples
 from twintrack.training.fit import LEAST_VERDICTS, difficulties, fit, router
+from twintrack.training.overlap import pack, text_hash, unpack
 from twintrack.wire.prompt import Prompt
 
 FOLDS = 3
@@ -48,7 +50,8 @@ def learn(
 
     Args:
         scores: by deployment, shape (n,), 0 to 1, NaN where there is no verdict.
-        current: the router in use; it needs `prompts` to be asked.
+        current: the router in use; it needs `prompts` to be asked. It is compared on requests that it was not
+            fitted to either, and of those there must be `LEAST_REQUESTS`.
     Raises:
         TwintrackError: too few verdicts.
     """
@@ -70,14 +73,21 @@ def learn(
         for rule, by_name in _predict(examples, scores, train, test, prior, seed).items():
             for name, values in by_name.items():
                 predictions.setdefault(rule, {}).setdefault(name, np.full(len(judged), np.nan))[test] = values
-    if current is not None and prompts is not None:
-        predictions["current router"] = _asked(current, prompts, scores, predictions["constant"])
     comparison = {
         rule: _compared(predictions["new router"], predictions[rule], scores, rng)
         for rule in predictions
         if rule != "new router"
     }
-    better = all(each["low"] > 0 for each in comparison.values())
+    news: int | None = None
+    if current is not None and prompts is not None:
+        seen = unpack(current.texts)
+        fresh = judged & np.array([text_hash(each) not in seen for each in prompts])
+        news = int(fresh.sum())
+        if news >= LEAST_REQUESTS:
+            asked = _asked(current, prompts, scores, predictions["constant"])
+            only = {name: np.where(fresh, each, np.nan) for name, each in scores.items()}
+            comparison["current router"] = _compared(predictions["new router"], asked, only, rng)
+    better = all(each["low"] > 0 for each in comparison.values()) and (news is None or news >= LEAST_REQUESTS)
     p = np.concatenate([predictions["new router"][name][np.isfinite(scores[name])] for name in names])
     outcomes = np.concatenate([scores[name][np.isfinite(scores[name])] for name in names])
     report: dict[str, Any] = {
@@ -89,6 +99,8 @@ def learn(
         "better_by": comparison,
         "better": better,
     }
+    if news is not None:
+        report["requests_new_to_the_router_in_use"] = news
     ranking = _ranking(predictions, examples, scores, names, rng)
     if ranking is not None:
         report["apgr"] = ranking
@@ -101,7 +113,10 @@ def learn(
         len(outcomes),
         shown,
     )
-    return Learned(router(fitted, card), better, report)
+    made = router(fitted, card)
+    if prompts is not None:
+        made = msgspec.structs.replace(made, texts=pack(text_hash(prompts[row]) for row in rows))
+    return Learned(made, better, report)
 
 
 def _predict(
