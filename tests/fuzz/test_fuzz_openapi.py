@@ -21,7 +21,7 @@ from twintrack.server.openapi import document
 DOCUMENT: dict[str, Any] = json.loads(document())
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
-SHORT, DRAWN, LONG = 15, 300, 300_000
+SHORT, DRAWN, LONG = 15, 100, 300_000
 
 
 def asked(case: schemathesis.Case, number: int) -> bytes:
