@@ -24,6 +24,8 @@ left: the client went. hung: nothing for too long. dropped: the connection ended
 an answer that looks complete and is not."""
 
 PATIENCE_S = 40.0
+_SIPPED_BYTES = 16_384
+"""So much a slow client takes in sips; some answers have a megabyte."""
 _RESET = struct.pack("ii", 1, 0)
 _MOST_IDLE = 64
 
@@ -193,7 +195,7 @@ class _One:
         return b"".join(pieces)
 
     async def _more(self, line: _Line, most: int = 65_536) -> bytes:
-        if self.ask.slow:
+        if self.ask.slow and self.got < _SIPPED_BYTES:
             await asyncio.sleep(0.02)
             most = min(most, 512)
         data = await line.reader.read(most)

@@ -207,6 +207,16 @@ def test_an_error_event_behind_content_is_a_failure() -> None:
     assert stream.failure == "error event"
 
 
+def test_the_end_of_a_long_event_is_not_taken_for_one() -> None:
+    """Its start is forgotten by then; to a client, which reads all of it, it is no JSON."""
+    stream = ChatStream(strip_usage=False)
+    fed(stream, HELLO, b"data: " + b"x" * 30_000 + b"\ndata: " + STOP[6:])
+    assert not stream.finished
+    again = ChatStream(strip_usage=False)
+    fed(again, HELLO, b"data: " + b"x" * 30_000 + b"\n\n" + STOP)
+    assert again.finished
+
+
 def test_an_end_that_is_not_utf_8_is_none() -> None:
     """A client cannot read it, so it must hear that the answer broke."""
     stream = ChatStream(strip_usage=False)

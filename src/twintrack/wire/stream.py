@@ -23,6 +23,7 @@ class PassingStream:
     """The part that no dialect changes; `see` is what each one adds."""
 
     __slots__ = (
+        "_cut",
         "_held",
         "_held_bytes",
         "_opening",
@@ -52,6 +53,8 @@ class PassingStream:
         """Behind it."""
         self._tail: list[bytes] = []
         self._tail_bytes = 0
+        self._cut = False
+        """The tail begins inside an event."""
         self._usage = NO_USAGE
 
     def see(self, text: bytes) -> None:
@@ -128,18 +131,24 @@ class PassingStream:
             self.trim()
 
     def trim(self) -> None:
-        tail = b"".join(self._tail)[-TAIL_BYTES // 2 :]
+        data = b"".join(self._tail)
+        at = len(data) - TAIL_BYTES // 2
+        tail = data[at:]
+        self._cut = not data[at - 4 : at].endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
         self._tail = [tail]
         self._tail_bytes = len(tail)
 
     def close(self) -> bytes:
-        for text in sse.payloads(b"".join(self._tail)):
+        tail = b"".join(self._tail)
+        if self._cut:  # what follows in the same event means nothing without its start
+            tail = tail[len((sse.split(tail)[0] or [b""])[0]) :]
+        for text in sse.payloads(tail):
             try:
                 if not text.isascii():
                     text.decode()  # `see` skips over what it does not look for; a client would not
                 self.see(text)
             except (UpstreamError, UnicodeDecodeError):
-                continue  # the first event of the tail is usually cut
+                continue
         return self._rest
 
     @property
