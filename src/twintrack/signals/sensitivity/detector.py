@@ -117,6 +117,7 @@ class Detector:
         self._calibration = rules.calibration()
         self.custom = tuple(custom)
         self.version = _version(self.lexicon.patterns, custom)
+        rules.forget()
 
     def score(self, raw: Raw) -> float:
         """Share of such finds that are what they say."""

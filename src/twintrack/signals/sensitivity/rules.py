@@ -186,5 +186,11 @@ def calibration() -> Mapping[str, Any]:
     return _read("calibration.toml", dict[str, Any])
 
 
+def forget() -> None:
+    """Let go of what was read: a detector holds what it needs of it, and all together is several megabytes."""
+    for read in (identifiers, secrets, vocabulary, health, markings, addresses):
+        read.cache_clear()
+
+
 def all_words(words: Words) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for said in words.values() for word in said))

@@ -136,7 +136,13 @@ def joined(found: list[Finding]) -> tuple[Finding, ...]:
     kept: list[Finding] = []
     ranked = sorted(
         dict.fromkeys(found),
-        key=lambda one: (-one.score, one.type in _GENERIC, one.start - one.end, one.start, one.type, one.rule),
+        key=lambda one: (
+            _CLEARLY * (one.type in _GENERIC) - one.score,
+            one.start - one.end,
+            one.start,
+            one.type,
+            one.rule,
+        ),
     )
     places: dict[int, list[Finding]] = {}
     for one in ranked:

@@ -51,6 +51,7 @@ class Window:
         self.plain = view.plain
         self.low = view.low
         self.hits = hits
+        self._values: dict[int, int] = {}
 
     @cached_property
     def digits(self) -> int:
@@ -64,8 +65,11 @@ class Window:
 
     def value_at(self, end: int) -> int:
         """Where the value begins that a label ending at `end` speaks of: behind colons, quotes and words like `is`."""
-        linked = _LINKED.match(self.low, end, end + 60)
-        return end if linked is None else linked.end()
+        found = self._values.get(end)
+        if found is None:
+            linked = _LINKED.match(self.low, end, end + 60)
+            found = self._values[end] = end if linked is None else linked.end()
+        return found
 
     def labelled(self, concept: str, start: int) -> bool:
         """Whether a word of `concept` stands right before `start`."""
@@ -77,10 +81,10 @@ class Window:
 
     def near(self, concept: str, start: int, end: int, before: int = 64, after: int = 32) -> bool:
         """Whether a word of `concept` stands within so many characters."""
-        return any(
-            (hit_end <= start and start - hit_end <= before) or (hit_start >= end and hit_start - end <= after)
-            for hit_start, hit_end in self.hits.get(concept, ())
-        )
+        for hit_start, hit_end in self.hits.get(concept, ()):
+            if (hit_end <= start and start - hit_end <= before) or (hit_start >= end and hit_start - end <= after):
+                return True
+        return False
 
 
 BEFORE = r"(?<![A-Za-z0-9À-ɏ])"

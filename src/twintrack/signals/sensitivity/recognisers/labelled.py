@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from twintrack.signals.sensitivity.window import Raw, Window
 
 _VALUE = re.compile(
-    r"(?<![A-Za-z0-9])[A-Za-z]{0,6}[ \-./#]?\d[A-Za-z0-9]*(?:[ .\-/][A-Za-z]{0,3}\d[A-Za-z0-9]*)*"
+    r"(?<![A-Za-z0-9])(?:[A-Z]{1,6}[ \-./#]?|[a-z]{1,4}-?)?\d[A-Za-z0-9]*(?:[ .\-/][A-Za-z]{0,3}\d[A-Za-z0-9]*)*"
     r"(?:[ \-/][A-Z]{1,2}\d?)?(?![A-Za-z0-9])"
 )
 _DATE = re.compile(

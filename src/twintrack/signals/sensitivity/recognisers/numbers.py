@@ -42,6 +42,7 @@ def compiled(shape: str) -> re.Pattern[str]:
 
 
 _SEPARATOR = r"(?:[ .\-/]|[ \-]?\n ?)?"
+_FIGURES = re.compile(rf"(?:\D*\d){{{_FEWEST_DIGITS}}}")
 _ZONE = re.compile(rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*")
 """Where a number may stand: groups with figures, and what may stand between them."""
 
@@ -64,7 +65,7 @@ class Numbers:
     def find(self, window: Window) -> Iterator[Raw]:
         hits = window.hits
         zones = (
-            [found.span() for found in _ZONE.finditer(window.plain) if _figures(found[0]) >= _FEWEST_DIGITS]
+            [found.span() for found in _ZONE.finditer(window.plain) if _FIGURES.match(found[0])]
             if "shape:number" in hits
             else []
         )

@@ -131,11 +131,17 @@ _ASSIGNED = re.compile(
     r"(?P<sign>=>|:{1,3}=|\?=|==|[=:：|→]|->|>)(?P<gap>[\s\[]{0,3}(?:[rbuf]?[\"'`“«「]{0,3}))"
     r"(?P<value>[^\s\"'`<>”»」，。；]{6,512})(?P<after>[\"'`”»」\s]|$)"
 )
-_NO_SECRET_BEFORE = re.compile(
-    r"(?:public|pub|primary|foreign|partition|sort|bucket|schema|object|cache|row|map|dict|index|i18n|lookup|unique|hash|"
-    r"routing|event|idempotency|csrf|xsrf|authenticity|page|next|continuation|cursor|start|end|stop|pad|bos|eos|sync|"
-    r"registry|host|storage|config|composite|natural|range|data|group|issue|project|translation|order|hot|arrow|enter)[\W_]{0,2}$"
-)
+_WORD_BEFORE = re.compile(r"[a-z0-9]+")
+_NO_SECRET_BEFORE = frozenset(
+    (
+        "public", "pub", "primary", "foreign", "partition", "sort", "bucket", "schema", "object", "cache", "row", "map",
+        "dict", "index", "i18n", "lookup", "unique", "hash", "routing", "event", "idempotency", "csrf", "xsrf",
+        "authenticity", "page", "next", "continuation", "cursor", "start", "end", "stop", "pad", "bos", "eos", "sync",
+        "registry", "host", "storage", "config", "composite", "natural", "range", "data", "group", "issue", "project",
+        "translation", "order", "hot", "arrow", "enter",
+    )
+)  # fmt: skip
+"""Words that make of a key or token something that is no secret."""
 _NO_SECRET_AFTER = re.compile(
     r"[_\-]?(?:ids?|names?|ur[li]s?|files?|paths?|types?|len|length|sizes?|arns?|counts?|versions?|formats?|policy|fields?|"
     r"labels?|regex|patterns?|prefix|suffix|hints?|expir\w*|ttl|alias|endpoints?|hosts?|index|usage|limits?|budget|max|min|"
@@ -169,7 +175,8 @@ class Assigned:
     def find(self, window: Window) -> Iterator[Raw]:
         seen = set()
         for begin, end in window.hits.get("secret_word", ()):
-            if _NO_SECRET_BEFORE.search(window.low, max(0, begin - 16), begin) is not None:
+            before = _WORD_BEFORE.findall(window.low[max(0, begin - 16) : begin])
+            if before and before[-1] in _NO_SECRET_BEFORE and window.low[begin - 1] in " _-.":
                 continue
             match = assigned = _ASSIGNED.match(window.plain, end)
             if assigned is not None:
