@@ -12,10 +12,11 @@ from twintrack.errors import TwintrackError
 from twintrack.signals.features import NAMES, features, sample
 from twintrack.signals.predictor import Predictor, probability
 from twintrack.signals.tokens import prompt_tokens
-from twintrack.signals.weights import shipped_prior
+from twintrack.signals.weights import Card, shipped_prior
 from twintrack.training import frontier
 from twintrack.training.calibrate import apply, calibrate, calibration_error, isotonic, platt
-from twintrack.training.fit import as_examples, fit
+from twintrack.training.design import Examples
+from twintrack.training.fit import as_examples, fit, router
 from twintrack.wire.prompt import Prompt
 
 
@@ -64,6 +65,19 @@ def test_verdicts_on_one_deployment_a_request_are_enough(fitted):
     test, low, high = world(400, seed=7)
     p = found.p_good(as_examples(test))
     assert frontier.apgr(p[:, 1] - p[:, 0], np.array(low), np.array(high)) > 0.65
+
+
+def test_features_alone_can_be_learned_from_as_a_ledger_keeps_no_words():
+    """Here the dear model is needed for long requests, and there are no n-grams."""
+    rng = np.random.default_rng(9)
+    prompts = ["word " * int(rng.integers(3, 120)) for _ in range(300)]
+    hard = np.array([len(each) > 300 for each in prompts])
+    scores = {"small": np.where(hard, 0.1, 0.9), "large": np.full(300, 0.9)}
+    examples = as_examples(prompts)
+    found = fit(Examples(examples.features, None), scores, shipped_prior())
+    predictor = Predictor(router(found, Card("test", "-", "-")))
+    assert p_good(predictor, "small", "word " * 10) > 0.7 > 0.3 > p_good(predictor, "small", "word " * 110)
+    assert read(predictor, "word " * 10).known == 1.0
 
 
 def test_nobody_with_twenty_verdicts_is_an_error():

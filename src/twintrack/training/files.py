@@ -78,11 +78,12 @@ def read_outcomes(path: Path) -> Outcomes:
         for model, said in answers.items():
             right = [float(mine is not None and mine == true) for mine, true in zip(said, gold, strict=True)]
             scores.setdefault(model, np.array(right))
+    unit = _unit(scores)
     return Outcomes(
         path.stem,
         [str(row["prompt"]) for row in kept],
         [str(row["task"]) for row in kept] if "task" in columns else None,
-        {model: _to_unit(values) for model, values in scores.items()},
+        {model: values / unit for model, values in scores.items()},
         {each[2:]: _numbers(kept, each, path) for each in columns if each.startswith("n:")},
         {each[5:]: _numbers(kept, each, path) for each in columns if each.startswith("cost:")},
         answers,
@@ -163,10 +164,10 @@ def _number(value: Any, column: str, row: int, path: Path) -> float:
         raise TwintrackError(f"{path}: row {row}, {column} is {str(value)[:40]!r}, not a number") from None
 
 
-def _to_unit(values: Array) -> Array:
-    """Scores from 0 to 1; a judge's marks up to 10 are tenths."""
-    most = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
-    return values / 10 if 1 < most <= 10 else values / most if most > 10 else values
+def _unit(scores: dict[str, Array]) -> float:
+    """What the file's best mark is: 1, or 10 as judges give them, or whatever the highest is."""
+    most = max((float(np.nanmax(each)) for each in scores.values() if np.isfinite(each).any()), default=1.0)
+    return 1.0 if most <= 1 else 10.0 if most <= 10 else most
 
 
 def _text(value: Any) -> str | None:
