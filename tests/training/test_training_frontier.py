@@ -35,6 +35,7 @@ def test_c95_is_the_share_that_keeps_95_percent_of_the_strong_quality():
 
 def test_no_gap_has_no_recovery():
     assert np.isnan(frontier.apgr(np.arange(10.0), STRONG, WEAK))
+    assert np.isnan(frontier.cpt(*frontier.curve(np.arange(10.0), STRONG, WEAK), 50))
 
 
 def test_the_hull_drops_what_mixing_two_others_beats_and_aiq_is_the_area_below():

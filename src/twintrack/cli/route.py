@@ -190,6 +190,8 @@ def _show_bench(found: dict[str, Any]) -> None:
         f"{found['set']}, {found['rows_scored']:,} requests: {weak['model']} is right on {weak['quality']:.1%}, "
         f"{strong['model']} on {strong['quality']:.1%}."
     )
+    if strong["quality"] <= weak["quality"]:
+        click.echo(f"{strong['model']} is no better here: there is no gap to recover.")
     if found["labels"]:
         click.echo(f"Fitted to {found['labels']:,} other requests of the file; all figures are of those not fitted to.")
     elif found["zero_shot"]:

@@ -57,8 +57,13 @@ def fine_apgr(scores: Array, weak: Array, strong: Array) -> float:
 
 
 def cpt(shares: Array, qualities: Array, percent: float) -> float:
-    """Share of strong calls, in percent, at which `percent` of the gap is closed. Linear between points."""
+    """Share of strong calls, in percent, at which `percent` of the gap is closed. Linear between points.
+
+    NaN where the strong model is no better.
+    """
     low, high = qualities[0], qualities[-1]
+    if high <= low:
+        return float("nan")
     reached = low + percent / 100 * (high - low)
     return float(np.interp(reached, np.maximum.accumulate(qualities), shares)) * 100
 
