@@ -36,10 +36,16 @@ class Provider:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._call(self._served.stop())
+        self._call(self._leave())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _leave(self) -> None:
+        """Twice: who connected and left again at the last moment may not have been noticed yet."""
+        for _ in range(2):
+            await self._served.stop()
+            await asyncio.sleep(0.01)
 
     @property
     def port(self) -> int:
