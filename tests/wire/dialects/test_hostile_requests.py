@@ -155,3 +155,20 @@ def test_what_only_the_provider_has_is_never_left_out(kind: str, drop: bool) -> 
     with pytest.raises(BadRequest, match="only OpenAI has") as refused:
         client_side("responses").read_request(json.dumps({"model": "m", "input": items}).encode(), drop)
     assert refused.value.param == "$.input[1]"
+
+
+@pytest.mark.parametrize(
+    ("client", "body"),
+    [
+        ("chat", b'{"model":"m","messages":[{"role":"%b"}]}'),
+        ("responses", b'{"model":"m","input":[{"role":"%b","content":"x"}]}'),
+        ("messages", b'{"model":"m","max_tokens":5,"messages":[{"role":"%b","content":"x"}]}'),
+    ],
+)
+def test_a_wrong_word_is_repeated_and_a_text_in_its_place_is_not(client: str, body: bytes) -> None:
+    """An error stands in the logs of whoever asked; what was asked need not."""
+    with pytest.raises(BadRequest, match="value 'usr'"):
+        client_side(client).read_request(body % b"usr", False)
+    with pytest.raises(BadRequest) as refused:
+        client_side(client).read_request(body % b"My password is in this very sentence", False)
+    assert "password" not in str(refused.value)

@@ -16,7 +16,7 @@ from twintrack.wire.dialect import UNREADABLE
 T = TypeVar("T")
 _LONGEST_NAME = 200
 """Of a path or a client's own word in a message; a member's name may be as long as the body."""
-_LONG_VALUE = re.compile(r"Invalid enum value '.{33,}'", re.DOTALL)
+_LONG_VALUE = re.compile(r"(Invalid (?:enum )?value) '.{33,}'", re.DOTALL)
 """No word of an API is so long: it is somebody's text, which no error repeats."""
 
 
@@ -63,8 +63,8 @@ def refused(error: msgspec.ValidationError) -> BadRequest:
             fix="Leave it out, or send x-twintrack-drop-unsupported: true to have such members left out.",
             param=path,
         )
-    where = _cut(where)
-    return BadRequest(f"{where}: {_cut(_LONG_VALUE.sub('Invalid enum value', what))}", param=where)
+    where, what = _cut(where), _cut(_LONG_VALUE.sub(r"\1", what))
+    return BadRequest(f"{where}: {what}", param=where)
 
 
 def _cut(text: str) -> str:
