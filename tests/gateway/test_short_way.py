@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twintrack.config.load import parse
 from twintrack.gateway.open import compiled, dialing
 from twintrack.gateway.state import GatewayState
-from twintrack.ledger.records import Dispatch, Names, Refuse, Settle
+from twintrack.ledger.records import Content, Dispatch, Names, Refuse, Settle
 from twintrack.providers.connection import Connection
 from twintrack.providers.pool import Pool
 from twintrack.providers.scripted import chat_events
@@ -71,6 +71,9 @@ class Book:
 
     def append(self, record: Dispatch | Settle | Refuse) -> None:
         self.records.append(record)
+
+    def offer(self, content: Content) -> bool:
+        return True
 
     def names(self, names: Names) -> None: ...
 

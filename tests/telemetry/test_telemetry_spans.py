@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 from ledger_records import NAMES, PREMIUM, SIMULATED, T0, dispatch, refuse, released, settle
+from msgspec.structs import replace
 
 from twintrack.config.settings import DATA_CLASSES
-from twintrack.ledger.records import Dispatch, Refuse, Settle
+from twintrack.ledger.records import Content, Names, Record
 from twintrack.ledger.words import Words
 from twintrack.telemetry.conventions import Upstream
 from twintrack.telemetry.joined import Joiner
@@ -22,6 +23,12 @@ KNOWN = {"gpt@openai": Upstream("openai", "gpt-5.4-2026-03-01", "api.openai.com"
 PATIENCE_S = 10.0
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
+_ASKED = b'{"model": "auto", "messages": [{"role": "system", "content": "Be"}, {"role": "user", "content": "Hi"}]}'
+_ANSWERED = b'{"choices": [{"index": 0, "message": {"content": "Ho"}, "finish_reason": "stop"}]}'
+WHOLE = Content("a", "chat", False, _ASKED, len(_ASKED), _ANSWERED, len(_ANSWERED))
+TOLD = replace(NAMES, content=(0,))
+"""Requests of the route auto are followed by their content."""
+
 
 class Stage:
     def __init__(self, sample: float = 1.0) -> None:
@@ -29,8 +36,9 @@ class Stage:
         self.maker = SpanMaker(sample, PATIENCE_S)
         self.now_s = 0.0
 
-    def play(self, *records: Dispatch | Settle | Refuse) -> list[Span]:
-        events = list(self.joiner.take(records, {1: Words(NAMES)}))
+    def play(self, *records: Record) -> list[Span]:
+        names = next((record for record in records if isinstance(record, Names)), NAMES)
+        events = list(self.joiner.take(records, {1: Words(names)}))
         return [span for event in events for span in self.maker.take(event, KNOWN, self.now_s)]
 
     def wait(self, seconds: float) -> list[Span]:
@@ -168,6 +176,10 @@ def test_the_page_of_attributes_knows_each_and_no_other() -> None:
         *(dispatch("a", deployment=PREMIUM, tier=2), settle("a", **counts)),
         *(dispatch("b", deployment=PREMIUM), released("b"), refuse("f")),
     )
+    spans += stage.play(
+        *(TOLD, dispatch("c"), settle("c"), replace(WHOLE, request_id="c")),
+        *(dispatch("d"), settle("d"), replace(WHOLE, request_id="d", request=b"", request_bytes=70_000)),
+    )
     requests, attempts = by_kind([*spans, *stage.wait(1e9)])
     told = {"request": requests, "attempt": attempts}
     for of, found in told.items():
@@ -196,3 +208,42 @@ def test_no_word_of_a_span_is_free_text() -> None:
         words = {value for value in span.attributes.values() if isinstance(value, str)}
         assert words <= configured | fixed | set(DATA_CLASSES) | {"a", "b"}
         assert secret.encode() not in msgspec.json.encode([span.name, span.error, span.attributes])
+
+
+def test_the_span_of_a_request_waits_for_its_content() -> None:
+    stage = Stage()
+    assert [span.kind for span in stage.play(TOLD, dispatch("a"), settle("a"))] == ["client"]
+    (request,) = stage.play(TOLD, WHOLE)
+    assert request.attributes["gen_ai.output.messages"] == (
+        '[{"role":"assistant","parts":[{"type":"text","content":"Ho"}],"finish_reason":"stop"}]'
+    )
+    assert request.attributes["twintrack.content.left_out"] == 0
+    assert stage.play(TOLD, WHOLE) == stage.wait(1e9) == []  # once
+
+
+def test_content_that_does_not_come_is_not_waited_for_long() -> None:
+    stage = Stage()
+    stage.play(TOLD, dispatch("a"), settle("a"))
+    assert stage.wait(PATIENCE_S - 1) == []
+    (request,) = stage.wait(2)
+    assert request.attributes["twintrack.content.left_out"] == 2
+    assert not any(name.endswith("messages") for name in request.attributes)
+
+
+def test_content_behind_a_failed_attempt_says_that_no_other_follows() -> None:
+    stage = Stage()
+    assert len(stage.play(TOLD, dispatch("a"), released("a", status=429))) == 1
+    (request,) = stage.play(TOLD, replace(WHOLE, answer=b"", answer_bytes=0))
+    assert (request.error, "gen_ai.output.messages" in request.attributes) == ("429", False)
+
+
+@pytest.mark.parametrize(
+    ("names", "more"),
+    [(NAMES, {}), (TOLD, {"route": 1}), (TOLD, {"route": -1}), (TOLD, {"data_class": 2}), (TOLD, {"data_class": 3})],
+)
+def test_content_is_told_of_no_other_route_and_no_higher_class(names: Names, more: dict[str, int]) -> None:
+    """Whatever a journal holds."""
+    for records in ((dispatch("a", **more), settle("a"), WHOLE), (dispatch("a", **more), WHOLE, settle("a"))):
+        requests, _ = by_kind(Stage().play(names, *records))
+        assert requests
+        assert not any(name.endswith(("messages", "left_out")) for each in requests for name in each.attributes)

@@ -164,6 +164,12 @@ def _notes(settings: Settings, source: Source, snapshot: Snapshot) -> Iterator[s
         closed = [name for name in DATA_CLASSES if not members & privacy_set(snapshot, name)]
         if closed:
             yield f"route {route.name} refuses {' and '.join(closed)} requests: none of its deployments may see them."
+    for name, said in settings.routes.items():
+        if said.trace_content and not settings.telemetry.otlp:
+            yield f"route {name} says trace_content, but [telemetry] has no otlp: nobody is told anything."
+        elif said.trace_content:
+            what = "what is asked and answered in public and internal requests"
+            yield f"route {name} tells the collector at {settings.telemetry.otlp} {what}."
     references = [*(key.key for key in settings.keys), *(each.key for each in snapshot.deployments)]
     for reference in dict.fromkeys(source.reference(each) for each in references if each):
         if warning := secrets.warning(reference):

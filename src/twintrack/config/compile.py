@@ -41,7 +41,11 @@ def compile_snapshot(
     tls = settings.server.tls
     deployments = _deployments(settings, source, prices, engines or {})
     names = {deployment.name: deployment.index for deployment in deployments}
-    routes = tuple(_route(number, name, route, names) for number, (name, route) in enumerate(settings.routes.items()))
+    traced = bool(settings.telemetry.otlp)
+    routes = tuple(
+        _route(number, name, route, names, traced=traced)
+        for number, (name, route) in enumerate(settings.routes.items())
+    )
     keys = tuple(_key(number, key, source, secrets) for number, key in enumerate(settings.keys))
     rules = effective.privacy_rules(settings.privacy)
     privacy = {name: PrivacyRule(rule.zones, rule.regions) for name, rule in rules.items()}
@@ -81,7 +85,7 @@ def policy_version(
     """
     decides = (
         [_deciding(deployment) for deployment in deployments],
-        routes,
+        [_routing(route) for route in routes],
         [(key.name, key.data_class, key.models) for key in keys],
         privacy,
     )
@@ -92,6 +96,12 @@ _ADDRESS = (
     "tls", "host", "port", "base_path", "base_paths", "key", "key_headers", "auth", "deviations",
 )  # fmt: skip
 """How a deployment is asked once it was chosen."""
+
+
+def _routing(route: Route) -> dict[str, object]:
+    fields = msgspec.structs.asdict(route)
+    del fields["trace_content"]
+    return fields
 
 
 def _deciding(deployment: Deployment) -> dict[str, object]:
@@ -202,7 +212,7 @@ def _nusd(usd: float | None) -> int | None:
     return None if usd is None else nusd(usd)
 
 
-def _route(number: int, name: str, route: settings.Route, names: Mapping[str, int]) -> Route:
+def _route(number: int, name: str, route: settings.Route, names: Mapping[str, int], *, traced: bool) -> Route:
     tiers = tuple(Tier(tier.name, tuple(names[each] for each in tier.deployments)) for tier in route.tiers)
     baseline = tiers[-1].deployments[0]
     observe = names[route.observe] if route.observe else baseline
@@ -216,6 +226,7 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         default_class=route.default_class,
         drop_unsupported=route.drop_unsupported,
         take_up=route.take_up,
+        trace_content=route.trace_content and traced,
         observe=observe if route.mode == "observe" else -1,
         baseline=baseline,
     )

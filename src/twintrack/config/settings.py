@@ -250,6 +250,9 @@ class Route(_Table, frozen=True, kw_only=True):
     take_up: bool = False
     """Where a stream of plain text breaks off after words were sent, let the next deployment that can go on from
     there. The client reads words of two models; the place is marked in the stream."""
+    trace_content: bool = False
+    """Tell the collector of `[telemetry]` what was asked and answered, for requests of class public or internal; never
+    for others. Nothing without `otlp`."""
     mode: Literal["route", "observe"] = "route"
     """observe: record the choice, answer with the deployment named in `observe`."""
     observe: str = ""

@@ -77,6 +77,8 @@ class Route(msgspec.Struct, frozen=True):
     default_class: DataClass
     drop_unsupported: bool
     take_up: bool
+    trace_content: bool
+    """Only where a collector is configured."""
     observe: int
     """Deployment that answers in observe mode, -1 in route mode."""
     baseline: int

@@ -14,18 +14,19 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
-from typing import Protocol
 
+from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamTimeout
 from twintrack.gateway import heads
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
 from twintrack.gateway.choosing import RUNG, Refused, choose, counted_tokens, labels_of
+from twintrack.gateway.client import Client
 from twintrack.gateway.outgoing import Outgoing, caller_trace, dispatch_record
 from twintrack.gateway.recovery import Course, Failure
 from twintrack.gateway.said import Said
 from twintrack.gateway.state import GatewayState
+from twintrack.gateway.telling import telling
 from twintrack.ledger.records import Refuse
 from twintrack.wire import hybrid
 from twintrack.wire.continuation import TAKEN_UP, Cut, cut, mark
@@ -39,28 +40,6 @@ _COMMENT = b": still waiting\n\n"
 _LONGEST_RETRY_AFTER_S = 30
 _NO_RETRY = b"x-should-retry: false\r\n"
 """What the SDKs of OpenAI and Anthropic obey (openai-python and anthropic-sdk-python, _base_client.py, 2026-11-20)."""
-
-
-class Client(Protocol):
-    """Whoever asked: a connection of the server, or a program that holds the gateway as a library."""
-
-    def answer(self, status: int, headers: bytes, body: bytes) -> None: ...
-
-    def open(self, status: int, headers: bytes, first: bytes) -> None: ...
-
-    def write(self, data: bytes) -> None: ...
-
-    def close(self, last: bytes = b"") -> None: ...
-
-    def cut(self, last: bytes) -> None: ...
-
-    def chunk_writer(self) -> Callable[[bytes], None] | None:
-        """What sends framed chunks of the open answer as they are; None if this client takes none."""
-        ...
-
-
-def _no_chunks() -> None:
-    """Every piece is looked at."""
 
 
 class Exchange:
@@ -122,7 +101,7 @@ class Exchange:
         self._unsaid: BadRequest | Unavailable | None = None
         """Why a provider could not be asked at all."""
         self._said: Said | None = None
-        """Of a stream that may be taken up: what the client has got."""
+        """What the client has got, where somebody may want it."""
         self._cut: Cut | None = None
         """Where it broke off."""
         self._redialled = False
@@ -183,14 +162,20 @@ class Exchange:
         if labels.deadline_ms is not None:
             # From this moment, not from the last tick: a deadline may be shorter than what lies between two.
             self._total_deadline = self._began / 1e9 + min(labels.deadline_ms / 1000, deadlines.total_s)
+        if route is not None and (route.trace_content or route.take_up):
+            self._listen(accepted, route, body)
         if asked.stream:
             self._comment_at = gateway.now + deadlines.keepalive_after_s
             self.write, self.chunk_writer = self._client.write, self._client.chunk_writer
-            if route is not None and route.take_up and self._endpoint.name in TAKEN_UP:
-                self._said = Said(self._client.write)
-                self.write, self.chunk_writer = self._said.write, _no_chunks
         self._outgoing = Outgoing(accepted, body)
         self._send(accepted, 0)
+
+    def _listen(self, accepted: Accepted, route: Route, body: bytes) -> None:
+        """Keep what the client gets, if somebody may want it."""
+        tell = telling(accepted, body) if route.trace_content else None
+        takes_up = bool(accepted.asked.stream) and route.take_up and self._endpoint.name in TAKEN_UP
+        if takes_up or tell is not None:
+            self._client = self._said = Said(self._client, tell, takes_up=takes_up)
 
     def _counted(self, accepted: Accepted) -> bool:
         """Count tokens ourselves where the chosen provider cannot: a client that asks gets a number either way."""
@@ -316,7 +301,7 @@ class Exchange:
     # ----------------------------------------------------------------- answer
 
     def on_content(self, attempt: Attempt, first: bytes) -> None:
-        if self._said is None:
+        if self._said is None or not self._said.takes_up:
             self._outgoing.body = b""  # no other deployment will be asked
         elif self._cut is not None:
             first = mark(self._cut, attempt.deployment) + first
@@ -324,8 +309,6 @@ class Exchange:
         if not self._opened:
             self._opened = True
             self._client.open(200, self._answer_lines(attempt, b"text/event-stream"), first)
-            if self._said is not None:
-                self._said.keep(first)
         elif first:
             self.write(first)
 
@@ -357,9 +340,9 @@ class Exchange:
     def _can_take_up(self, attempt: Attempt) -> bool:
         """Whether somebody else could go on from where this stream broke off."""
         said = self._said
-        if said is None or attempt.inside or not said.kept:
+        if said is None or not said.takes_up or attempt.inside or not said.whole:
             return False
-        self._cut = cut(self._endpoint.name, said.kept)
+        self._cut = cut(self._endpoint.name, said.whole)
         return self._cut is not None
 
     def _give_up(self, failure: Failure, attempt: Attempt | None = None) -> None:
@@ -395,6 +378,8 @@ class Exchange:
         if attempt is not None:
             attempt.abandon()
         self._finish("client_left", attempt)
+        if self._said is not None:
+            self._said.left()
 
     def on_client_slow(self) -> None:
         # Once the exchange is over its connection may serve another.

@@ -21,7 +21,7 @@ from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import TwintrackError
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
-from twintrack.ledger.records import SCHEMA, Dispatch, Names, Refuse, Settle
+from twintrack.ledger.records import SCHEMA, Content, Dispatch, Names, Refuse, Settle
 from twintrack.policy.choose import Decision
 from twintrack.policy.compiled import Policy
 from twintrack.providers.auth import Authoriser
@@ -47,6 +47,8 @@ class Book(Protocol):
     """Where records go; a worker's journal."""
 
     def append(self, record: Dispatch | Settle | Refuse) -> None: ...
+
+    def offer(self, content: Content) -> bool: ...
 
     def names(self, names: Names) -> None: ...
 
@@ -164,6 +166,7 @@ class Serving:
             tuple(d.per_hour_nusd for d in snapshot.deployments),
             tuple((route.name, tuple(tier.name for tier in route.tiers)) for route in snapshot.routes),
             tuple(key.name for key in snapshot.keys),
+            tuple(route.index for route in snapshot.routes if route.trace_content),
         )
 
 

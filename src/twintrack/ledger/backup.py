@@ -22,7 +22,7 @@ from twintrack.ledger import archive
 from twintrack.ledger.archive import CONFIGURATION, Manifest
 from twintrack.ledger.copies import copy_database
 from twintrack.ledger.folder import on_disk
-from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, journal_folder
+from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, journal_folder, without_content
 from twintrack.ledger.schema import DATABASE, explained, version_of
 
 _RECORDS = 2_000
@@ -140,7 +140,8 @@ def _imported(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def whole_part(path: Path) -> bytes:
-    """A segment up to the last record that is whole, while its worker may be writing the next.
+    """A segment up to the last record that is whole, while its worker may be writing the next; without what was asked
+    and answered, where a route has that written.
 
     Of a segment that is damaged, or that this program does not understand, all of it.
 
@@ -161,7 +162,7 @@ def whole_part(path: Path) -> bytes:
         if stop == "unfinished" and reader.verdict(offset)[0] == "damaged" and not _goes_on(reader, offset):
             return path.read_bytes().rstrip(b"\0")
         mark = 4 if stop in ("continued", "closed") else 0
-        return os.pread(reader.fd, offset + mark, 0)
+        return without_content(os.pread(reader.fd, offset + mark, 0))
     finally:
         reader.close()
 

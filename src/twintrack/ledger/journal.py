@@ -32,7 +32,7 @@ from zlib import crc32
 import msgspec
 
 from twintrack.errors import JournalFull, LedgerError
-from twintrack.ledger.records import SCHEMA, Dispatch, Names, Record, Refuse, Settle
+from twintrack.ledger.records import SCHEMA, Content, Dispatch, Names, Record, Refuse, Settle
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 SUFFIX: Final = ".journal"
@@ -218,6 +218,23 @@ class Journal:
             self._reserved += SETTLE_BYTES
         elif kind is Settle and self._reserved:
             self._reserved -= SETTLE_BYTES
+
+    def offer(self, content: Content) -> bool:
+        """Write it if afterwards there is as much room for dispatches as they would want; say whether it was."""
+        payload = self._encode(content)
+        size = _FRAME + len(payload)
+        if self._segment is None or size > self._segment_bytes // 4:
+            return False
+        if self._end + size + self._reserved > self._soft:
+            spares = 1 if self._end + size <= self._hard else 2
+            while len(self._spares) < spares:
+                if not self._allocate():
+                    return False
+        try:
+            self._write(payload, 0)
+        except JournalFull:
+            return False
+        return True
 
     def has_room(self) -> bool:
         """Whether another dispatch could be written now; where not, more disk is asked for, once a second at most."""
@@ -497,6 +514,25 @@ class EmptySegment(LedgerError):
 
 class NotAJournal(LedgerError):
     """A file that carries the name of a journal segment and is none."""
+
+
+def without_content(segment: bytes) -> bytes:
+    """The whole part of a segment with zeros for what `Content` holds. Every record stays where it is, so that what a
+    database says about how far it was read stays true."""
+    blank = bytearray(segment)
+    at = _HEADER.size
+    while at + _FRAME <= len(segment):
+        length, _ = _PAIR.unpack_from(segment, at)
+        start, at = at + _FRAME, at + _FRAME + length
+        if not length or at > len(segment):
+            break
+        record = _decode(segment[start:at])
+        if type(record) is Content:
+            zeros = {name: bytes(len(getattr(record, name))) for name in ("request", "answer")}
+            payload = msgspec.msgpack.encode(msgspec.structs.replace(record, **zeros))
+            _PAIR.pack_into(blank, start - _FRAME, length, crc32(payload))
+            blank[start:at] = payload
+    return bytes(blank)
 
 
 def discard_headless(path: Path) -> Literal["in_progress", "removed", "foreign"]:

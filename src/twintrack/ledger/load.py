@@ -35,6 +35,8 @@ BATCH: Final = 20_000
 """Records in one transaction: some 100 ms of work, two for each request."""
 _CHUNK: Final = 2_000
 """Records read at once: few enough to stay in the processor's cache until they are stored."""
+_BATCH_BYTES: Final = 64 * 1024 * 1024
+"""Of the journals: reached only where routes have content written, which is large."""
 _LATE_US: Final = 60_000_000
 """By how much a record still to be read may be older than the clock says, when the clock is set back, too."""
 
@@ -322,7 +324,7 @@ class Loader:
     def _try_batch(self, problems: list[str], *, careful: bool) -> tuple[int, bool]:
         read: dict[str, tuple[_Segment, int, bool, bool]] = {}
         waiting: set[str] = set()
-        left = BATCH
+        left, room = BATCH, _BATCH_BYTES
         memory = self._remember()
         segments = sorted(self._segments.values(), key=lambda s: (s.writer, s.reader.seq))
         if not segments:
@@ -337,10 +339,11 @@ class Loader:
                     segment.writer_gone = segment.reader.take_lock()
                 offset = segment.offset
                 stop = "limit"
-                while stop == "limit" and left > 0:
+                while stop == "limit" and left > 0 and room > 0:
                     chunk = segment.reader.read(offset, _CHUNK)
                     batch.add(segment.writer, chunk.records)
                     left -= len(chunk.records)
+                    room -= chunk.offset - offset
                     offset, stop = chunk.offset, chunk.stop
                 done = stop in ("continued", "closed")
                 damaged = False
@@ -354,11 +357,12 @@ class Loader:
                     waiting.add(segment.writer)
                 if done or offset != segment.offset:
                     read[segment.name] = segment, offset, done, damaged
-                if left <= 0:
+                if left <= 0 or room <= 0:
                     break
+            caught_up = left > 0 and room > 0
             if not read:
-                return 0, left > 0
-            batch.finish(self._reach_us(memory, caught_up=left > 0))
+                return 0, caught_up
+            batch.finish(self._reach_us(memory, caught_up=caught_up))
             db.executemany(
                 "INSERT OR REPLACE INTO journal_cursor VALUES (?, ?, ?, ?, 0)",
                 [(s.writer, s.reader.seq, s.name, offset) for s, offset, _, _ in read.values()],
@@ -368,7 +372,7 @@ class Loader:
             segment.offset, segment.done, segment.damaged = offset, done, damaged
         if batch.insane:
             problems.append(f"{batch.insane} records held a number beyond reason, which was stored as unknown")
-        return BATCH - left, left > 0
+        return BATCH - left, caught_up
 
     def _notice_stuck(self, segment: _Segment, offset: int, problems: list[str]) -> None:
         """A frame of a living worker is in progress for microseconds; one met twice is damaged."""

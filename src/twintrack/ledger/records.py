@@ -11,12 +11,16 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of these records; stands in every `Names` and in the head of a segment.
 
 A later version only adds members behind those of an earlier one, each with a default, so old segments can be read.
-1: the first. 2: cache writes by lifetime, sound and images. 3: the caller's trace.
+A new kind of record is a new version too, since an older reader stops at it: it refuses the whole segment instead.
+1: the first. 2: cache writes by lifetime, sound and images. 3: the caller's trace. 4: content.
 """
+
+MOST_CONTENT_BYTES = 65_536
+"""Of a request, and as many of its answer, where a route wants its content told."""
 
 Outcome = Literal[
     "ok",
@@ -42,6 +46,8 @@ class Names(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=0):
     routes: tuple[tuple[str, tuple[str, ...]], ...]
     """(name, tier names)"""
     keys: tuple[str, ...]
+    content: tuple[int, ...] = ()
+    """Routes whose requests may be followed by their `Content`."""
 
 
 class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
@@ -136,4 +142,25 @@ class Refuse(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
     trace: str = ""
 
 
-Record = Names | Dispatch | Settle | Refuse
+class Content(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=4):
+    """What was asked and answered, for the collector; the database never has it.
+
+    Written behind the end of a request's last attempt, of routes in `Names.content` and classes public and internal.
+    It is left out where the journal has little room.
+    """
+
+    request_id: str
+    endpoint: str
+    """The client's, as the next but one and the answer."""
+    stream: bool
+    """The answer was one."""
+    request: bytes
+    """The client's body; empty if it is longer than MOST_CONTENT_BYTES: half of a JSON value cannot be read."""
+    request_bytes: int
+    """Of all of it: more than `request` holds where it was cut."""
+    answer: bytes
+    """What the client got; of a longer stream the start, of a longer body nothing. Empty where it was an error."""
+    answer_bytes: int
+
+
+Record = Names | Dispatch | Settle | Refuse | Content

@@ -78,6 +78,9 @@ class Words:
     def route(self, index: int) -> str | None:
         return self._names.routes[index][0] if 0 <= index < len(self._names.routes) else None
 
+    def tells_content(self, route: int) -> bool:
+        return route in self._names.content
+
     def tier(self, route: int, index: int) -> str | None:
         if not 0 <= route < len(self._names.routes):
             return None

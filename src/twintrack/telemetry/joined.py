@@ -8,7 +8,7 @@ from typing import Final
 
 from twintrack.config.settings import DATA_CLASSES
 from twintrack.ledger.queries import Attempt
-from twintrack.ledger.records import Dispatch, Names, Record, Refuse, Settle
+from twintrack.ledger.records import Content, Dispatch, Names, Record, Refuse, Settle
 from twintrack.ledger.words import NAMELESS, Words
 
 MOST_OPEN: Final = 100_000
@@ -35,7 +35,7 @@ class Refused:
     words: Words
 
 
-Event = Begun | Ended | Refused
+Event = Begun | Ended | Refused | Content
 
 
 class Joiner:
@@ -61,6 +61,8 @@ class Joiner:
                     yield Ended(found.dispatch, found.words, record)
             elif type(record) is Refuse:
                 yield Refused(record, generations.get(record.generation, _NAMELESS))
+            elif type(record) is Content:
+                yield record
 
 
 def _remembered(attempt: Attempt) -> Begun:

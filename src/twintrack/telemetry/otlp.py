@@ -41,6 +41,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from twintrack.config.secrets import header_reference
 from twintrack.config.settings import Telemetry
 from twintrack.errors import ConfigError
+from twintrack.ledger.records import Content
 from twintrack.telemetry.buckets import Histogram
 from twintrack.telemetry.families import FAMILIES, Family, Sample, Scene, attribute
 from twintrack.telemetry.joined import Event
@@ -49,7 +50,11 @@ from twintrack.telemetry.usage import Upstreams
 
 MOST_QUEUED: Final = 50_000
 """Events that wait for the thread: some 25,000 requests, 30 MB."""
+MOST_CONTENT_QUEUED: Final = 64 * 1024 * 1024
+"""Bytes of content that wait for the thread; beyond it spans go without."""
 _BATCH: Final = 512
+_BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Of content in one sending; a collector takes 20 MiB where nobody told it otherwise."""
 _LINGER_S: Final = 1.0
 """How long a span may wait for others to travel with."""
 _TIMEOUT_S: Final = 5.0
@@ -99,6 +104,8 @@ class Exporter(threading.Thread):
         self._started_ns = started_ns
         self._most = queued
         self._queue: deque[Event] = deque()
+        self._offered_bytes = self._taken_bytes = 0
+        """Of content; the first is the ledger's thread's, the second ours."""
         self._maker = SpanMaker(telemetry.sample, patience_s)
         self._leaving = threading.Event()
         self._said_s = -_SAY_EVERY_S
@@ -137,6 +144,11 @@ class Exporter(threading.Thread):
     def offer(self, events: Iterable[Event]) -> None:
         queue, most = self._queue, self._most
         for event in events:
+            if type(event) is Content:
+                size = len(event.request) + len(event.answer)
+                if self._offered_bytes - self._taken_bytes + size > MOST_CONTENT_QUEUED or len(queue) >= most:
+                    continue  # its span says that it is missing
+                self._offered_bytes += size
             if len(queue) < most:
                 queue.append(event)
             else:
@@ -173,8 +185,12 @@ class Exporter(threading.Thread):
     def _made(self) -> list[Span]:
         spans: list[Span] = []
         known, now = self._upstreams(), time.monotonic()
-        while self._queue and len(spans) < _BATCH:
-            spans.extend(self._maker.take(self._queue.popleft(), known, now))
+        most_bytes = self._taken_bytes + _BATCH_BYTES
+        while self._queue and len(spans) < _BATCH and self._taken_bytes < most_bytes:
+            event = self._queue.popleft()
+            if type(event) is Content:
+                self._taken_bytes += len(event.request) + len(event.answer)
+            spans.extend(self._maker.take(event, known, now))
         return spans
 
     def _send_spans(self, spans: Sequence[Span]) -> None:

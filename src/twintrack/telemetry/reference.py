@@ -15,7 +15,8 @@ from twintrack.telemetry.families import FAMILIES, Family, attribute
 _OPENING = """# Metrics and spans
 
 Every name there is, and what it means. How to get at them is in [observability.md](observability.md). Values of labels
-and attributes come from the configuration or from a fixed list; there is no text of a request or an answer among them.
+and attributes come from the configuration or from a fixed list; there is no text of a request or an answer among them,
+but where a route says `trace_content`.
 
 ## Metrics
 
@@ -95,6 +96,13 @@ ATTRIBUTES: Final[tuple[tuple[str, str, str], ...]] = (
     ("twintrack.region", "attempt", ""),
     ("twintrack.state", "attempt", "of its ledger row: `settled`, `released`, `unknown`"),
     ("twintrack.usage_source", "attempt", "`reported`, `estimated`, `none`"),
+    ("gen_ai.system_instructions", "request", "JSON; this and the next two only with `trace_content`"),
+    ("gen_ai.input.messages", "request", "JSON: what the client sent; of embeddings the texts as one message"),
+    ("gen_ai.output.messages", "request", "JSON: the first answer, as the client got it. `finish_reason` is of the "
+     "conventions, or `pause`, `error` where a stream broke off, `unknown` where its end was not heard"),
+    ("twintrack.content.left_out", "request", "parts of the content that are not told: pictures, sound, files, sealed "
+     "thinking, further answers, what could not be read. 2 and no messages: nothing reached us"),
+    ("twintrack.content.cut", "request", "`request`, `answer` or both: longer than 65,536 bytes"),
     ("twintrack.simulated", "attempt", "the provider is made up"),
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """From what the ledger stored to spans: one for each request, and below it one for each attempt.
 
-Nothing here has seen a prompt or an answer: the records it is made from hold none. And every word of a span comes from
-the configuration or from a fixed list: the one free text of a record, how a failure was described, stays behind.
+Every word of a span comes from the configuration or from a fixed list: the one free text of a record, how a failure was
+described, stays behind. What was asked and answered is in a record of its own, which is there only where a route wants
+it told; the span of such a request waits for it.
 
 The journal says when an attempt ends, not that no other follows. So the span of an attempt is made when it ends, and
 that of a request at once where the attempt ended it (an answer, or a client that left), else when nothing has followed
@@ -14,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from twintrack.ledger.records import Dispatch, Refuse, Settle
+from twintrack.ledger.records import Content, Dispatch, Refuse, Settle
 from twintrack.ledger.words import Words, data_class
+from twintrack.telemetry import content as contents
 from twintrack.telemetry.conventions import Upstream, error_type, forgotten, operation
 from twintrack.telemetry.joined import Begun, Ended, Event, Refused
 from twintrack.telemetry.trace import Trace, attempt_id, trace_of
@@ -50,6 +52,8 @@ class _Waiting:
     trace: Trace
     first: Dispatch
     words: Words
+    told: bool
+    """What was asked and answered is to follow its end."""
     running: set[int] = field(default_factory=set)
     last: Settle | None = None
     last_dispatch: Dispatch | None = None
@@ -75,6 +79,10 @@ class SpanMaker:
             yield from self._begun(event, now_s)
         elif isinstance(event, Ended):
             yield from self._ended(event, known, now_s)
+        elif isinstance(event, Content):
+            waiting = self._waiting.pop(event.request_id, None)
+            if waiting is not None:  # else it is too late, or comes twice
+                yield _request(waiting, event)
         else:
             yield from self._refused(event)
 
@@ -95,7 +103,7 @@ class SpanMaker:
             if len(self._waiting) >= MOST_WAITING:
                 oldest = next(iter(self._waiting))
                 yield _request(self._waiting.pop(oldest))
-            waiting = self._waiting[dispatch.request_id] = _Waiting(trace, dispatch, event.words)
+            waiting = self._waiting[dispatch.request_id] = _waiting(trace, event)
         waiting.running.add(dispatch.attempt)
 
     def _ended(self, event: Ended, known: Mapping[str, Upstream], now_s: float) -> Iterator[Span]:
@@ -106,10 +114,11 @@ class SpanMaker:
             return
         yield _attempt(event, trace, known)
         if waiting is None:  # dispatched in an earlier life of ours: then the request ends with it, as far as we know
-            waiting = self._waiting[dispatch.request_id] = _Waiting(trace, dispatch, event.words)
+            waiting = self._waiting[dispatch.request_id] = _waiting(trace, event)
         waiting.running.discard(dispatch.attempt)
         waiting.last, waiting.last_dispatch, waiting.ended_s = settle, dispatch, now_s
-        if settle.outcome in _FINAL and not waiting.running:
+        awaited = waiting.told and settle.outcome != "lost"
+        if settle.outcome in _FINAL and not waiting.running and not awaited:
             del self._waiting[dispatch.request_id]
             yield _request(waiting)
 
@@ -140,7 +149,14 @@ def _say_route(attributes: dict[str, Attribute], words: Words, record: Dispatch 
     attributes.update({name: word for name, word in named.items() if word is not None})
 
 
-def _request(waiting: _Waiting) -> Span:
+def _waiting(trace: Trace, event: Begun | Ended) -> _Waiting:
+    dispatch, words = event.dispatch, event.words
+    told = words.tells_content(dispatch.route)
+    told = told and contents.may_be_told(dispatch.endpoint, data_class(dispatch.data_class))
+    return _Waiting(trace, dispatch, words, told)
+
+
+def _request(waiting: _Waiting, content: Content | None = None) -> Span:
     first, words, trace = waiting.first, waiting.words, waiting.trace
     last, last_dispatch = waiting.last, waiting.last_dispatch or first
     start_ns = first.at_us * 1000
@@ -173,6 +189,10 @@ def _request(waiting: _Waiting) -> Span:
     error = error_type(last.outcome, last.status) if last is not None else "unknown"
     if error:
         attributes["error.type"] = error
+    if content is not None and waiting.told:
+        attributes.update(contents.attributes(content))
+    elif waiting.told:
+        attributes["twintrack.content.left_out"] = contents.LOST
     end_ns = start_ns
     if last is not None:
         end_ns = max(start_ns, last_dispatch.at_us * 1000 + last.total_us * 1000)

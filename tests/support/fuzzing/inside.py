@@ -21,7 +21,7 @@ from twintrack.config.snapshot import Snapshot
 from twintrack.errors import UpstreamError
 from twintrack.gateway.open import compiled
 from twintrack.gateway.state import GatewayState
-from twintrack.ledger.records import Dispatch, Names, Refuse, Settle
+from twintrack.ledger.records import Content, Dispatch, Names, Refuse, Settle
 from twintrack.policy.admitted import Admitted
 from twintrack.providers.connection import Connection, Receiver
 from twintrack.providers.pool import Dialing, Pool
@@ -138,6 +138,9 @@ class Book:
         kind: dict[tuple[str, int], Any] = self.dispatched if isinstance(record, Dispatch) else self.settled
         assert key not in kind, f"{record} is written twice"
         kind[key] = record
+
+    def offer(self, content: Content) -> bool:
+        return True
 
     def names(self, names: Names) -> None:
         return
