@@ -12,7 +12,14 @@ from ledger_records import NAMES, Books, dispatch, settle
 
 from twintrack.errors import JournalFull
 from twintrack.ledger.backup import back_up, whole_part
-from twintrack.ledger.journal import Journal, JournalReader, journal_folder, without_content
+from twintrack.ledger.journal import (
+    MOST_WAITING,
+    SEGMENT_BYTES,
+    Journal,
+    JournalReader,
+    journal_folder,
+    without_content,
+)
 from twintrack.ledger.load import Group, Loader
 from twintrack.ledger.records import MOST_CONTENT_BYTES, Content, Dispatch, Names, Record, Settle
 from twintrack.ledger.words import Words
@@ -112,6 +119,27 @@ def test_it_leaves_the_second_half_of_the_last_segment_to_requests(tmp_path: Pat
     assert 0 < told * 2 * MOST_CONTENT_BYTES <= 524_288  # the half that a journal without a spare calls its own
     assert beside > alone // 2
     assert not Journal(journal_folder(tmp_path / "closed"), "w0").offer(CONTENT)
+
+
+def test_it_is_left_out_while_nobody_loads_the_journal(tmp_path: Path):
+    """A gateway whose control plane cannot work takes requests as long as without content."""
+    now_s = 0.0
+    journal = Journal(journal_folder(tmp_path), "w0", clock=lambda: now_s)
+    journal.start(NAMES)
+    written = 0
+    while journal.offer(LARGE):
+        written += 1
+        now_s += 1
+    size = sum(path.stat().st_size for path in journal_folder(tmp_path).iterdir())
+    assert MOST_WAITING * SEGMENT_BYTES < size <= (MOST_WAITING + 1) * SEGMENT_BYTES
+    assert written * 2 * MOST_CONTENT_BYTES < size
+    write(journal, dispatch("a"), settle("a"))
+    with Loader(tmp_path) as loader:
+        assert loader.load().problems == ()
+    assert not journal.offer(LARGE)  # it looks once a second
+    now_s += 1
+    assert journal.offer(LARGE)
+    journal.close()
 
 
 def test_content_goes_on_in_the_next_segment_with_the_rest(journal: Journal, tmp_path: Path):

@@ -48,6 +48,8 @@ _USUAL_BYTES: Final = 1024
 _CONTINUED: Final = 0xFFFF_FFFF
 _CLOSED: Final = 0xFFFF_FFFE
 _RETRY_S: Final = 1.0
+MOST_WAITING: Final = 16
+"""Segments of one worker that may wait to be loaded while content is added to them: some 64 MiB."""
 _DETAIL_CHARS: Final = 80
 _WORKER: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -96,12 +98,14 @@ class Journal:
     """
 
     __slots__ = (
+        "_behind",
         "_clock",
         "_encode",
         "_end",
         "_folder",
         "_full_because",
         "_hard",
+        "_look_at",
         "_map",
         "_names",
         "_reserved",
@@ -149,6 +153,8 @@ class Journal:
         self._reserved = 0  # bytes promised to the Settles of open attempts
         self._retry_at = 0.0
         self._full_because = ""
+        self._behind = False
+        self._look_at = 0.0
         self._forget_segment()
 
     def _forget_segment(self) -> None:
@@ -220,10 +226,11 @@ class Journal:
             self._reserved -= SETTLE_BYTES
 
     def offer(self, content: Content) -> bool:
-        """Write it if afterwards there is as much room for dispatches as they would want; say whether it was."""
+        """Write it if that takes no room from dispatches, nor soon will: not while nobody loads the journal, since the
+        disk would fill a hundred times faster. Says whether it was written."""
         payload = self._encode(content)
         size = _FRAME + len(payload)
-        if self._segment is None or size > self._segment_bytes // 4:
+        if self._segment is None or size > self._segment_bytes // 4 or self._is_behind():
             return False
         if self._end + size + self._reserved > self._soft:
             spares = 1 if self._end + size <= self._hard else 2
@@ -235,6 +242,21 @@ class Journal:
         except JournalFull:
             return False
         return True
+
+    def _is_behind(self) -> bool:
+        """Whether many segments wait to be loaded, as of a second ago at most."""
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + _RETRY_S
+            own = f"{self._worker}-"
+            try:
+                names = os.listdir(self._folder)
+            except OSError:
+                self._behind = True
+            else:
+                waiting = sum(name.startswith(own) and name.endswith(SUFFIX) for name in names)
+                self._behind = waiting > MOST_WAITING
+        return self._behind
 
     def has_room(self) -> bool:
         """Whether another dispatch could be written now; where not, more disk is asked for, once a second at most."""
