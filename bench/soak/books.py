@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from soak.clients import Heard
-from soak.plan import NOBODY, Ask
+from soak.plan import NOBODY, STEADY, Ask
 from twintrack.ledger.balance import balance
 from twintrack.providers.scripted.invoice import Line, Reconciled, reconcile
 
@@ -44,6 +44,8 @@ class Findings:
     """Requests whose first choice failed before content and that a healthy alternative stood behind ..."""
     unrescued: list[str] = field(default_factory=list)
     """... and those of them that ended in an error all the same."""
+    starved: int = 0
+    """Of these, where the healthy one was late itself: this machine had no time for it."""
     recording: list[str] = field(default_factory=list)
     """Complaints about rows and states."""
     billing: list[str] = field(default_factory=list)
@@ -145,5 +147,6 @@ def _rescued(found: Findings, by_request: dict[str, list[Row]], heard: list[Hear
         if each.ended == "ok":
             found.rescued += 1
         else:
+            found.starved += any(row["provider"] == STEADY and row["outcome"] == "upstream_timeout" for row in rows)
             tried = [(row["deployment"], row["outcome"], row["status"], row["detail"]) for row in rows]
             found.unrescued.append(f"{each.request_id}: {each.ended} {each.status} {tried}")

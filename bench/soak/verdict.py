@@ -104,7 +104,7 @@ def rescue(found: Findings) -> Property:
         return Property("failover where a healthy alternative stands", None, {"trials": 0})
     share = found.rescued / trials
     said = bound(trials) if not found.unrescued else f"{len(found.unrescued)} of {trials}"
-    figures = {"answered": f"{found.rescued} of {trials} ({share:.3%})", "not": said}
+    figures = {"answered": f"{found.rescued} of {trials} ({share:.3%})", "not": said, "its own fault": found.starved}
     return Property("failover where a healthy alternative stands", share >= 0.999, figures, found.unrescued)
 
 
@@ -131,10 +131,11 @@ def memory(watch: Watch) -> Property:
         if growth is None:
             known = False
             continue
-        before, after = growth.rss_kb
-        figures[name] = f"{before / 1024:.1f} to {after / 1024:.1f} MB ({growth.share:+.2%})"
+        before, after = (each / 1024 for each in growth.anonymous_kb)
+        resident = " to ".join(f"{each / 1024:.1f}" for each in growth.rss_kb)
+        figures[name] = f"{before:.1f} to {after:.1f} MB ({growth.share:+.2%}), with mapped files {resident}"
         if growth.share >= _MOST_GROWTH:
-            complaints.append(f"{name} grew by {growth.share:.2%}, without files {growth.anonymous_kb} kB")
+            complaints.append(f"{name} grew by {growth.share:.2%}")
     return Property("memory is flat over the last half", (not complaints) if known else None, figures, complaints)
 
 

@@ -70,7 +70,9 @@ class Growth(NamedTuple):
 
     @property
     def share(self) -> float:
-        before, after = self.rss_kb
+        """Of what belongs to the process alone: the rest is mostly the journal's mapped segment, which fills and is
+        followed by an empty one."""
+        before, after = self.anonymous_kb
         return after / before - 1 if before else 0.0
 
 
