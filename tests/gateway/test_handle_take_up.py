@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.collector import Collector, attributes
 from support.gateway import Served, deployment, provider, question, route
 from support.provider import Provider
 from support.raw import Answer, events, words
+from support.waiting import eventually
 from twintrack.providers.scripted import Script, chat_events, message_events, stream
 
 PRICED = "price = { input_usd_per_mtok = 2.0, output_usd_per_mtok = 8.0 }"
@@ -57,6 +60,18 @@ def asked_of(provider: Provider) -> dict[str, Any]:
 
 def marks(answer: Answer) -> list[str]:
     return [event["twintrack"]["continued_by"] for event in events(answer.body) if "twintrack" in event]
+
+
+def test_what_was_taken_up_is_told_as_the_client_got_it(mine: Provider, other: Provider, tmp_path: Path) -> None:
+    config = provider("mine", mine.url) + provider("other", other.url, api="vllm")
+    config += deployment("first", "mine") + deployment("vllm", "other")
+    config += route("auto", "first", "vllm", more=f"{TAKE_UP}\ntrace_content = true")
+    with Collector() as collector, Served(tmp_path, f'{config}[telemetry]\notlp = "{collector.url}"\n') as gateway:
+        answer = gateway.chat("auto", stream=True)
+        assert words(answer.body) == "one two three four"
+        request, *_ = eventually(lambda: len(collector.of(answer.id)) == 3 and collector.of(answer.id))
+    (message,) = json.loads(attributes(request)["gen_ai.output.messages"])
+    assert message["parts"] == [{"type": "text", "content": "one two three four"}]
 
 
 def test_without_being_asked_nobody_takes_it_up(gateway: Served) -> None:

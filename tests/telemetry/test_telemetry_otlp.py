@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 from ledger_records import NAMES, PREMIUM, dispatch, settle
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -15,6 +16,7 @@ from support.gateway import free_port
 from support.waiting import eventually
 from twintrack.config.settings import Telemetry
 from twintrack.errors import ConfigError
+from twintrack.ledger.records import Content
 from twintrack.ledger.words import Words
 from twintrack.telemetry.conventions import Upstream
 from twintrack.telemetry.families import FAMILIES
@@ -150,6 +152,26 @@ def test_a_slow_collector_costs_spans_and_nobody_waits(
     assert sender.counts["dropped"] == 400 - 40
     collector.delay.set()
     eventually(lambda: sender.counts["sent"] == 42)
+
+
+def test_much_content_travels_in_small_batches_and_more_than_that_is_left_out(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twintrack.telemetry.otlp._BATCH_BYTES", 100_000)
+    monkeypatch.setattr("twintrack.telemetry.otlp.MOST_CONTENT_QUEUED", 1_000_000)
+    asked = b'{"model": "auto", "messages": [{"role": "user", "content": "%b"}]}' % (b"x" * 50_000)
+    told = {1: Words(msgspec.structs.replace(NAMES, content=(0,)))}
+    sender = exporter(collector.url)
+    for number in range(40):
+        content = Content(f"r{number}", "chat", False, asked, len(asked), b"", 0)
+        records = (dispatch(f"r{number}"), settle(f"r{number}"), content)
+        sender.offer(Joiner().take(records, told))
+    sender.start()
+    sender.stop()
+    texts = [attributes(span).get("gen_ai.input.messages") for span in collector.spans if span.kind == 2]
+    assert (len(texts), sum(text is not None for text in texts)) == (40, 19)
+    assert sum(b"xxx" in body for body in collector.bodies) > 5
+    assert max(map(len, collector.bodies)) < 300_000
 
 
 def test_a_collector_that_is_gone_costs_spans_and_is_said_once(
