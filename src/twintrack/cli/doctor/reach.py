@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+import uvloop
+
 from twintrack.cli.doctor.finding import Finding, note, ok, problem, span
 from twintrack.cli.doctor.reading import Case
 from twintrack.config import secrets
@@ -70,8 +72,8 @@ def check(case: Case, *, with_keys: bool) -> Iterator[Finding]:
     if not found:
         return
     how = dialing(case)
-    reached = asyncio.run(_reach_all(found, how))
-    asked = asyncio.run(_ask_all([each.at for each in reached if each.error is None], case, how)) if with_keys else []
+    reached = uvloop.run(_reach_all(found, how))
+    asked = uvloop.run(_ask_all([each.at for each in reached if each.error is None], case, how)) if with_keys else []
     for each in reached:
         yield said(each)
     yield from asked

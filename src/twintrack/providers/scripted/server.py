@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -66,6 +67,7 @@ class ScriptedProvider:
     port: int = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _writers: weakref.WeakSet[asyncio.StreamWriter] = field(default_factory=weakref.WeakSet)
 
     async def start(self, port: int = 0, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         """Raises OSError: the address cannot be had. `tls`: with a certificate that may be good or bad."""
@@ -78,6 +80,9 @@ class ScriptedProvider:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in list(self._writers):
+            writer.transport.abort()  # TLS would wait half a minute for the other side to say goodbye
+        await asyncio.sleep(0)
 
     @property
     def url(self) -> str:
@@ -87,6 +92,7 @@ class ScriptedProvider:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._writers.add(writer)
         try:
             while await self._one(reader, writer):
                 pass
