@@ -48,6 +48,18 @@ def test_google_says_it_in_the_body() -> None:
     }
     assert read(body=body).wait_s == 34.0
     assert read(body=body, retry_after="3").wait_s == 3.0
+    assert read(body=[body]).wait_s == 34.0
+
+
+def test_what_a_refusal_quotes_of_the_request_is_no_wish() -> None:
+    quoted = {"tools": [{"parameters": {"retryDelay": "300s"}}]}
+    for body in (
+        {"error": {"message": "flagged"}, "input": quoted},
+        {"error": {"message": "flagged", "details": [{"input": quoted}]}},
+        {"error": {"message": "flagged", "details": "none"}, "retryDelay": "300s"},
+        b'{"error": {"details": [{"retryDelay": "300s"',
+    ):
+        assert read(403, body).wait_s is None
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,14 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+import msgspec
+
+from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.http1 import Headers
 from twintrack.wire.refusal import Refusal, refusal
 
 _SECONDS = re.compile(rb"-?\d{1,300}(\.\d{1,30})?")
-_DELAY = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,9}(?:\.\d{1,9})?)s"')
+_DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 _LONGEST_DATE = 64
 _READ_BYTES = 65_536
 """Of a body: details stand in its first kilobytes."""
@@ -43,6 +46,21 @@ client wrote, and no client may talk us into believing that an account is empty.
 _MAY_BE_SPENT = frozenset((400, 402, 403, 429))
 
 
+class _Detail(msgspec.Struct, gc=False):
+    delay: str = msgspec.field(default="", name="retryDelay")
+
+
+class _Error(msgspec.Struct, gc=False):
+    details: list[_Detail] = []
+
+
+class _Google(msgspec.Struct, gc=False):
+    error: _Error
+
+
+_GOOGLE = msgspec.json.Decoder(_Google | list[_Google])
+
+
 class Wish(NamedTuple):
     wait_s: float | None
     """At least so long; None: it did not say."""
@@ -58,8 +76,7 @@ def wish(status: int, headers: Headers, body: bytes, now: float) -> Wish:
     """
     wait_s = _from_headers(headers, now)
     if wait_s is None:
-        found = _DELAY.search(body, 0, _READ_BYTES)
-        wait_s = float(found[1]) if found else None
+        wait_s = _from_details(body[:_READ_BYTES])
     return Wish(wait_s, status in _MAY_BE_SPENT and _spent(refusal(status, body[:_READ_BYTES])))
 
 
@@ -71,6 +88,21 @@ def _spent(said: Refusal) -> bool:
     if said.status == 400:
         return said.message.startswith(_SPENT_IN_400)
     return said.status == 429 and bool(_SPENT_IN_429.search(said.message))
+
+
+def _from_details(body: bytes) -> float | None:
+    """From the one place where Google says it: a refusal may quote a request that has the same word elsewhere."""
+    if b'"retryDelay"' not in body:
+        return None
+    try:
+        said = _GOOGLE.decode(body)
+    except UNREADABLE:
+        return None
+    for each in said if isinstance(said, list) else (said,):
+        for detail in each.error.details:
+            if found := _DELAY.fullmatch(detail.delay):
+                return float(found[1])
+    return None
 
 
 def _from_headers(headers: Headers, now: float) -> float | None:
