@@ -183,6 +183,8 @@ class TranslatedStream:
         self.pieces = 0
 
     def feed(self, data: bytes) -> bytes:
+        if self.failure:
+            return b""  # a provider that goes on behind its error must not lend it a clean end
         reader = self._reader
         if not self._rest and data.endswith(b"\n\n") and data.count(b"\n\n") == 1 and b"\r" not in data:
             payload = sse.payload(data)  # most chunks are one event
