@@ -22,6 +22,7 @@ ROUTES = {
     "auto": ("vllm",),
     "by-prefix": ("prefix",),
     "white": ("vllm",),
+    "several": ("vllm",),
     "twice": ("unable", "vllm", "last"),
     "nobody": ("unable",),
     "tool-call": ("vllm",),
@@ -130,6 +131,17 @@ def test_what_breaks_off_twice_is_taken_up_twice(gateway: Served, other: Provide
     assert answer.complete
     assert words(answer.body) == "one two three four five"
     assert marks(answer) == ["vllm", "last"]
+
+
+def test_of_two_answers_none_is_taken_up(gateway: Served, mine: Provider, other: Provider) -> None:
+    """Who goes on would write one of them, and the end of that one would be taken for the end of both."""
+    first, second = chat_events(["one"], None, done=False)[:2], chat_events(["eins"], None, done=False)[1:2]
+    mine.default = stream([*first, *(each.replace(b'"index":0', b'"index":1') for each in second)], end="reset")
+    before = len(other.received)
+    answer = gateway.ask(question("several", stream=True, n=2), headers={"x-twintrack-drop-unsupported": "true"})
+    assert b'"index":1' in answer.body
+    assert not answer.complete
+    assert len(other.received) == before
 
 
 def test_where_nobody_can_go_on_the_client_is_told(gateway: Served, other: Provider) -> None:

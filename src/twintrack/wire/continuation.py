@@ -46,6 +46,8 @@ def cut(endpoint: str, sent: bytes) -> Cut | None:
     reader = provider_side(_DIALECT[endpoint]).read_stream(heard)
     try:
         for payload in sse.payloads(sent):
+            if endpoint == "chat" and _of_another(payload):
+                return None
             reader.see(payload)
     except (UpstreamError, *UNREADABLE):
         return None
@@ -53,6 +55,22 @@ def cut(endpoint: str, sent: bytes) -> Cut | None:
     if not heard.plain or not text or reader.finished or reader.failure:
         return None
     return Cut(endpoint, heard.id, heard.model, heard.created, text)
+
+
+class _Choice(msgspec.Struct, gc=False):
+    index: int = 0
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice] | None = None
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk).decode
+
+
+def _of_another(payload: bytes) -> bool:
+    """Whether a chunk belongs to a second answer, which the reader passes over and nobody would go on with."""
+    return payload != b"[DONE]" and any(choice.index for choice in _CHUNK(payload).choices or ())
 
 
 def mark(cut: Cut, deployment: str) -> bytes:
