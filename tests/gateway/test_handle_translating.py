@@ -51,7 +51,7 @@ def gateway(
     config += route("falls-over", "chat", "sonnet", more="keep_quality = 0.5")
     config += '[[deployments]]\nname = "cheap"\nmodel = "cheap"\nprovider = "claude"\nfacts = { quality = 0.9 }\n'
     config += "price = { input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.1 }\n"
-    config += route("cheap-first", "cheap", "chat", more="keep_quality = 0.5")
+    config += route("cheap-first", "cheap", "chat", more="keep_quality = 0.5") + route("by-native", "native")
     keys = {"CLAUDE_KEY": "sk-claude", "GEMINI_KEY": "sk-gemini"}
     with Served(tmp_path_factory.mktemp("translating"), config, keys) as gateway:
         yield gateway
@@ -394,6 +394,17 @@ def test_what_stands_for_the_conversation_is_never_left_out(gateway: Served, cla
     answer = gateway.ask(asked, "/v1/responses", {"x-twintrack-drop-unsupported": "true"})
     assert (answer.status, answer.json()["error"]["param"]) == (400, f"$.{member}")
     assert claude.requests == before
+
+
+def test_what_a_client_refers_to_and_nobody_keeps_is_its_own_mistake(gateway: Served, other: Provider) -> None:
+    """However often it is said: the deployment stays open for everybody else."""
+    other.scripts["native"] = error_answer(404, "Response with id 'resp_1' not found.")
+    asked = {"model": "native", "input": "And then?", "previous_response_id": "resp_1"}
+    for _ in range(4):
+        answer = gateway.ask(asked, "/v1/responses")
+        assert (answer.status, "resp_1" in answer.json()["error"]["message"]) == (404, True)
+    other.scripts["native"] = chat_answer("Hello")
+    assert gateway.chat("by-native").status == 200
 
 
 def test_a_route_asks_who_can_be_told(gateway: Served, mine: Provider) -> None:

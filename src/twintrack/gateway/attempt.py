@@ -236,7 +236,9 @@ class Attempt:
         self._settle("released", "upstream_refused", f"status {status}")
         wait_s, spent = wish(status, response.headers, body, time.time())
         now, pulse = self._accepted.gateway.now, self.pulse
-        ours = status in _OUR_FAULT or status < 400
+        # What a client refers to may be kept nowhere: its own mistake, and no news of the deployment.
+        unkept = status == 404 and bool(self._accepted.asked.pinned())
+        ours = (status in _OUR_FAULT and not unkept) or status < 400
         kind: Kind
         if spent:
             kind = "spent"
@@ -251,7 +253,10 @@ class Attempt:
                 pulse.undecided()  # moderation says this as well, and no client's words may close a deployment
         else:
             kind = "client"
-            pulse.alive()
+            if not unkept:
+                pulse.alive()
+            elif self._probe:
+                pulse.undecided()
         why = "it does not accept our key or model" if ours else ""
         error = UpstreamError(f"The provider answered {status}", why=_WHY_NOT_OK.get(status // 100, why))
         self._let_go().on_failed(self, Failure(kind, error, wait_s, status, body))
