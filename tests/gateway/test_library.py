@@ -17,6 +17,7 @@ from support.provider import Provider
 from support.raw import events, words
 from support.waiting import eventually
 from twintrack.errors import ConfigError, TwintrackError, UpstreamError
+from twintrack.gateway.outgoing import Outgoing
 from twintrack.ledger.load import Loader
 from twintrack.ledger.schema import database, reading
 from twintrack.providers.scripted import (
@@ -152,6 +153,30 @@ def test_a_slow_loop_holds_the_provider_back(config: Path, mine: Provider) -> No
     assert inside(config, work)[0]["outcome"] == "ok"
 
 
+def test_nor_does_it_let_whoever_takes_a_stream_up_run_ahead(config: Path, mine: Provider, outside: Provider) -> None:
+    more = provider("ahead", outside.url, api="vllm") + deployment("goes-on", "ahead")
+    config.write_text(config.read_text() + more + route("up", "own", "goes-on", more="take_up = true"))
+    # What makes the reader slow says in the same breath that the answer broke off.
+    chunks = [b"%x\r\n%b\r\n" % (len(each), each) for each in chat_events(["a"] * 100, None, done=False)]
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    mine.scripts["own"] = Script(framing="raw", pieces=(b"".join([head, *chunks, b"0\r\n\r\n"]),))
+    event = chat_events(["x" * 60_000], None, done=False)[1]
+    outside.default = stream([*[event] * 500, *chat_events(["end"])])
+
+    async def work(gateway: twintrack.Gateway) -> None:
+        heard, most = [], 0
+        async for piece in gateway.stream("chat", question("up")):
+            heard.append(piece)
+            if len(heard) == 1:
+                await asyncio.sleep(1.0)
+                (exchange,) = gateway._state.exchanges  # type: ignore[union-attr]
+                most = sum(map(len, exchange._client.pieces))  # type: ignore[attr-defined]
+        assert len(words(b"".join(heard))) == 100 + 500 * 60_000 + 3
+        assert most < 6_000_000
+
+    assert [row["outcome"] for row in inside(config, work)] == ["upstream_failed", "ok"]
+
+
 @pytest.mark.parametrize(
     ("asked", "headers", "status", "says"),
     [
@@ -186,6 +211,46 @@ def test_a_provider_that_fails_is_an_answer_too(config: Path, mine: Provider, ou
         assert gateway.failovers == 4
 
     assert [row["outcome"] for row in inside(config, work)] == ["upstream_refused", "ok", *["upstream_refused"] * 4]
+
+
+def test_a_fault_of_ours_says_where_and_never_what_was_asked(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fault(outgoing: Outgoing, target: object) -> None:
+        raise KeyError(outgoing.body)
+
+    monkeypatch.setattr(Outgoing, "call", fault)
+
+    async def work(gateway: twintrack.Gateway) -> None:
+        answer = await gateway.chat(question("auto", user="canary"))
+        assert answer.status == 500
+        assert "canary" not in answer.json()["error"]["message"]
+
+    assert inside(config, work) == []
+    said = capsys.readouterr().err
+    assert "KeyError in fault, test_library.py:" in said
+    assert "canary" not in said
+
+
+def test_deadlines_hold_although_a_look_at_them_failed(config: Path, mine: Provider) -> None:
+    mine.scripts["own"] = Script(framing="raw", end="hang")
+
+    async def work(gateway: twintrack.Gateway) -> None:
+        state = gateway._state
+        assert state is not None
+        tick, failed = state.tick, []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failed.append(context["exception"]))
+
+        def once(now: float) -> None:
+            state.tick = tick  # type: ignore[method-assign]
+            raise ZeroDivisionError
+
+        state.tick = once  # type: ignore[method-assign]
+        answer = await asyncio.wait_for(gateway.chat(question("own")), 20.0)
+        assert answer.status == 504
+        assert [type(each) for each in failed] == [ZeroDivisionError]
+
+    assert [row["outcome"] for row in inside(config, work)] == ["upstream_timeout"]
 
 
 def test_a_stream_that_breaks_off_raises_behind_its_last_event(config: Path, mine: Provider) -> None:

@@ -12,8 +12,10 @@ exchange is finished exactly once.
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
+import traceback
 
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamTimeout
@@ -238,7 +240,10 @@ class Exchange:
             self._fail_client(error)
             return
         except Exception as error:  # noqa: BLE001 - a fault of ours: whoever asked is told, and nobody waits for nothing
-            print(f"twintrack: request {self.request_id}: {type(error).__name__}: {error}"[:400], file=sys.stderr)
+            # What it says may quote the prompt; where it happened does not.
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} in {at.name}, {os.path.basename(at.filename)}:{at.lineno}"
+            print(f"twintrack: request {self.request_id}: {where}", file=sys.stderr)
             self._reject(TwintrackError("The gateway could not write this request", why="it met a fault of its own"))
             return
         if self._failure is not None:
@@ -305,6 +310,8 @@ class Exchange:
             self._outgoing.body = b""  # no other deployment will be asked
         elif self._cut is not None:
             first = mark(self._cut, attempt.deployment) + first
+        if self._slow:
+            attempt.pause()  # the client stopped reading the one before, and this one does not know
         self._comment_at = self._gateway.now + self._serving.snapshot.deadlines.keepalive_every_s
         if not self._opened:
             self._opened = True

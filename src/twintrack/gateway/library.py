@@ -140,8 +140,9 @@ class Gateway:
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         if self._state is not None:
-            self._state.tick(loop.time())
+            # First: whatever goes wrong below, deadlines are looked at again.
             self._timer = loop.call_later(_TICK_S, self._tick)
+            self._state.tick(loop.time())
 
 
 class _Caller:
