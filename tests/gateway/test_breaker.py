@@ -87,6 +87,16 @@ def test_a_probe_whose_client_left_is_made_by_the_next_request() -> None:
     assert breaker.dispatched()
 
 
+def test_a_probe_that_is_asked_to_wait_no_longer_ends_all_the_same() -> None:
+    breaker = Breaker()
+    breaker.wished(0.0, 1.0)
+    breaker.tick(1.0)
+    assert breaker.dispatched()
+    breaker.wished(1.0, 0.0)  # an empty account, with a retry-after of now
+    breaker.tick(1.2)
+    assert breaker.half_open
+
+
 def test_a_wish_is_granted_at_once_and_within_reason() -> None:
     breaker = Breaker()
     breaker.wished(10.0, 7.0)

@@ -64,7 +64,7 @@ class Breaker:
         """The provider said how long it does not want to be asked."""
         self.failures += 1
         until = now + min(wait_s, _LONGEST_WISH_S)
-        if until > self.until or self.healthy:
+        if until > self.until or self.healthy or self._probing:
             self._open(now, until - now)
 
     def undecided(self) -> None:
