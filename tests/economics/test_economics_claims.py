@@ -91,6 +91,23 @@ def test_a_price_that_was_right_once_is_said_to_have_been():
     assert check_text("GPT-4o costs $5 per million input tokens", on=datetime.date(2024, 6, 1))[0].factor is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict", "factor"),
+    [
+        ("GPT-4o is priced at $2.50 per million input tokens and $10 per million output", "right", None),
+        ("GPT-4o costs $2.50 per 1M input, $1 per 1M output.", "wrong", 0.1),
+        ("Claude Opus 4.6 costs $5 in and $25 out per MTok", "right", None),
+        ("Claude Opus 4.6: $5 input / $75 output per million tokens", "wrong", 3),
+        ("Our 3 engineers at $200k a year cost $50k a month", "right", None),
+        ("Our 3 engineers at $200k a year cost $500k a month", "wrong", 10),
+    ],
+)
+def test_both_sides_of_a_price_and_each_of_the_staff_count(text, verdict, factor):
+    found, by = overall(check_text(text, on=ON))
+    assert found == verdict
+    assert factor is None or by == pytest.approx(factor, rel=0.01)
+
+
 def test_what_is_missing_is_said():
     (claim,) = check_text("It costs $50 a day", on=ON)
     assert claim.verdict == "cannot_check"

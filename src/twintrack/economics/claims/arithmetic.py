@@ -138,10 +138,12 @@ def _factors(result: Quantity, others: Sequence[Quantity]) -> tuple[Quantity, ..
 
 
 def _kinder(result: Quantity, factors: Sequence[Quantity], sentence: Sentence) -> Check:
-    """`3 H100 at $2 an hour` may mean one or all of them: the reading that comes nearer to what is stated."""
+    """`3 H100 at $2 an hour`, `3 engineers at $200k a year` may mean one or all of them: the reading that comes nearer
+    to what is stated."""
     check = _compared(result, factors)
-    counted = [each for each in sentence.having("gpu") if each not in factors and each.low > 1]
-    if check.verdict == "right" or not counted or not any("hour" in each.tags for each in factors):
+    kinds = ["fte", *(["gpu"] if any("hour" in each.tags for each in factors) else [])]
+    counted = [each for kind in kinds for each in sentence.having(kind) if each not in factors and each.low > 1]
+    if check.verdict == "right" or not counted:
         return check
     other = _compared(result, (counted[0], *factors))
     near = other.factor is not None and check.factor is not None and _far(other.factor) < _far(check.factor)

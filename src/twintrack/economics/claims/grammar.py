@@ -55,10 +55,12 @@ _COUNTED = (
 _PER = re.compile(
     rf"\s*(?P<word>/|\bper\b|\ban?\b|\bevery\b|\beach\b|\bfor each\b|\bfor every\b|\bin a\b)"
     rf"\s*(?P<n>{_N})?\s?(?P<s>{_S}|[KM]\b)?"
-    rf"\s*(?:(?P<tag>{_KINDS})\s+)?"
+    rf"\s*(?:(?P<tag>{_KINDS})(?:\s+|(?<=put)\b))?"
     rf"(?:(?P<gpu>(?:\x01+|GPU|card)[- ]?)(?P<gpuh>hours?|h)?|(?P<u>{_COUNTED})\b)?",
     re.IGNORECASE,
 )
+SIDE = re.compile(r"\s*(?P<side>in|out)(?:put)?(?=\s*(?:/|,|&|\bper\b|\band\b)\s*)", re.IGNORECASE)
+"""Which tokens a price is of, right behind it: `$5 in and $25 out per MTok`."""
 _ADVERB = re.compile(r"\s*(hourly|daily|weekly|monthly|yearly|annually|each)\b", re.IGNORECASE)
 BY_ADVERB = {
     "hourly": "hour",

@@ -6,6 +6,7 @@ be multiplied and compared.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from twintrack.economics.claims.grammar import (
     BY_ADVERB,
     DAYS,
     NUMBER,
+    SIDE,
     base,
     per_at,
     plain,
@@ -97,6 +99,8 @@ def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
         which = next((gpu.names for gpu in gpus if gpu.start < end <= gpu.end), ()) if unit == "gpu" else ()
         tags = set(re.findall(r"input|output|training|prompt|completion", masked[match.end() : end].lower()))
         before = masked[max(0, match.start() - 40) : match.start()]
+        if match["cur"] and (side := SIDE.match(masked, end)):
+            tags, end = tags | {f"{side['side'].lower()}put"}, side.end()
         per, scale, end, more = per_at(masked, end, money=unit == "usd")
         unit, factor = base(unit)
         if (
@@ -156,11 +160,23 @@ def _linked(found: list[Quantity], text: str) -> list[Quantity]:
             what = "gpu" if any(other.unit == "gpu" for other in found) else "request" if requests or timed else ""
             each = replace(each, per=(*each.per, what)) if what else each
         linked.append(each)
-    return _alike(_timed(linked))
+    return _alike(_timed(_sided(linked)))
 
 
 _ONE = re.compile(r"\b(?:an?|each|every|1|per) (request|token)\s+(?:costs?|is|at|for)\s*$", re.IGNORECASE)
 """What a single one costs: `a request costs 2 cents`."""
+
+
+def _sided(found: list[Quantity]) -> list[Quantity]:
+    """Of two prices that stand side by side the second says per what: $5 in and $25 out per million."""
+    sides = {"input", "output"}
+    for place, (first, second) in enumerate(itertools.pairwise(found)):
+        bare = first.is_a("usd") and second.is_a("usd", "token")
+        if bare and len(first.tags & sides) == 1 and len(second.tags & sides) == 1 and first.tags != second.tags:
+            scale = second.scale
+            first = replace(first, per=("token",), low=first.low / scale, high=first.high / scale, scale=scale)
+            return [*found[:place], first, *found[place + 1 :]]
+    return found
 
 
 def _paced(found: list[Quantity]) -> list[Quantity]:
