@@ -66,15 +66,15 @@ def build(document: Mapping[str, Any], counted: Counted | None = None) -> Worklo
         said = document.get(spec.section, {})
         if name in said:
             inputs[name] = given(name, said[name])
-    traffic = dict(document.get("traffic", {}))
-    lengths = _lengths(traffic, inputs, () if counted is None else counted.lengths)
-    _requests(traffic, inputs, counted is not None)
     for section in sections - set(_SECTIONS):
         own = [name for name, spec in specs().items() if spec.section == section]
         known = [*own, *(_TRAFFIC_WORDS if section == "traffic" else ())]
         for word in document.get(section, {}):
             if word not in known:
                 raise unknown_word(word, known, section)
+    traffic = dict(document.get("traffic", {}))
+    lengths = _lengths(traffic, inputs, () if counted is None else counted.lengths)
+    _requests(traffic, inputs, counted is not None)
     needs = _part("needs", Needs, document.get("needs"))
     candidates = _part("candidates", Candidates, document.get("candidates"))
     _check_needs(needs, inputs)
@@ -93,7 +93,7 @@ def build(document: Mapping[str, Any], counted: Counted | None = None) -> Worklo
         candidates=_resolved(candidates, prices),
         prices=prices,
         energy=energy,
-        tuning=_part("finetune", Tuning, document["finetune"]) if "finetune" in document else None,
+        tuning=_tuning(document["finetune"]) if "finetune" in document else None,
         current=() if counted is None else counted.models,
         notes=() if counted is None else counted.notes,
     )
@@ -118,6 +118,16 @@ def _part_error(word: str, kind: type[msgspec.Struct], text: str) -> BadWorkload
         choices = get_args(get_args(said)[0]) if get_origin(said) is tuple else get_args(said)
         return BadWorkload(f"{word}.{at[1]} is {value[1]}", fix=f"Use {', '.join(map(str, choices))}")
     return BadWorkload(f"{word}{'.' + at[1] if at else ''}: {text.partition(' - at')[0]}")
+
+
+def _tuning(section: object) -> Tuning:
+    tuning = _part("finetune", Tuning, section)
+    for name, most in (("examples", 1e9), ("tokens_per_example", 2e6), ("epochs", 1000), ("runs", 10_000)):
+        least = 0.01 if name == "epochs" else 1
+        value = getattr(tuning, name)
+        if not least <= value <= most:
+            raise BadWorkload(f"finetune.{name} is {value:,g}", fix=f"Use {least:g} to {most:,.0f}")
+    return tuning
 
 
 def _price(place: int, row: object) -> Price:
