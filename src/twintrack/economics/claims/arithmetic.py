@@ -251,6 +251,8 @@ def _saving(
     if stated[1] > whole * 1.005 and not _close(stated, whole):
         text = f"all of it moved: 1 - 1 / {shown(ratio)}"
         return [_saved(stated, (whole, whole), False, stated[1] / whole, text)]
+    if stated[1] > whole:  # as near as rounding goes
+        return [_saved(stated, (whole, whole), True, stated[1] / whole, f"all of it moved: 1 - 1 / {shown(ratio)}")]
     if sentence.says(_SWITCH) and not sentence.says(r"\brout\w+|\bhybrid\b"):
         right = _close(stated, whole)
         return [_saved(stated, (whole, whole), right, stated[1] / whole, f"1 - 1 / {shown(ratio)}")]

@@ -160,22 +160,25 @@ def _linked(found: list[Quantity], text: str) -> list[Quantity]:
             what = "gpu" if any(other.unit == "gpu" for other in found) else "request" if requests or timed else ""
             each = replace(each, per=(*each.per, what)) if what else each
         linked.append(each)
-    return _alike(_timed(_sided(linked)))
+    return _alike(_timed(_sided(linked, text)))
 
 
 _ONE = re.compile(r"\b(?:an?|each|every|1|per) (request|token)\s+(?:costs?|is|at|for)\s*$", re.IGNORECASE)
 """What a single one costs: `a request costs 2 cents`."""
 
 
-def _sided(found: list[Quantity]) -> list[Quantity]:
-    """Of two prices that stand side by side the second says per what: $5 in and $25 out per million."""
+def _sided(found: list[Quantity], text: str) -> list[Quantity]:
+    """Of two prices that stand side by side the second says per what: $5 in and $25 out per million, $5/$25 per MTok."""
     sides = {"input", "output"}
     for place, (first, second) in enumerate(itertools.pairwise(found)):
-        bare = first.is_a("usd") and second.is_a("usd", "token")
-        if bare and len(first.tags & sides) == 1 and len(second.tags & sides) == 1 and first.tags != second.tags:
+        if not (first.is_a("usd") and second.is_a("usd", "token")):
+            continue
+        if text[first.end : second.start].strip() == "/" and not (first.tags | second.tags) & sides:
+            first, second = replace(first, tags=frozenset({"input"})), replace(second, tags=frozenset({"output"}))
+        if len(first.tags & sides) == 1 and len(second.tags & sides) == 1 and first.tags != second.tags:
             scale = second.scale
             first = replace(first, per=("token",), low=first.low / scale, high=first.high / scale, scale=scale)
-            return [*found[:place], first, *found[place + 1 :]]
+            return [*found[:place], first, second, *found[place + 2 :]]
     return found
 
 

@@ -67,7 +67,11 @@ def from_ledger(path: Path, since_us: int | None = None) -> Counted:
     hours = queries.summary(path, ("hour",), since_us)
     total = hours.total
     if not total.ok or not hours.rows:
-        raise BadWorkload("The ledger has no finished request", fix="Send some, or say --workload")
+        raise BadWorkload(
+            "The ledger has no finished request",
+            why="those of the demo and of other simulated providers do not count" if hours.simulated else "",
+            fix="Send some, or say --workload",
+        )
     counted = {_hour(row.group["hour"]): float(row.requests) for row in hours.rows}
     span = max(counted) - min(counted) + 1
     days = max(span / 24, 1 / 24)
