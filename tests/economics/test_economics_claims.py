@@ -111,6 +111,21 @@ def test_both_sides_of_a_price_and_each_of_the_staff_count(text, verdict, factor
     assert factor is None or by == pytest.approx(factor, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict", "factor"),
+    [
+        ("1 million requests a month at 500 input and 200 output tokens on GPT-4o costs $3,250", "right", None),
+        ("10,000 requests per day with 1,000 input and 300 output tokens each cost $550 a day on GPT-4o", "wrong", 10),
+        ("10k requests/day, 1k tokens in, 300 tokens out, GPT-4o: $55/day", "right", None),
+        ("2M requests a month of 800 tokens on GPT-4o cost $700 a month", "wrong", 0.1),
+    ],
+)  # fmt: skip
+def test_requests_of_stated_lengths_cost_what_the_model_s_price_says(text, verdict, factor):
+    found, by = overall(check_text(text, on=ON))
+    assert found == verdict
+    assert factor is None or by == pytest.approx(factor, rel=0.01)
+
+
 def test_what_is_missing_is_said():
     (claim,) = check_text("It costs $50 a day", on=ON)
     assert claim.verdict == "cannot_check"

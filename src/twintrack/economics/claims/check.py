@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from twintrack.economics.claims import arithmetic, fits, flips, joules, listed, machines, texts
+from twintrack.economics.claims import arithmetic, asked, fits, flips, joules, listed, machines, texts
 from twintrack.economics.claims.quantities import Sentence, read
 from twintrack.economics.claims.verdict import Check, Context, Verdict
 
@@ -19,6 +19,7 @@ _RELATIONS: tuple[_Relation, ...] = (
     arithmetic.ratios,
     listed.token_prices,
     listed.volume_costs,
+    asked.request_costs,
     listed.amount_costs,
     listed.model_ratios,
     machines.token_costs,

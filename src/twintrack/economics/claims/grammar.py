@@ -22,7 +22,9 @@ _UNITS: Final = (
     ("percent", r"\s?%"),
     ("usd", r"\s*(?:US )?(?:dollars|USD|bucks)\b"),
     ("cent", r"\s*cents?\b"),
-    ("token", rf"\s*(?:(?:{_KINDS}|extra|more|in|out|reasoning|daily|monthly|\x02+)\s+){{0,3}}(?:tokens?|toks?)\b"),
+    ("token", rf"\s*(?:(?:{_KINDS}|extra|more|in|out|reasoning|daily|monthly|\x02+)\s+){{0,3}}(?:tokens?|toks?)\b"
+              r"(?:\s+(?:in|out)\b(?=\s*(?:,|\+|\band\b|$)))?"),
+    ("token", r"\s*(?:input|output|prompt|completion)\b(?=\s*(?:,|\+|\band\b|\bplus\b)\s*\d)"),
     ("mtok", r"\s*MTok\b"),
     ("request", r"\s*(?:(?:api|chat|daily|monthly|\x02+)\s+)*(?:requests?|calls?|query|queries|prompts?|messages?)\b"),
     ("user", r"\s*(?:(?:daily|monthly|active)\s+)*(?:users?|DAU|MAU|customers)\b"),

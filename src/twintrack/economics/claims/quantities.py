@@ -98,6 +98,8 @@ def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
             unit = "param"
         which = next((gpu.names for gpu in gpus if gpu.start < end <= gpu.end), ()) if unit == "gpu" else ()
         tags = set(re.findall(r"input|output|training|prompt|completion", masked[match.end() : end].lower()))
+        if unit == "token" and (side := re.search(r"\b(in|out)$", masked[match.end() : end])):
+            tags.add(f"{side[1]}put")
         before = masked[max(0, match.start() - 40) : match.start()]
         if match["cur"] and (side := SIDE.match(masked, end)):
             tags, end = tags | {f"{side['side'].lower()}put"}, side.end()
@@ -168,7 +170,7 @@ _ONE = re.compile(r"\b(?:an?|each|every|1|per) (request|token)\s+(?:costs?|is|at
 
 
 def _sided(found: list[Quantity], text: str) -> list[Quantity]:
-    """Of two prices that stand side by side the second says per what: $5 in and $25 out per million, $5/$25 per MTok."""
+    """Of two prices that stand side by side the second says per what: $5 in and $25 out per million, or $5/$25."""
     sides = {"input", "output"}
     for place, (first, second) in enumerate(itertools.pairwise(found)):
         if not (first.is_a("usd") and second.is_a("usd", "token")):
