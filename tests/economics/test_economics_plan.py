@@ -201,6 +201,16 @@ def test_a_regime_rules_out_whom_it_does_not_allow_and_names_what_has_to_be_sign
     assert all(any("gdpr" in duty for duty in each.candidate.duties) for each in sold)
 
 
+def test_what_the_use_asks_for_is_one_sentence_and_not_all_of_it_is_the_licence(plan_of):
+    needs = "[needs]\nregimes = ['gdpr']\nsigned = ['dpa']\ndomicile = 'DE'\n"
+    for more in (needs + "[candidates]\nclosed = ['gpt-4o']", "[candidates]\nselfhost = ['llama-3.3-70b-instruct']"):
+        sentences = document(plan_of(built(SMALL + more))).recommendation.sentences
+        said = next(each for each in sentences if "asks for: " in each)
+        assert said.startswith("Using ")
+        assert ".;" not in said
+        assert not said.endswith("..")
+
+
 def test_gpus_alone_and_a_full_stack_stand_apart(plan_of):
     made = document(plan_of(built(NAMED)))
     for option in made.options:
@@ -267,6 +277,8 @@ def test_an_absurd_workload_is_named_with_the_sensible_range(change, said):
         ("[needs]\nmodalitys = ['text']", "Did you mean modalities?"),
         ("[needs]\nmodalities = ['smell']", "Use text, image, audio"),
         ("[needs]\nregimes = ['gdrp']", "Did you mean gdpr?"),
+        ("[energy]\nmarket_g_co2e_per_kwh = -5", "energy.market_g_co2e_per_kwh is -5. Use 0 to 3,000"),
+        ("[prices]\nmodel = 'x'", "Write each as [[prices]]"),
         ("[finetune]\nexamples = 0", "finetune.examples is 0. Use 1 to 1,000,000,000"),
         ("[finetune]\nepochs = nan", "finetune.epochs is nan"),
         ("[energy]\ngrid = 'Atlantis'", "energy.grid is 'Atlantis'"),

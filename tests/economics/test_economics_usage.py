@@ -206,6 +206,15 @@ def test_the_command_plans_from_the_ledger(ledger):
     assert origins["input_tokens"] == origins["easy_share"] == "measured"
 
 
+def test_simulated_requests_alone_are_no_traffic_and_that_is_said(tmp_path):
+    books = records.Books(tmp_path / "data")
+    books.write(records.dispatch("r1", deployment=records.SIMULATED), records.settle("r1"))
+    books.load()
+    books.close()
+    with pytest.raises(BadWorkload, match="simulated providers do not count"):
+        measured.from_ledger(books.path)
+
+
 def test_an_empty_ledger_says_what_to_do(tmp_path):
     run = CliRunner().invoke(command, ["plan", "--from", "ledger", "--data", str(tmp_path)])
     assert run.exit_code == 1

@@ -65,7 +65,8 @@ def recommend(plan: Plan) -> Recommendation:
     said += _against_closed(plan, best)
     said += _break_even(plan)
     if best.candidate.duties:
-        said.append(f"Using {option.model} there asks for: {'; '.join(best.candidate.duties)}.")
+        duties = "; ".join(duty.rstrip(".") for duty in best.candidate.duties)
+        said.append(f"Using {option.model} there asks for: {duties}.")
     guessed = [name for name in ("requests_per_day", "input_tokens", "output_tokens", "peak_to_mean")
                if plan.inputs[name].origin == "assumed"]  # fmt: skip
     if guessed:

@@ -84,7 +84,13 @@ def build(document: Mapping[str, Any], counted: Counted | None = None) -> Worklo
             f"energy.grid is {energy.grid!r}", why="no such grid is known",
             fix="Use a country, as DEU or Germany, or a cloud's region, as gcp/europe-west3",
         )  # fmt: skip
-    prices = tuple(_price(place, row) for place, row in enumerate(document.get("prices", ())))
+    market = energy.market_g_co2e_per_kwh
+    if market is not None and not 0 <= market <= 3000:
+        raise BadWorkload(f"energy.market_g_co2e_per_kwh is {market:g}", fix="Use 0 to 3,000")
+    rows = document.get("prices", [])
+    if not isinstance(rows, list):
+        raise BadWorkload("prices is no list of tables", fix="Write each as [[prices]]")
+    prices = tuple(_price(place, row) for place, row in enumerate(rows))
     return Workload(
         name=str(document.get("name", "workload")),
         inputs=inputs,
