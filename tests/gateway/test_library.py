@@ -253,6 +253,30 @@ def test_deadlines_hold_although_a_look_at_them_failed(config: Path, mine: Provi
     assert [row["outcome"] for row in inside(config, work)] == ["upstream_timeout"]
 
 
+def test_a_fault_with_one_request_keeps_no_other_waiting(config: Path, mine: Provider) -> None:
+    mine.scripts["own"] = Script(framing="raw", end="hang")
+
+    class Faulty:
+        def on_tick(self, now: float) -> None:
+            raise ZeroDivisionError
+
+    async def work(gateway: twintrack.Gateway) -> None:
+        state = gateway._state
+        assert state is not None
+        failed: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failed.append(context))
+        faulty = [Faulty() for _ in range(8)]
+        state.exchanges.update(faulty)
+        state.pulses["theirs"].wished(state.now, 0.1)
+        answer = await asyncio.wait_for(gateway.chat(question("own")), 20.0)
+        assert answer.status == 504
+        assert state.pulses["theirs"].half_open
+        assert len(failed[0]["exception"].exceptions) == 8
+        state.exchanges.difference_update(faulty)
+
+    assert [row["outcome"] for row in inside(config, work)] == ["upstream_timeout"]
+
+
 def test_a_stream_that_breaks_off_raises_behind_its_last_event(config: Path, mine: Provider) -> None:
     mine.scripts["own"] = stream(chat_events(["one"], None, done=False), end="reset")
     heard: list[bytes] = []

@@ -76,14 +76,16 @@ class Gateway:
         state, journal = self._state, self._journal
         if self._timer is not None:
             self._timer.cancel()
-        if state is not None:
-            for exchange in list(state.exchanges):
-                exchange.on_tick(float("inf"))
-            state.serving.close()
-            state.pool.close()
-            self._state = None
-        if journal is not None:
-            journal.close()
+        self._state = None
+        try:
+            if state is not None:
+                state.look(float("inf"))
+        finally:
+            if state is not None:
+                state.serving.close()
+                state.pool.close()
+            if journal is not None:
+                journal.close()
 
     @property
     def failovers(self) -> int:

@@ -248,9 +248,22 @@ class GatewayState:
         # If it was us who slept, what providers said meanwhile is read before they are judged, at the next tick.
         self._slept = now - self.now > _ASLEEP_S and not self._slept
         self.now = now
-        if not self._slept:
-            for exchange in list(self.exchanges):
+        try:
+            if not self._slept:
+                self.look(now)
+        finally:
+            for pulse in self.pulses.values():
+                pulse.tick(now)
+            self.pool.sweep(now)
+
+    def look(self, now: float) -> None:
+        """Tell all that run what time it is; infinity ends them. A fault of ours with one of them is raised when the
+        others have heard it."""
+        faults = []
+        for exchange in list(self.exchanges):
+            try:
                 exchange.on_tick(now)
-        for pulse in self.pulses.values():
-            pulse.tick(now)
-        self.pool.sweep(now)
+            except Exception as error:  # noqa: BLE001  # raised below
+                faults.append(error)
+        if faults:
+            raise ExceptionGroup("requests whose deadline could not be looked at", faults)
