@@ -160,6 +160,19 @@ def test_the_command_takes_an_export_and_shows_what_did_not_match(tmp_path):
     assert any("$7.50" in note for note in made["workload"]["notes"])
 
 
+def test_a_row_whose_tokens_make_no_sense_is_shown_and_not_counted(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "timestamp,model,input_tokens,output_tokens\n"
+        "2026-11-01T10:00:00Z,gpt-4o,900,100\n"
+        "2026-11-01T11:00:00Z,gpt-4o,-500,700\n"
+        "2026-11-01T12:00:00Z,gpt-4o,800,\n"
+    )
+    usage = read(path)
+    assert (usage.input_tokens, usage.output_tokens) == (900, 100)
+    assert usage.unmatched.lines == 2
+
+
 # ---- the gateway's own ledger
 
 

@@ -146,10 +146,13 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _take(usage: Usage, layout: Format, row: Mapping[str, Any]) -> None:
-    into, out = _number(row, layout.input), _number(row, layout.output)
+    into, out = _number(row, layout.input, signed=True), _number(row, layout.output, signed=True)
     usd = _number(row, layout.spent) or 0.0
-    if into is None or out is None or into + out <= 0:
-        if usd or into is None:
+    if into is None or out is None or into < 0 or out < 0:
+        _unmatched(usage, row, usd)
+        return
+    if not into + out:
+        if usd:
             _unmatched(usage, row, usd)
         return
     into += sum(_number(row, (name,)) or 0.0 for name in layout.more_input)
@@ -236,7 +239,7 @@ def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return next((str(row[name.lower()]) for name in names if row.get(name.lower())), "")
 
 
-def _number(row: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
+def _number(row: Mapping[str, Any], names: tuple[str, ...], *, signed: bool = False) -> float | None:
     for name in names:
         value = row.get(name.lower())
         if value is None or value == "":
@@ -246,7 +249,7 @@ def _number(row: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
         except ValueError:
             continue
         if number == number and abs(number) < 1e18:
-            return max(number, 0.0)
+            return number if signed else max(number, 0.0)
     return None
 
 
