@@ -446,6 +446,28 @@ def test_at_most_twelve_questions_make_a_workload():
     assert (origins["output_tokens"], origins["input_tokens"], origins["fte"]) == ("stated", "assumed", "stated")
 
 
+def test_an_answer_out_of_its_range_is_asked_for_again_at_once():
+    import click
+
+    from twintrack.cli.plan_questions import asked
+
+    said = []
+
+    @click.command()
+    def questions() -> None:
+        said.append(asked())
+
+    answers = ["Help desk", "lots", "-4", "2000", "5", "", "250", "900", "2", "", "internal", "-1", "", "", "", ""]
+    run = CliRunner().invoke(questions, input="\n".join(answers) + "\n")
+    assert run.exit_code == 0, run.output
+    assert run.output.count("is no number") == 1
+    assert run.output.count("above 0") == 2
+    assert "Use times from 1 to 200" in run.output
+    assert said[0]["traffic"] == {
+        "daily_users": 2000, "requests_per_user": 5, "output_tokens": 250, "peak_to_mean": 2,
+    }  # fmt: skip
+
+
 # ---- what an operator agreed
 
 
