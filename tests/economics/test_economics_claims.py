@@ -118,9 +118,17 @@ def test_both_sides_of_a_price_and_each_of_the_staff_count(text, verdict, factor
         ("10,000 requests per day with 1,000 input and 300 output tokens each cost $550 a day on GPT-4o", "wrong", 10),
         ("10k requests/day, 1k tokens in, 300 tokens out, GPT-4o: $55/day", "right", None),
         ("2M requests a month of 800 tokens on GPT-4o cost $700 a month", "wrong", 0.1),
+        ("We send 5M input tokens and 1M output tokens a day to GPT-4o for $22.50 a day", "right", None),
+        ("5M input and 1M output tokens a day on GPT-4o cost $225 a day", "wrong", 10),
+        ("GPT-4o takes 50M input tokens and 10M output tokens a month for $225 a month", "right", None),
+        ("1 request costs 1 cent so 1 million requests cost $10,000", "right", None),
+        ("1 request costs 1 cent so 1 million requests cost $1,000", "wrong", 0.1),
+        ("GPT-4o costs 2,50 USD per million input tokens", "right", None),
+        ("GPT-4o: $2.50/M in, $10/M out", "right", None),
+        ("GPT-4o: $10/M in, $2.50/M out", "wrong", None),
     ],
 )  # fmt: skip
-def test_requests_of_stated_lengths_cost_what_the_model_s_price_says(text, verdict, factor):
+def test_what_goes_in_and_out_costs_what_the_model_s_price_says(text, verdict, factor):
     found, by = overall(check_text(text, on=ON))
     assert found == verdict
     assert factor is None or by == pytest.approx(factor, rel=0.01)

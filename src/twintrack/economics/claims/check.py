@@ -20,6 +20,7 @@ _RELATIONS: tuple[_Relation, ...] = (
     listed.token_prices,
     listed.volume_costs,
     asked.request_costs,
+    asked.volumes_by_side,
     listed.amount_costs,
     listed.model_ratios,
     machines.token_costs,

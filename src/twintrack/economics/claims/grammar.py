@@ -63,6 +63,8 @@ _PER = re.compile(
 )
 SIDE = re.compile(r"\s*(?P<side>in|out)(?:put)?(?=\s*(?:/|,|&|\bper\b|\band\b)\s*)", re.IGNORECASE)
 """Which tokens a price is of, right behind it: `$5 in and $25 out per MTok`."""
+SIDE_BEHIND = re.compile(r"\s*(?P<side>in|out)(?:put)?(?=\s*(?:/|,|&|\+|\.?$|\band\b))", re.IGNORECASE)
+"""The same behind the whole price: `$5/M in, $25/M out`."""
 _ADVERB = re.compile(r"\s*(hourly|daily|weekly|monthly|yearly|annually|each)\b", re.IGNORECASE)
 BY_ADVERB = {
     "hourly": "hour",
@@ -85,9 +87,18 @@ _NUMBER_WORDS = {
 }
 
 
+_AFTER_DECIMALS = r"(?:USD|dollars?|cents?|million|billion|percent|[kM]?Wh|GB|TB)\b|%"
+"""What tells that 2,50 is two and a half, and no list."""
+
+
+def _with_point(match: re.Match[str]) -> str:
+    return f"{match[1] or match[3]}.{match[2] or match[4]}"
+
+
 def plain(text: str) -> str:
     text = re.sub(r"[–—−]", "-", text.strip())
     text = text.replace("×", "x").replace("≈", "about ").replace("“", '"').replace("”", '"')
+    text = re.sub(rf"(?<=\$)(\d+),(\d\d?)(?![\d,])|\b(\d+),(\d\d?)(?=\s?(?:{_AFTER_DECIMALS}))", _with_point, text)
     text = re.sub(r"\bper ?cent\b|(?<=\d) percent\b", "%", text)
     text = re.sub(r"\bhalf an? (?=\w*\s?engineer)", "0.5 ", text, flags=re.IGNORECASE)
     text = re.sub(r"\bhalf (?=of|the)", "50% ", text, flags=re.IGNORECASE)

@@ -183,6 +183,8 @@ def volume_costs(sentence: Sentence, context: Context) -> list[Check]:
     volume, cost = sentence.having("token", "day"), sentence.having("usd", "day")
     if len(volume) != 1 or len(cost) != 1 or sentence.having("usd", "token") or sentence.says(_FLIPS):
         return []
+    if any(each.tags & {"input", "output"} for each in sentence.having("token")):
+        return []  # the other side's volume, which asked.py adds
     found = [each for named in sentence.models if (each := price_of(named, context)) is not None]
     if found:
         known = min(blended(price) for _, price in found), max(blended(price) for _, price in found)

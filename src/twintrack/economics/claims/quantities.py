@@ -19,6 +19,7 @@ from twintrack.economics.claims.grammar import (
     DAYS,
     NUMBER,
     SIDE,
+    SIDE_BEHIND,
     base,
     per_at,
     plain,
@@ -104,6 +105,8 @@ def _scan(masked: str, text: str, gpus: tuple[NamedGpu, ...]) -> list[Quantity]:
         if match["cur"] and (side := SIDE.match(masked, end)):
             tags, end = tags | {f"{side['side'].lower()}put"}, side.end()
         per, scale, end, more = per_at(masked, end, money=unit == "usd")
+        if unit == "usd" and "token" in per and (side := SIDE_BEHIND.match(masked, end)):
+            more, end = more | {f"{side['side'].lower()}put"}, side.end()
         unit, factor = base(unit)
         if (
             "day" not in per
@@ -146,6 +149,8 @@ def _linked(found: list[Quantity], text: str) -> list[Quantity]:
     multiplied = re.search(r"users?\s*[x*]|customers?\s*[x*]|each\b|\bof\b", text) is not None
     linked = []
     for each in found:
+        if each.low == 1 and _COSTS.match(text, each.end) and [o.unit for o in found if not o.per].count(each.unit) > 1:
+            continue  # one request costs a cent: its price, and no amount beside the others
         before = text[max(0, each.start - 8) : each.start]
         of = re.search(r"(?:\bof|\bwith|x|\*|\+)\s*$", before) is not None or "each" in each.tags
         if each.is_a("token") and (requests or timed) and of:
@@ -165,6 +170,7 @@ def _linked(found: list[Quantity], text: str) -> list[Quantity]:
     return _alike(_timed(_sided(linked, text)))
 
 
+_COSTS = re.compile(r"\s*(?:costs?|is|at|for)\b", re.IGNORECASE)
 _ONE = re.compile(r"\b(?:an?|each|every|1|per) (request|token)\s+(?:costs?|is|at|for)\s*$", re.IGNORECASE)
 """What a single one costs: `a request costs 2 cents`."""
 
