@@ -134,6 +134,12 @@ def test_what_goes_in_and_out_costs_what_the_model_s_price_says(text, verdict, f
     assert factor is None or by == pytest.approx(factor, rel=0.01)
 
 
+@pytest.mark.parametrize(("total", "verdict", "factor"), [("$45 a day", "right", 1), ("$450 a day", "wrong", 10)])
+def test_two_volumes_at_two_prices_are_added(total, verdict, factor):
+    text = "10M input tokens a day at $2.50 per million and 2M output tokens a day at $10 per million are"
+    assert overall(check_text(f"{text} {total}", on=ON)) == (verdict, pytest.approx(factor))
+
+
 def test_what_is_missing_is_said():
     (claim,) = check_text("It costs $50 a day", on=ON)
     assert claim.verdict == "cannot_check"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from twintrack.economics.claims.grammar import DAYS
 from twintrack.economics.claims.quantities import Quantity, Sentence
+from twintrack.economics.claims.sums import summed
 from twintrack.economics.claims.verdict import Check, Context, Range, shown, span, sums_agree, tokens
 
 _AGAINST = r"\bvs\.?\b|\bversus\b|\bagainst\b|\binstead of\b|\bcompared\b"
@@ -24,7 +25,7 @@ _MOST = 7
 
 def products(sentence: Sentence, context: Context) -> list[Check]:
     """A total that other numbers of the sentence multiply to."""
-    pairs = _in_order(sentence, context)
+    pairs = summed(sentence) or _in_order(sentence, context)
     if pairs:
         return pairs
     if prices := _same_price(sentence) or _price_that_follows(sentence):
