@@ -406,17 +406,17 @@ def test_a_429_says_when_to_come_back(
 ) -> None:
     number = place * 2 + streamed
     chats, claudes = f"limited-{number}", f"limited-claude-{number}"
-    mine.scripts[chats] = saying(error_answer(429, "slow down", "7"), OPENAI_LIMITS | {"x-request-id": "req_theirs"})
+    mine.scripts[chats] = saying(error_answer(429, "slow down", "70"), OPENAI_LIMITS | {"x-request-id": "req_theirs"})
     claude.scripts[claudes] = saying(
         Script(
             status=429,
             pieces=(b'{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}',),
         ),
-        ANTHROPIC_LIMITS | {"retry-after": "7", "request-id": "req_theirs"},
+        ANTHROPIC_LIMITS | {"retry-after": "70", "request-id": "req_theirs"},
     )
     for model in (chats, claudes):
         answer = gateway.ask(question(model, stream=streamed, max_tokens=50), path)
-        assert (answer.status, answer.headers["retry-after"]) == (429, "7"), model
+        assert (answer.status, answer.headers["retry-after"]) == (429, "70"), model
         assert limits(answer)
         assert answer.headers["x-twintrack-provider-request-id"] == "req_theirs"
         assert "slow down" in answer.json()["error"]["message"]

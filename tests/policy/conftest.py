@@ -127,6 +127,7 @@ def house(
         "max_nusd_per_request": -1,
         "max_ttft_ms": -1,
         "drop_unsupported": False,
+        "take_up": False,
         "default_class": "internal",
         "observe": -1,
         "baseline": tiers[-1][0].index,
