@@ -128,6 +128,7 @@ def house(
         "max_ttft_ms": -1,
         "drop_unsupported": False,
         "take_up": False,
+        "trace_content": False,
         "default_class": "internal",
         "observe": -1,
         "baseline": tiers[-1][0].index,

@@ -174,10 +174,16 @@ def test_a_passing_objection_is_unavailability(make, code, lately, request_, rou
     assert [ruled[:2] for ruled in error.ruled_out] == [(0, code)]
 
 
-@pytest.mark.parametrize(("code", "lately", "request_", "route"), PASSING)
-def test_a_named_deployment_is_tried_whatever_the_moment_says(make, code, lately, request_, route):
+@pytest.mark.parametrize(("code", "lately", "request_", "route"), [each for each in PASSING if each[0] != "busy"])
+def test_a_named_deployment_is_tried_however_it_fares(make, code, lately, request_, route):
     home = make.house([make.deployment(0)], load={0: make.lately(**lately)}, **route)
     assert home.named(0, **request_).deployment == 0
+
+
+def test_but_not_beyond_what_it_may_be_asked_at_once(make):
+    with pytest.raises(NobodyReady) as caught:
+        make.house([make.deployment(0)], load={0: make.lately(in_flight=8)}).named(0)
+    assert caught.value.ruled_out == ((0, "busy", 8, 8),)
 
 
 def test_busy_tells_how_many_and_how_many_at_most(make):
