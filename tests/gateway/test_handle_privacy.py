@@ -17,6 +17,9 @@ EXTRA = """
 [server.deadlines]
 first_byte_s = 0.6
 between_chunks_s = 0.6
+[server.failover]
+backoff_s = 0.05
+max_wait_s = 0.5
 [server.limits]
 max_answer_bytes = 2_000_000
 
