@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twintrack.signals.difficulty import difficulty
@@ -22,6 +22,7 @@ def named(text, **change):
     return dict(zip(NAMES, features(made, prompt_tokens(made), sample(made)), strict=True))
 
 
+@example(text="A" * 3_000, tools=False, turns=1, output=0)
 @given(st.text(max_size=3_000), st.booleans(), st.integers(1, 10**6), st.integers(0, 10**7))
 def test_any_text_gives_as_many_small_numbers_as_there_are_names(text, tools, turns, output):
     found = named(text, tools=tools, turns=turns, max_output_tokens=output)

@@ -56,6 +56,10 @@ def sample(prompt: Prompt) -> Sample:
     return Sample(data, data.translate(_TO_TOKENS).split())
 
 
+_MOST_WORD_CHARS = 32.0
+"""What is longer on average is no words, and how much longer says nothing more."""
+
+
 def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
     """In the order of `NAMES`; `tokens` is the estimate for the whole prompt."""
     data, words = seen.data, seen.words
@@ -82,7 +86,7 @@ def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
         log2(1 + options),
         log2(1 + lines),
         log2(1 + count),
-        (size - len(signs) - digits) / some,
+        min((size - len(signs) - digits) / some, _MOST_WORD_CHARS),
         len(set(words)) / some,
         said(EN) / some,
         log2(1 + digits),
