@@ -21,7 +21,7 @@ from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import TwintrackError
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
-from twintrack.ledger.records import SCHEMA, Content, Dispatch, Names, Refuse, Settle
+from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Refuse, Screened, Settle
 from twintrack.policy.choose import Decision
 from twintrack.policy.compiled import Policy
 from twintrack.providers.auth import Authoriser
@@ -46,7 +46,7 @@ class Running(Protocol):
 class Book(Protocol):
     """Where records go; a worker's journal."""
 
-    def append(self, record: Dispatch | Settle | Refuse) -> None: ...
+    def append(self, record: Dispatch | Settle | Refuse | Screened | Judged) -> None: ...
 
     def offer(self, content: Content) -> bool: ...
 

@@ -32,7 +32,7 @@ from zlib import crc32
 import msgspec
 
 from twintrack.errors import JournalFull, LedgerError
-from twintrack.ledger.records import SCHEMA, Content, Dispatch, Names, Record, Refuse, Settle
+from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Record, Refuse, Screened, Settle
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 SUFFIX: Final = ".journal"
@@ -196,7 +196,7 @@ class Journal:
             self._names = before
             raise
 
-    def append(self, record: Dispatch | Settle | Refuse) -> None:
+    def append(self, record: Dispatch | Settle | Refuse | Screened | Judged) -> None:
         """Write one record; it survives SIGKILL from here on.
 
         Raises:

@@ -11,12 +11,13 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of these records; stands in every `Names` and in the head of a segment.
 
 A later version only adds members behind those of an earlier one, each with a default, so old segments can be read.
 A new kind of record is a new version too, since an older reader stops at it: it refuses the whole segment instead.
-1: the first. 2: cache writes by lifetime, sound and images. 3: the caller's trace. 4: content.
+1: the first. 2: cache writes by lifetime, sound and images. 3: the caller's trace. 4: content. 5: what was
+screened, verdicts, and what an attempt is for.
 """
 
 MOST_CONTENT_BYTES = 65_536
@@ -32,6 +33,13 @@ Outcome = Literal[
 ]
 State = Literal["dispatched", "settled", "released", "unknown"]
 """released: sent but certainly not charged (refused or failed without usage); unknown: cost cannot be known."""
+
+
+Role = Literal[
+    "answer",
+    "draft",  # a cheap answer that is checked before the client may see it
+    "classifier",  # a model that says of what kind the request is
+]
 
 
 class Names(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=0):
@@ -87,6 +95,9 @@ class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     """Of the body sent to the provider."""
     trace: str = ""
     """The caller's `traceparent`, if it sent one."""
+    role: Role = "answer"
+    features: tuple[float, ...] = ()
+    """In the order of `features.NAMES`, of a request's first attempt on a route that learns; never above `internal`."""
 
 
 class Settle(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
@@ -163,4 +174,58 @@ class Content(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=4):
     answer_bytes: int
 
 
-Record = Names | Dispatch | Settle | Refuse | Content
+class Screened(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
+    """What was read of a request before it was decided, without a word of it.
+
+    Written before its first `Dispatch` or its `Refuse`; a request whose class nothing in it could change has none.
+    """
+
+    request_id: str
+    at_us: int
+    generation: int
+    route: int
+    """-1: the client named the deployment."""
+    key: int
+    detector: str
+    """Version; empty: nothing was read."""
+    mode: Literal["enforce", "observe", "off"]
+    found: int
+    """Class that the findings make, an index into DATA_CLASSES."""
+    labelled: int
+    """Class the caller said; -1: none."""
+    data_class: int
+    """Class that held."""
+    sticky: bool
+    """It held for what the conversation brought earlier."""
+    override: str
+    """Name of the key of an operator who had it lowered; empty: nobody."""
+    counts: tuple[tuple[str, int], ...]
+    """Findings by type."""
+    bands: tuple[int, int, int]
+    """Findings that count by score: below 0.7, below 0.9, the rest."""
+    unscanned: tuple[str, ...]
+    """Kinds of what could not be read."""
+    body_hmac: bytes
+    """HMAC-SHA256 of the client's body under the data folder's key, cut to 16 bytes."""
+    pseudonyms: int = 0
+    """Values that were replaced before the request left."""
+
+
+class Judged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=6):
+    """A verdict on an earlier request's answer."""
+
+    request_id: str
+    """The one judged."""
+    at_us: int
+    key: int
+    """Of who judges."""
+    generation: int
+    source: str
+    """feedback, check, judge or human."""
+    score: float
+    """0 to 1."""
+    label: str = ""
+    """A word for why, of a fixed list; never text of the prompt or the answer."""
+
+
+Record = Names | Dispatch | Settle | Refuse | Content | Screened | Judged
