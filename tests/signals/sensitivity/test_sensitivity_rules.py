@@ -9,8 +9,10 @@ import pytest
 from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.checks import check
 from twintrack.signals.sensitivity.detector import CustomRule, Detector
+from twintrack.signals.sensitivity.finding import Scanned
 from twintrack.signals.sensitivity.own_tests import Outcome, outcomes
 from twintrack.signals.sensitivity.reference import reference
+from twintrack.signals.sensitivity.scan import scan
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,31 @@ def test_a_custom_rule_that_finds_what_it_should_leave_alone_fails_its_test():
 def test_the_reference_is_written_from_the_rules(request: pytest.FixtureRequest):
     page = request.config.rootpath / "docs" / "privacy-rules.md"
     assert page.read_text() == reference(), "run: make docs"
+
+
+def test_what_a_vendor_prints_for_everybody_is_no_secret_and_its_neighbour_is(detector: Detector):
+    printed = "sk_test_" + "4eC39HqLyjWDarjtT1zdp7dc"
+    assert not _secrets(detector, f"curl https://api.stripe.com/v1/charges -u {printed}:")
+    assert _secrets(detector, f"curl https://api.stripe.com/v1/charges -u {printed[:-1]}d:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl --user neo4j:[PASSWORD] http://[IP]:7474/db/data/",
+        'curl -u "${{needs.vault.outputs.id}}:${{needs.vault.outputs.password}}"',
+        "AKIA" + "IOSFODNN7EXAMPLE",
+        "s.makeKubeConfigController = args",
+        '"key_vault_name": "web21prqodx24021",',
+        'publicToken = "9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLfRYC9AIKjbJTWit"',
+        "https://host.example/API-BD80F56CDC1441E6BF6011AB6D852875",
+    ],
+)
+def test_what_only_stands_where_a_secret_would_is_none(detector: Detector, text: str):
+    assert not _secrets(detector, text)
+
+
+def _secrets(detector: Detector, text: str) -> list[str]:
+    verdict = scan(detector, text)
+    assert isinstance(verdict, Scanned)
+    return [one.rule for one in verdict.findings if one.category == "secret"]

@@ -23,7 +23,7 @@ from twintrack.signals.sensitivity.recognisers.personal import Addresses, Birth,
 from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Token, Tokens
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Recogniser
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
 _SPOKEN_AT = (
     "(at)",
@@ -115,9 +115,14 @@ class Detector:
         )
         self.lexicon = Lexicon(words, prefixes, shapes, endings, cache)
         self._calibration = rules.calibration()
+        self._published = frozenset(digest for row in rules.published().published for digest in row.sha256)
         self.custom = tuple(custom)
         self.version = _version(self.lexicon.patterns, custom)
         rules.forget()
+
+    def is_published(self, value: str) -> bool:
+        """Whether a credential's own vendor prints it for everybody, so that it is none."""
+        return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:16] in self._published
 
     def score(self, raw: Raw) -> float:
         """Share of such finds that are what they say."""
@@ -130,8 +135,12 @@ class Detector:
 
 def _version(patterns: tuple[bytes, ...], custom: Sequence[CustomRule]) -> str:
     said = [VERSION, *(repr(pattern) for pattern in patterns), *(repr(rule) for rule in custom)]
-    said += [repr(part) for part in (rules.identifiers(), rules.secrets(), rules.markings(), rules.calibration())]
+    said += [repr(part) for part in _versioned()]
     return hashlib.sha256("\0".join(said).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _versioned() -> tuple[object, ...]:
+    return rules.identifiers(), rules.secrets(), rules.published(), rules.markings(), rules.calibration()
 
 
 def _numbers(words: dict[str, Iterable[str]]) -> Numbers:

@@ -94,6 +94,18 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keyed: tuple[KeyedRule, ...]
 
 
+class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    where: str
+    what: str
+    as_of: str
+    sha256: tuple[str, ...]
+    """First 16 hex digits of the values'."""
+
+
+class PublishedValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    published: tuple[Published, ...]
+
+
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as_of: str
     concept: dict[str, Words]
@@ -156,6 +168,11 @@ def secrets() -> Secrets:
 
 
 @cache
+def published() -> PublishedValues:
+    return _read("published.toml", PublishedValues)
+
+
+@cache
 def vocabulary() -> Vocabulary:
     return _read("words.toml", Vocabulary)
 
@@ -188,7 +205,7 @@ def calibration() -> Mapping[str, Any]:
 
 def forget() -> None:
     """Let go of what was read: a detector holds what it needs of it, and all together is several megabytes."""
-    for read in (identifiers, secrets, vocabulary, health, markings, addresses):
+    for read in (identifiers, secrets, published, vocabulary, health, markings, addresses):
         read.cache_clear()
 
 

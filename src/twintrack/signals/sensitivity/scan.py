@@ -82,6 +82,8 @@ class Scan:
             yield
             for recogniser in detector.recognisers:
                 for raw in recogniser.find(window):
+                    if raw.category == "secret" and detector.is_published(window.plain[raw.start : raw.end]):
+                        continue
                     start, end = folded.span(raw.start, raw.end)
                     span = (at + start, at + end) if place is None else place
                     found.append(_finding(detector, raw, span))

@@ -13,7 +13,7 @@ from twintrack.signals.sensitivity.window import Raw, Window
 
 _REACH = 64
 _PLACEHOLDER = re.compile(
-    r"x{5,}|\*{3,}|\.{3,}|…|^<[\w \-]+>?$|^\{\{|\$\{\w|^\$\(|^%\(?\w*\)?[sd]$|^_+$|"
+    r"x{5,}|\*{3,}|\.{3,}|…|^<[\w \-]+>?$|^\[[\w \-]+\]?$|^\{\{|\$\{[\w{]|^\$\(|^%\(?\w*\)?[sd]$|^_+$|"
     r"change[_-]?me|your[_-]|placeholder|redacted|dummy|insert[_-]|replace[_-]?me|todo|removed|qwerty",
     re.IGNORECASE,
 )
@@ -50,11 +50,9 @@ class Tokens:
             for found in token.pattern.finditer(window.plain):
                 group = "secret" if token.secret else 0
                 value = found[group]
-                if entropy_bits(value) < token.entropy or _made_up(value):
+                if entropy_bits(value) < token.entropy or _made_up(value) or _PLACEHOLDER.search(value) is not None:
                     continue
-                if token.secret and (
-                    _PLACEHOLDER.search(value) is not None or _is_code(value) or value.lower() in _STANDS_FOR
-                ):
+                if token.secret and (_is_code(value) or value.lower() in _STANDS_FOR):
                     continue
                 start, end = found.span(group)
                 if token.near is not None:
@@ -128,7 +126,7 @@ class Keyed:
 _ASSIGNED = re.compile(
     r"(?P<suffix>[\w\-]{0,24}+)(?P<quote>[\"'`\]]{0,2}+)"
     r"(?:\s{0,2}\([^()\n]{1,30}\)|(?: [^\W\d_]{2,12}+){1,3}+)?+\s{0,3}+"
-    r"(?P<sign>=>|:{1,3}=|\?=|==|[=:：|→]|->|>)(?P<gap>[\s\[]{0,3}(?:[rbuf]?[\"'`“«「]{0,3}))"
+    r"(?P<sign>=>|:{1,3}=|\?=|==|[=:：|→](?!//)|->|>)(?P<gap>[\s\[]{0,3}(?:[rbuf]?[\"'`“«「]{0,3}))"
     r"(?P<value>[^\s\"'`<>”»」，。；]{6,512})(?P<after>[\"'`”»」\s]|$)"
 )
 _WORD_BEFORE = re.compile(r"[a-z0-9]+")
@@ -143,7 +141,7 @@ _NO_SECRET_BEFORE = frozenset(
 )  # fmt: skip
 """Words that make of a key or token something that is no secret."""
 _NO_SECRET_AFTER = re.compile(
-    r"[_\-]?(?:ids?|names?|ur[li]s?|files?|paths?|types?|len|length|sizes?|arns?|counts?|versions?|formats?|policy|fields?|"
+    r"(?:^|[_\-])(?:ids?|names?|ur[li]s?|files?|paths?|types?|len|length|sizes?|arns?|counts?|versions?|formats?|policy|fields?|"
     r"labels?|regex|patterns?|prefix|suffix|hints?|expir\w*|ttl|alias|endpoints?|hosts?|index|usage|limits?|budget|max|min|"
     r"column|table|param\w*|header|manager|provider|validator|generator|strength|reset\w*|required|enabled|ring|board|word|"
     r"words|map|error)$",
@@ -176,11 +174,12 @@ class Assigned:
         seen = set()
         for begin, end in window.hits.get("secret_word", ()):
             before = _WORD_BEFORE.findall(window.low[max(0, begin - 16) : begin])
-            if before and before[-1] in _NO_SECRET_BEFORE and window.low[begin - 1] in " _-.":
+            apart = window.low[begin - 1] in " _-." or window.plain[begin].isupper()  # public_token, publicToken
+            if before and before[-1] in _NO_SECRET_BEFORE and apart:
                 continue
             match = assigned = _ASSIGNED.match(window.plain, end)
             if assigned is not None:
-                about = bool(assigned["suffix"]) and _NO_SECRET_AFTER.match(assigned["suffix"]) is not None
+                about = bool(assigned["suffix"]) and _NO_SECRET_AFTER.search(assigned["suffix"]) is not None
                 if about and not _strong(assigned["value"]):  # password_file, api_key_name
                     continue
             else:
