@@ -149,9 +149,30 @@ def test_a_learned_judge_takes_the_place_of_the_prior(make):
         def p_good(self, deployment, signals):
             return 1.0 if deployment.index == 1 else 0.1
 
+        def measured(self, deployment, signals):
+            return True
+
     home = make.house([make.deployment(0)], [make.deployment(1)])
     home.policy = Policy(home.policy.snapshot, Fond())
-    assert home.decide().deployment == 1
+    decision = home.decide()
+    assert decision.deployment == 1
+    assert header_reason(decision) == "no cheaper tier is good enough; learned p_good 1.00"
+    # A last tier that is no better than the first is no reason to pay for it.
+    home = make.house([make.deployment(0)], [make.deployment(1)], [make.deployment(2)])
+    home.policy = Policy(home.policy.snapshot, Fond())
+    assert (home.decide().deployment, home.decide().reason) == (0, "good_enough")
+
+
+def test_when_nobody_is_good_enough_the_best_answers_even_if_another_is_dearer(make):
+    worse = make.house(
+        [make.deployment(0, quality=0.7)],
+        [make.deployment(1, quality=0.5)],
+        [make.deployment(2, quality=0.99)],
+        load={2: make.lately(healthy=False)},
+    )
+    decision = worse.decide(complexity=0.9)
+    assert (decision.deployment, decision.reason) == (0, "below_quality")
+    assert order(decision) == [0, 1]
 
 
 def test_reasons_are_sentences_and_short_ascii_for_headers(three_tiers, make):

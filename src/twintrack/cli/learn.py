@@ -12,9 +12,8 @@ import msgspec
 
 from twintrack.cli import data as data_folder
 from twintrack.errors import TwintrackError
+from twintrack.signals.weights import ROUTER
 
-ROUTER = "router.json"
-"""In the data folder; the gateway reads it when it loads its configuration."""
 _BEFORE = "router.before.json"
 
 

@@ -19,7 +19,10 @@ from twintrack.config.settings import Provider, Settings
 from twintrack.config.snapshot import Snapshot
 from twintrack.config.source import Source, invalid
 from twintrack.control.supervise import Plan, Supervisor
+from twintrack.errors import ConfigError
 from twintrack.gateway.open import compiled
+from twintrack.signals.predictor import weights_in
+from twintrack.signals.weights import ROUTER
 from twintrack.telemetry.extra import require
 
 if TYPE_CHECKING:
@@ -71,6 +74,9 @@ class Configuration:
         self.references: list[str] = []
         """Of secrets, with absolute paths."""
         self.engine_processes: list[EngineProcess] = []
+        self._router = b""
+        """The weights of the fitted router that serve."""
+        self._router_file: Path | None = None
 
     def read(self) -> tuple[Settings, Source]:
         """Raises ConfigError."""
@@ -101,19 +107,30 @@ class Configuration:
             for provider in settings.providers
             if provider.engine
         }
-        snapshot = compiled(settings, source, generation=generation, engines=addresses)
+        router = self._weights(Path(source.absolute(settings.server.data)))
+        snapshot = compiled(settings, source, generation=generation, engines=addresses, router=router)
         require(snapshot.telemetry)
         self._start(list(fresh.values()), now=generation > 1)
-        self._engines = known
+        self._engines, self._router = known, router
         references = [*(key.key for key in settings.keys), *(each.key for each in snapshot.deployments)]
         references += [header_reference(value)[1] for value in settings.telemetry.headers.values()]
         self.references = list(dict.fromkeys(source.reference(each) for each in references if each))
         return snapshot
 
     def watched(self) -> list[Path]:
-        """The configuration file and the files of secrets."""
+        """The configuration file, the fitted router and the files of secrets."""
         files = [Path(each.removeprefix("file:")) for each in self.references if each.startswith("file:")]
-        return [*([self._file] if self._file else []), *files]
+        return [*(each for each in (self._file, self._router_file) if each), *files]
+
+    def _weights(self, data: Path) -> bytes:
+        """Those of the fitted router; if they cannot be used, those that serve already: requests go on either way."""
+        self._router_file = data / ROUTER
+        try:
+            return weights_in(data)
+        except ConfigError as error:
+            instead = "the one before" if self._router else "the prior"
+            click.echo(f"twintrack: the fitted router is not used, {instead} decides: {error}", err=True)
+            return self._router
 
     def _new_engines(self, settings: Settings, source: Source) -> dict[tuple[str, str], Engine]:
         """One engine for each provider that wants one; one that leaves the file runs until the end."""

@@ -25,6 +25,7 @@ def compile_snapshot(
     prices: Prices,
     secrets: Callable[[str], str | None],
     engines: Mapping[str, tuple[str, int]] | None = None,
+    router: bytes = b"",
 ) -> Snapshot:
     """The snapshot of a configuration that `load` accepted.
 
@@ -33,6 +34,7 @@ def compile_snapshot(
         prices: list prices of today.
         secrets: resolves a reference; called for clients' keys only, and only their hash is kept.
         engines: host and port of each engine that was started, by provider; one that is not in it gets port 0.
+        router: weights fitted to verdicts, known to be good; empty: there are none.
     Raises:
         ConfigError: a client's key cannot be resolved, or the settings did not come from `load`.
     """
@@ -51,7 +53,7 @@ def compile_snapshot(
     privacy = {name: PrivacyRule(rule.zones, rule.regions) for name, rule in rules.items()}
     return Snapshot(
         generation=generation,
-        policy_version=policy_version(deployments, routes, keys, privacy),
+        policy_version=policy_version(deployments, routes, keys, privacy, router),
         source=source.name,
         listen_host=listen[0],
         listen_port=listen[1],
@@ -69,6 +71,7 @@ def compile_snapshot(
         routes=routes,
         privacy=privacy,
         telemetry=_telemetry(settings.telemetry, source),
+        router=router,
     )
 
 
@@ -77,8 +80,10 @@ def policy_version(
     routes: tuple[Route, ...],
     keys: tuple[Key, ...],
     privacy: Mapping[DataClass, PrivacyRule],
+    router: bytes = b"",
 ) -> str:
-    """First 12 hex digits of the SHA-256 of all that decides which deployment answers.
+    """First 12 hex digits of the SHA-256 of all that decides which deployment answers; behind a + the first 8 of the
+    fitted router's own, where there is one.
 
     Left out is what a choice does not look at: addresses and secrets, and the words that say where a price was read,
     which change with the day. So the same policy has the same name on every machine and after every reload.
@@ -89,7 +94,8 @@ def policy_version(
         [(key.name, key.data_class, key.models) for key in keys],
         privacy,
     )
-    return hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
+    configured = hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
+    return f"{configured}+{hashlib.sha256(router).hexdigest()[:8]}" if router else configured
 
 
 _ADDRESS = (

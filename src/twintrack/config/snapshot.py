@@ -102,7 +102,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     generation: int
     """Counts reloads, from 1."""
     policy_version: str
-    """First 12 hex digits of the SHA-256 of all that decides; stands in every ledger row."""
+    """First 12 hex digits of the SHA-256 of all that decides, and behind a + the first 8 of a fitted router's; stands
+    in every ledger row."""
     source: str
     """The file it was compiled from."""
     listen_host: str
@@ -124,3 +125,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Complete: one rule for each class."""
     telemetry: Telemetry = Telemetry()
     """With absolute references."""
+    router: bytes = b""
+    """Weights fitted to verdicts, as they stand in their file; empty: there are none."""

@@ -94,6 +94,7 @@ def choose(serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, k
         stream=bool(asked.stream),
         floor=serving.floor(key),
         default_class=route.default_class,
+        predictor=serving.predictor,
     )
     try:
         decision = decide(

@@ -19,17 +19,38 @@ from twintrack.config.source import Source
 from twintrack.errors import ConfigError
 from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Dialing
+from twintrack.signals.predictor import weights_in
 
 
 def compiled(
-    settings: Settings, source: Source, *, generation: int = 1, engines: Mapping[str, tuple[str, int]] | None = None
+    settings: Settings,
+    source: Source,
+    *,
+    generation: int = 1,
+    engines: Mapping[str, tuple[str, int]] | None = None,
+    router: bytes | None = None,
 ) -> Snapshot:
-    """The snapshot of settings at today's list prices. Raises ConfigError."""
-    cache = Path(source.absolute(settings.server.data)) / "prices.json"
+    """The snapshot of settings at today's list prices, with the router fitted to verdicts.
+
+    Args:
+        router: its weights, known to be good; None: those in the data folder.
+    Raises:
+        ConfigError: something is wrong with the settings or the weights.
+    """
+    folder = Path(source.absolute(settings.server.data))
+    if router is None:
+        router = weights_in(folder)
+    cache = folder / "prices.json"
     today = datetime.datetime.now(datetime.UTC).date()
     listed = prices.load(str(cache), on=today)
     snapshot = compile_snapshot(
-        settings, source, generation=generation, prices=listed, secrets=resolve, engines=engines or {}
+        settings,
+        source,
+        generation=generation,
+        prices=listed,
+        secrets=resolve,
+        engines=engines or {},
+        router=router,
     )
     dialing(snapshot)  # what is wrong here a worker would find too late
     return snapshot

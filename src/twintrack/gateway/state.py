@@ -24,11 +24,14 @@ from twintrack.gateway.recovery import Repeats
 from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Refuse, Screened, Settle
 from twintrack.policy.choose import Decision
 from twintrack.policy.compiled import Policy
+from twintrack.policy.quality import Learned
 from twintrack.providers.auth import Authoriser
 from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Pool
 from twintrack.providers.upstream import Upstream, upstream
+from twintrack.signals.predictor import Predictor, made_ready
 from twintrack.signals.signals import Signals
+from twintrack.signals.weights import ROUTER
 from twintrack.telemetry.buckets import OVERHEAD_NS, empty
 from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Endpoint
@@ -65,7 +68,9 @@ class Serving:
     ) -> None:
         """`secret` resolves a reference; `pulses` gains what it lacks; `before` was served until now."""
         self.snapshot = snapshot
-        self.policy = Policy(snapshot)
+        self.predictor = _predictor(snapshot, before)
+        """Of the router fitted to verdicts; None: there is none."""
+        self.policy = Policy(snapshot, None if self.predictor is None else Learned(self.predictor))
         self._authorisers: dict[tuple[str, ...], Authoriser] = {}
         """By what they are made from."""
         earlier = before._authorisers if before is not None else {}
@@ -168,6 +173,15 @@ class Serving:
             tuple(key.name for key in snapshot.keys),
             tuple(route.index for route in snapshot.routes if route.trace_content),
         )
+
+
+def _predictor(snapshot: Snapshot, before: Serving | None) -> Predictor | None:
+    """Raises ConfigError: the weights cannot be used."""
+    if not snapshot.router:
+        return None
+    if before is not None and before.snapshot.router == snapshot.router:
+        return before.predictor
+    return made_ready(snapshot.router, ROUTER)
 
 
 class GatewayState:

@@ -115,7 +115,9 @@ def _choice(first: Attempt) -> Iterator[str]:
     guesses = [f"a chance of {first.p_good:.0%} that its answer is good enough"] if first.p_good is not None else []
     guesses += [f"a cost of {usd(first.predicted_nusd)}"] if first.predicted_nusd is not None else []
     if guesses:
-        yield f"Expected were {' and '.join(guesses)} (policy {first.policy_version})."
+        policy, _, router = first.policy_version.partition("+")
+        by = f"{policy}, router {router}, fitted to your verdicts" if router and first.route else first.policy_version
+        yield f"Expected were {' and '.join(guesses)} (policy {by})."
 
 
 def _refused(refusal: Refusal) -> str:

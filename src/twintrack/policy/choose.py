@@ -71,6 +71,8 @@ class Decision(msgspec.Struct, frozen=True):
     """Who would have answered without routing."""
     allowed: frozenset[int]
     """The privacy set of the request's class: every later hop draws from it."""
+    measured: bool = False
+    """Verdicts speak in `p_good`."""
 
 
 class NobodyMay(NoEligibleModel):
@@ -165,6 +167,7 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
         reason,
         route.baseline,
         policy.allowed[signals.data_class],
+        policy.judge.measured(chosen.deployment, signals),
     )
 
 
@@ -234,7 +237,8 @@ def _cheapest_first(
         tier = min(suitable_tiers)
         reason = TOP_TIER if tier == last_tier else GOOD_ENOUGH
     else:
-        tier = max([candidate.tier for _, candidate in ready])
+        # Under a fitted router the dearest need not be the best.
+        _, tier = max([(p, candidate.tier) for p, candidate in ready])
         reason = BELOW_QUALITY
     ranked = []
     for p, candidate in ready:

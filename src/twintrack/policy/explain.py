@@ -40,7 +40,7 @@ NAMED = "named"
 _REASONS = {
     GOOD_ENOUGH: "It is in the cheapest tier that is good enough for a request like this",
     TOP_TIER: "No cheaper tier that may answer is good enough for a request like this",
-    BELOW_QUALITY: "None that can answer right now is good enough, so the dearest of them does",
+    BELOW_QUALITY: "None that can answer right now is good enough, so the best of them does",
     STAKES: "The caller marked the stakes as high, so the best that may answer does",
     ONLY_ONE: "It is the only one that may and can answer",
     NAMED: "The client named this deployment",
@@ -74,7 +74,9 @@ def header_reason(decision: Decision) -> str:
     text = _HEADERS.get(decision.reason, decision.reason)
     if decision.ruled_out:
         text = f"{text}; {len(decision.ruled_out)} ruled out"
-    return text if decision.p_good is None else f"{text}; p_good {decision.p_good:.2f}"
+    if decision.p_good is None:
+        return text
+    return f"{text}; {'learned ' if decision.measured else ''}p_good {decision.p_good:.2f}"
 
 
 def fix_sentence(code: str) -> str:

@@ -21,12 +21,16 @@ class Judge(Protocol):
     """The seam for a learned one, which reads its weights from a file before it is handed to `Policy`."""
 
     def p_good(self, deployment: Deployment, signals: Signals) -> float:
-        """0 to 1. For monotone routing it must fall no slower for a worse deployment as complexity rises."""
+        """0 to 1."""
+
+    def measured(self, deployment: Deployment, signals: Signals) -> bool:
+        """Whether verdicts speak in that number."""
 
 
 class Prior:
     """quality ** (2 × complexity): at complexity 0.5 a model is as good as its quality says, on easier requests all
-    come closer to 1, on harder ones they part.
+    come closer to 1, on harder ones they part. A better deployment is better on every request, and the more so the
+    harder it is; a router fitted to verdicts promises neither.
 
     Not measured: the shape has the right ends and one constant. `quality` is the share of ordinary requests a model
     answers well, from the catalogue or the configuration.
@@ -37,6 +41,9 @@ class Prior:
         if complexity < LOWEST_COMPLEXITY:
             complexity = LOWEST_COMPLEXITY
         return float(deployment.quality ** (2.0 * complexity))
+
+    def measured(self, deployment: Deployment, signals: Signals) -> bool:
+        return False
 
 
 class Learned:
@@ -51,6 +58,10 @@ class Learned:
 
     def p_good(self, deployment: Deployment, signals: Signals) -> float:
         return self.estimate(deployment, signals)[0]
+
+    def measured(self, deployment: Deployment, signals: Signals) -> bool:
+        known = deployment.name in self._known or deployment.model in self._known
+        return known and signals.reading is not None
 
     def estimate(self, deployment: Deployment, signals: Signals) -> tuple[float, float]:
         """Mean and standard deviation of the probability; for the prior the latter is `UNTOLD_SD`."""

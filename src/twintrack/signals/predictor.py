@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from math import sqrt
+from pathlib import Path
 from typing import NamedTuple
 
+from twintrack.errors import ConfigError
 from twintrack.signals.difficulty import difficulty
-from twintrack.signals.features import NAMES, Sample
+from twintrack.signals.features import NAMES, Sample, features, sample
 from twintrack.signals.grams import grams
-from twintrack.signals.weights import Deployment, Router, floats, integers
+from twintrack.signals.weights import ROUTER, Deployment, Router, decode_router, floats, integers
+from twintrack.wire.prompt import Prompt
 
 EDGE = 3.0
 """Standard deviations that the difficulty and a feature's bins span to both sides."""
@@ -123,3 +126,45 @@ def probability(of: Deployment, reading: Reading) -> tuple[float, float]:
         (x0, y0), (x1, y1) = knots[place - 1], knots[place]
         p = y0 + (y1 - y0) * (total - x0) / (x1 - x0)
     return p, of.sd + (of.sd_unknown - of.sd) * (1.0 - reading.known)
+
+
+_ANY = "Which of these numbers, 3 and 5, is not even?"
+
+
+def weights_in(folder: Path) -> bytes:
+    """The fitted router in a data folder as it stands in its file; empty if there is none.
+
+    Raises:
+        ConfigError: there is one, and it cannot be used.
+    """
+    path = folder / ROUTER
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise ConfigError(f"The router's weights {path} cannot be read", why=error.strerror or "") from None
+    made_ready(data, str(path))
+    return data
+
+
+def made_ready(data: bytes, name: str) -> Predictor:
+    """The router in a weights file that is called `name`, tried on a request: what is wrong with it is said here and
+    not on the request path.
+
+    Raises:
+        ConfigError: it is no router, is of another version, or its parts do not fit together.
+    """
+    router = decode_router(data, name)
+    try:
+        predictor = Predictor(router)
+        prompt = Prompt((_ANY,), _ANY, _ANY, ("text",), False, 1, 0)
+        seen = sample(prompt)
+        reading = predictor.read(seen, features(prompt, 16, seen))
+        wrong = [each.name for each in router.deployments if not 0.0 <= probability(each, reading)[0] <= 1.0]
+        problem = f"it gives {wrong[0]} no probability" if wrong else ""
+    except (ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
+        problem = f"its parts do not fit together ({error})"
+    if problem:
+        raise ConfigError(f"{name} is no router", why=problem, fix="Fit it again: twintrack learn router")
+    return predictor

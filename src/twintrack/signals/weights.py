@@ -14,6 +14,8 @@ from twintrack.errors import ConfigError
 from twintrack.signals import features
 
 FORMAT = 1
+ROUTER = "router.json"
+"""The name of a fitted router in the data folder."""
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,14 +121,21 @@ def shipped_prior() -> Prior:
 def read_router(path: Path) -> Router:
     """Raises ConfigError: not there, not a router, or of another version."""
     try:
-        router = msgspec.json.decode(path.read_bytes(), type=Router)
+        data = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"The router's weights {path} cannot be read", why=error.strerror or "") from None
+    return decode_router(data, str(path))
+
+
+def decode_router(data: bytes, name: str) -> Router:
+    """The router in a weights file that is called `name`. Raises ConfigError: no router, or of another version."""
+    try:
+        router = msgspec.json.decode(data, type=Router)
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path} is no router", why=str(error), fix="Fit one: twintrack learn router") from None
+        raise ConfigError(f"{name} is no router", why=str(error), fix="Fit one: twintrack learn router") from None
     if (router.format, router.features_version) != (FORMAT, features.VERSION):
         raise ConfigError(
-            f"{path} is of version {router.format}.{router.features_version}",
+            f"{name} is of version {router.format}.{router.features_version}",
             why=f"this Twintrack reads {FORMAT}.{features.VERSION}",
             fix="Fit it again: twintrack learn router",
         )
