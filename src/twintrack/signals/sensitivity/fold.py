@@ -100,7 +100,7 @@ class View:
 def view(text: str) -> View:
     """The views of a text."""
     source: tuple[list[int], list[int]] | None = None
-    if _MAY_ESCAPE.search(text) is not None:
+    if ("%" in text or "\\" in text or "&" in text) and _MAY_ESCAPE.search(text) is not None:
         text, source = _replaced(text, source, _ESCAPE, _unescaped)
     if text.isascii():
         if "\u001b" in text:

@@ -71,24 +71,32 @@ class Lexicon:
             tuple(dict.fromkeys(concept for concept, how in entries if how == _ANYWHERE))
             for entries in patterns.values()
         )
+        self._beyond_ascii = tuple(
+            bool(self._words[at]) and all(self._is_beyond_ascii(literal, concept) for concept, _ in self._words[at])
+            for at, literal in enumerate([*self._literals, *[""] * (len(patterns) - len(self._literals))])
+        )
+        """Of each pattern: its words have accents without which they are others, as né."""
         self.nominator: Nominator = nominator(self.patterns, cache)
+
+    def _is_beyond_ascii(self, literal: str, concept: str) -> bool:
+        exact = self._exact.get((literal, concept))
+        return exact is not None and not any(word.isascii() for word in exact)
 
     def hits(self, view: View) -> Hits:
         hits: Hits = {}
         words, anywhere, literals = self._words, self._anywhere, self._literals
-        text = view.low
-        if ('"' in text or "=" in text) and _CAMEL_AT.search(view.plain) is not None:  # patientMrn holds mrn
-            plain = view.plain
-            parts = [
-                f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}"
-                for at in (found.start() + 1 for found in _CAMEL_AT.finditer(plain))
-            ]
-            text = f"{text}\n{' '.join(parts).lower()}"
+        text, plain = view.low, view.plain
+        if '"' in text or "=" in text:
+            camels = [found.start() + 1 for found in _CAMEL_AT.finditer(plain)]  # patientMrn holds mrn
+            if camels:
+                parts = [f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}" for at in camels]
+                text = f"{text}\n{' '.join(parts).lower()}"
+        accents = not plain.isascii()
         for at in self.nominator.nominate(text):
             for concept in anywhere[at]:
                 hits.setdefault(concept, [])
             entries = words[at]
-            if not entries:
+            if not entries or (self._beyond_ascii[at] and not accents):
                 continue
             literal = literals[at]
             places: list[list[tuple[int, int]] | None] = [None, None, None]

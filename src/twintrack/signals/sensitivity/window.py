@@ -41,7 +41,7 @@ _LINK = (
 )
 _MARKS = r"""[\s:：=#"'“”‘’«»()（）\[\]{}<>|*,，.;/\\~_→№º°–はがのは是为為は은는이가를:\-]"""
 _LINKED = re.compile(rf"{_MARKS}{{0,6}}(?:(?:{_LINK})(?![^\W_]){_MARKS}{{0,4}}){{0,4}}")
-_DIGITS = "0123456789"
+_DIGITS = b"0123456789"
 
 
 class Window:
@@ -55,7 +55,8 @@ class Window:
 
     @cached_property
     def digits(self) -> int:
-        return sum(map(self.low.count, _DIGITS))
+        data = self.low.encode("utf-8", "replace")
+        return len(data) - len(data.translate(None, _DIGITS))
 
     @cached_property
     def upper(self) -> str:

@@ -97,10 +97,10 @@ class Phone:
     name = "phone"
 
     def find(self, window: Window) -> Iterator[Raw]:
+        if "shape:phone" not in window.hits:
+            return
         words = "phone" in window.hits or "phone_near" in window.hits
         if not words and "+" not in window.low and _EXTENSION_IN.search(window.low) is None:
-            return
-        if "shape:phone" not in window.hits:
             return
         for found in _PHONE.finditer(window.plain):
             written = found[0].strip()
