@@ -86,7 +86,15 @@ def answered(pieces: list[bytes], asked: dict[str, object]) -> tuple[bytes, Sett
         snapshot = compiled(*parse(CONFIG, str(Path("x.toml").absolute())))
         book = Book()
         pool = Pool(loop, dialing(snapshot))
-        gateway = GatewayState(snapshot, worker="w", journal=book, pool=pool, secret=lambda _: None, now=loop.time())
+        gateway = GatewayState(
+            snapshot,
+            worker="w",
+            journal=book,
+            pool=pool,
+            secret=lambda _: None,
+            now=loop.time(),
+            later=loop.call_soon,
+        )
         api = Api(gateway, metrics=bytes, openapi=bytes, relay=None)
         client, client_wire, upstream_wire = ClientConnection(api), Wire(), Wire()
         client.connection_made(client_wire)  # type: ignore[arg-type]

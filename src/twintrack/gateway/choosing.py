@@ -57,11 +57,20 @@ def labels_of(headers: Headers, asked: Asked) -> Labels:
     return read_labels(words, DATA_CLASSES) if words else NO_LABELS
 
 
-def choose(serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, key: int, body_bytes: int) -> Choice:
+def choose(
+    serving: Serving,
+    endpoint: Endpoint,
+    asked: Asked,
+    labels: Labels,
+    key: int,
+    body_bytes: int,
+    found: DataClass = "public",
+) -> Choice:
     """Who answers.
 
     Args:
         key: index of the caller's key, -1 where none is configured.
+        found: what stands in the request makes it at least this.
     Raises:
         UnknownModel, BadRequest: the name is nobody's, or the request needs a deployment named and names a route.
         Refused: the policy's refusal, with what was read of the request.
@@ -77,7 +86,7 @@ def choose(serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, k
                 fix=f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists all.",
                 param="$.model",
             )
-        return _named(serving, endpoint, asked, labels, key, body_bytes, deployment)
+        return _named(serving, endpoint, asked, labels, key, body_bytes, deployment, found)
     pinned = asked.pinned()
     if pinned:
         raise BadRequest(
@@ -92,7 +101,7 @@ def choose(serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, k
         labels,
         endpoint=endpoint.name,
         stream=bool(asked.stream),
-        floor=serving.floor(key),
+        floor=_least(serving, key, found),
         default_class=route.default_class,
         predictor=serving.predictor,
     )
@@ -116,12 +125,32 @@ def choose(serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, k
     return route, signals, signals.prompt_tokens_est, decision
 
 
+def _least(serving: Serving, key: int, found: DataClass) -> DataClass:
+    """Of the class of a key and the class of what was found the higher."""
+    floor = serving.floor(key)
+    return found if RUNG[found] > RUNG[floor] else floor
+
+
+def class_unread(serving: Serving, asked: Asked, labels: Labels, key: int) -> DataClass:
+    """Class of a request as far as labels, key and route tell."""
+    route = serving.routes.get(asked.model)
+    default_class = _NAMED_CLASS if route is None else route.default_class
+    return data_class(labels.data_class, serving.floor(key), default_class)
+
+
 def _named(
-    serving: Serving, endpoint: Endpoint, asked: Asked, labels: Labels, key: int, body_bytes: int, deployment: int
+    serving: Serving,
+    endpoint: Endpoint,
+    asked: Asked,
+    labels: Labels,
+    key: int,
+    body_bytes: int,
+    deployment: int,
+    found: DataClass,
 ) -> Choice:
     """For a client that chose for itself. Without labels nothing in the request can change the answer."""
     tokens = body_bytes // _BYTES_PER_TOKEN
-    same = (deployment, key, endpoint.name, asked.stream)
+    same = (deployment, key, endpoint.name, asked.stream, found)
     known = serving.named.get(same) if labels is NO_LABELS else None
     if known is not None and not serving.busy(deployment):
         return None, known[0], tokens, known[1]
@@ -136,7 +165,7 @@ def _named(
         "und",
         "unread",
         0.0,
-        data_class(labels.data_class, serving.floor(key), _NAMED_CLASS),
+        data_class(labels.data_class, _least(serving, key, found), _NAMED_CLASS),
         labels.data_class is not None,
         labels.deadline_ms,
         labels.max_cost_nusd,

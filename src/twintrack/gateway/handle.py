@@ -1,6 +1,6 @@
 """The life of one request, in the order it happens.
 
-    begin    read it, decide, and write down where it goes
+    begin    read it, find out what has to be known about it, decide, and write down where it goes
     send     to the chosen deployment; a failure before content asks the next one
     answer   pass on what comes, whatever way it ends
 
@@ -16,19 +16,21 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamTimeout
 from twintrack.gateway import heads
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
-from twintrack.gateway.choosing import RUNG, Refused, choose, counted_tokens, labels_of
+from twintrack.gateway.choosing import RUNG, Refused, choose, class_unread, counted_tokens, labels_of
 from twintrack.gateway.client import Client
 from twintrack.gateway.outgoing import Outgoing, caller_trace, dispatch_record
 from twintrack.gateway.recovery import Course, Failure
 from twintrack.gateway.said import Said
 from twintrack.gateway.state import GatewayState
 from twintrack.gateway.telling import telling
+from twintrack.gateway.undecided import Inquiry, Undecided, inquiries
 from twintrack.ledger.records import Refuse
 from twintrack.wire import hybrid
 from twintrack.wire.continuation import TAKEN_UP, Cut, cut, mark
@@ -49,7 +51,6 @@ class Exchange:
 
     __slots__ = (
         "_accepted",
-        "_asked",
         "_attempt",
         "_began",
         "_client",
@@ -60,6 +61,8 @@ class Exchange:
         "_failure",
         "_gateway",
         "_headers",
+        "_inquiries",
+        "_inquiry",
         "_key",
         "_opened",
         "_outgoing",
@@ -73,6 +76,7 @@ class Exchange:
         "_serving",
         "_slow",
         "_total_deadline",
+        "_undecided",
         "_unsaid",
         "_waited_ns",
         "chunk_writer",
@@ -90,6 +94,12 @@ class Exchange:
         self._key = key
         self.request_id = gateway.next_id()
         self._accepted: Accepted | None = None
+        """None until it is decided."""
+        self._undecided: Undecided | None = None
+        """Until then, where something has to be found out first."""
+        self._inquiries: Iterator[Inquiry] = iter(())
+        self._inquiry: Inquiry | None = None
+        """The one under way."""
         self._attempt: Attempt | None = None
         """The one under way; None: a pause between two, or none yet."""
         self._sent = 0
@@ -131,12 +141,6 @@ class Exchange:
         try:
             asked = decode(self._endpoint, body)
             labels = labels_of(self._headers, asked)
-            route, signals, prompt_tokens_est, decision = choose(
-                serving, self._endpoint, asked, labels, self._key, len(body)
-            )
-        except Refused as refused:
-            self._refuse(refused)
-            return
         except TwintrackError as error:
             other = hybrid.meant(self._endpoint, body) if isinstance(error, BadRequest) else None
             if other is None:
@@ -145,10 +149,52 @@ class Exchange:
                 self._endpoint = other
                 self.begin(body)
             return
+        if labels.deadline_ms is not None:
+            # From this moment, not from the last tick: a deadline may be shorter than what lies between two.
+            self._total_deadline = self._began / 1e9 + min(labels.deadline_ms / 1000, deadlines.total_s)
+        if asked.stream:
+            self._comment_at = gateway.now + deadlines.keepalive_after_s
+        undecided = Undecided(
+            self.request_id, gateway, serving, self._endpoint, self._headers, self._key, labels, asked, body
+        )
+        if serving.inquires:
+            self._undecided = undecided
+            self._inquiries = inquiries(undecided)
+            self._inquire()
+        else:
+            self._decide(undecided)
+
+    def _inquire(self) -> None:
+        """Find out what has to be known first, now or over several turns of the loop; then decide."""
+        undecided = self._undecided
+        assert undecided is not None
+        while undecided.refused is None:
+            inquiry = self._inquiry = next(self._inquiries, None)
+            if inquiry is None:
+                self._undecided, self._inquiries = None, iter(())  # they hold the body
+                self._decide(undecided)
+                return
+            if not inquiry.begin(self._inquire):
+                self._gateway.exchanges.add(self)
+                return
+        self._reject(undecided.refused)
+
+    def _decide(self, undecided: Undecided) -> None:
+        asked, labels, body = undecided.asked, undecided.labels, undecided.body
+        try:
+            route, signals, prompt_tokens_est, decision = choose(
+                self._serving, self._endpoint, asked, labels, self._key, len(body), undecided.found
+            )
+        except Refused as refused:
+            self._refuse(refused)
+            return
+        except TwintrackError as error:
+            self._reject(error)
+            return
         self._accepted = accepted = Accepted(
             self.request_id,
-            gateway,
-            serving,
+            self._gateway,
+            self._serving,
             self._endpoint,
             self._headers,
             self._key,
@@ -161,29 +207,31 @@ class Exchange:
         )
         if self._endpoint.name == "count_tokens" and self._counted(accepted):
             return
-        if labels.deadline_ms is not None:
-            # From this moment, not from the last tick: a deadline may be shorter than what lies between two.
-            self._total_deadline = self._began / 1e9 + min(labels.deadline_ms / 1000, deadlines.total_s)
         if route is not None and (route.trace_content or route.take_up):
             self._listen(accepted, route, body)
         if asked.stream:
-            self._comment_at = gateway.now + deadlines.keepalive_after_s
             self.write, self.chunk_writer = self._client.write, self._client.chunk_writer
         self._outgoing = Outgoing(accepted, body)
         self._send(accepted, 0)
+
+    def _stop_inquiry(self) -> None:
+        inquiry, self._inquiry = self._inquiry, None
+        if inquiry is not None:
+            inquiry.drop()
 
     def _listen(self, accepted: Accepted, route: Route, body: bytes) -> None:
         """Keep what the client gets, if somebody may want it."""
         tell = telling(accepted, body) if route.trace_content else None
         takes_up = bool(accepted.asked.stream) and route.take_up and self._endpoint.name in TAKEN_UP
         if takes_up or tell is not None:
-            self._client = self._said = Said(self._client, tell, takes_up=takes_up)
+            self._client = self._said = Said(self._client, tell, takes_up=takes_up, opened=self._opened)
 
     def _counted(self, accepted: Accepted) -> bool:
         """Count tokens ourselves where the chosen provider cannot: a client that asks gets a number either way."""
         if self._endpoint.name in self._serving.upstreams[accepted.target(0).index].straight:
             return False
         self._over = True
+        self._gateway.exchanges.discard(self)
         self._estimate(accepted.asked)
         return True
 
@@ -217,6 +265,7 @@ class Exchange:
     def _reject(self, error: TwintrackError) -> None:
         """Nobody was asked."""
         self._over = True
+        self._stop_inquiry()
         self._gateway.exchanges.discard(self)
         self._gateway.count_refusal(error)
         self._fail_client(error)
@@ -381,12 +430,26 @@ class Exchange:
         """Stop the provider at once."""
         if self._over:
             return
+        if self._accepted is None:
+            self._leave_undecided()
+            return
         attempt = self._attempt
         if attempt is not None:
             attempt.abandon()
         self._finish("client_left", attempt)
         if self._said is not None:
             self._said.left()
+
+    def _leave_undecided(self) -> None:
+        """Nobody was asked, and nobody waits for an answer."""
+        self._over = True
+        self._stop_inquiry()
+        self._gateway.exchanges.discard(self)
+        undecided = self._undecided
+        assert undecided is not None  # who leaves before that is not heard
+        route = undecided.asked.model if undecided.asked.model in self._serving.routes else ""
+        unread = class_unread(self._serving, undecided.asked, undecided.labels, self._key)
+        self._gateway.count_request((route, "", unread, "client_left"))
 
     def on_client_slow(self) -> None:
         # Once the exchange is over its connection may serve another.
@@ -408,8 +471,10 @@ class Exchange:
         late = now >= self._total_deadline
         if attempt is None:
             accepted = self._accepted
-            assert accepted is not None
-            if late:
+            if accepted is None:
+                if late:
+                    self._reject(UpstreamTimeout("The request was not decided within its deadline"))
+            elif late:
                 self._stop(accepted)
             elif now >= self._resume_at:
                 self._go_on(accepted)

@@ -63,7 +63,13 @@ class Gateway:
         self._journal = Journal(journal_folder(snapshot.data), worker)
         pool = Pool(loop, dialing(snapshot))
         self._state = GatewayState(
-            snapshot, worker=worker, journal=self._journal, pool=pool, secret=resolve, now=loop.time()
+            snapshot,
+            worker=worker,
+            journal=self._journal,
+            pool=pool,
+            secret=resolve,
+            now=loop.time(),
+            later=loop.call_soon,
         )
         self._journal.start(self._state.serving.record_names(worker))
         self._timer = loop.call_later(_TICK_S, self._tick)

@@ -16,9 +16,10 @@ class Said:
 
     __slots__ = ("_bytes", "_client", "_least", "_most", "_pieces", "_stream", "_telling", "takes_up")
 
-    def __init__(self, client: Client, telling: Telling | None, *, takes_up: bool) -> None:
+    def __init__(self, client: Client, telling: Telling | None, *, takes_up: bool, opened: bool = False) -> None:
         """
         Args:
+            opened: the client has its headers already.
             telling: tells the collector; None: it is not told.
             takes_up: a stream may be taken up.
         """
@@ -30,7 +31,7 @@ class Said:
         self._most = _MOST_BYTES if takes_up else self._least
         self._pieces: list[bytes] = []
         self._bytes = 0
-        self._stream = False
+        self._stream = opened
 
     # ---- what a client does
 

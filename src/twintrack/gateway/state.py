@@ -21,6 +21,7 @@ from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import TwintrackError
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
+from twintrack.gateway.turns import Later, Turns
 from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Refuse, Screened, Settle
 from twintrack.policy.choose import Decision
 from twintrack.policy.compiled import Policy
@@ -84,7 +85,9 @@ class Serving:
         self._answer_heads: dict[tuple[int, str], bytes] = {}
         self._keys = {key.sha256: key.index for key in snapshot.keys}
         self._seen: dict[bytes, int] = {}
-        self.named: dict[tuple[int, int, str, bool | None], tuple[Signals, Decision]] = {}
+        self.inquires = False
+        """Whether something may have to be found out about a request before it is decided."""
+        self.named: dict[tuple[int, int, str, bool | None, DataClass], tuple[Signals, Decision]] = {}
         """Decisions about requests that name a deployment and carry no label: one for each kind there is."""
         self._tiers = {
             (route.index, deployment): tier_index
@@ -196,8 +199,11 @@ class GatewayState:
         pool: Pool,
         secret: Callable[[str], str | None],
         now: float,
+        later: Later,
         random: Callable[[], float] = random.random,
     ) -> None:
+        """`later`: calls in the next turn of the loop."""
+        self.turns = Turns(later)
         self.worker = worker
         self.journal = journal
         self.pool = pool

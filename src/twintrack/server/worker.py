@@ -81,7 +81,15 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     journal = Journal(journal_folder(snapshot.data), post.name)
     outbox = Outbox(loop)
     pool = Pool(loop, dialing(snapshot, post.secret), outbox)
-    gateway = GatewayState(snapshot, worker=post.name, journal=journal, pool=pool, secret=post.secret, now=loop.time())
+    gateway = GatewayState(
+        snapshot,
+        worker=post.name,
+        journal=journal,
+        pool=pool,
+        secret=post.secret,
+        now=loop.time(),
+        later=loop.call_soon,
+    )
     journal.start(gateway.serving.record_names(post.name))
     before = decoded(post.board.read(post.slot)).past()  # of a worker that died in this place
 

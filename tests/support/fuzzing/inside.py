@@ -175,7 +175,13 @@ class Inside:
         pool = _Pool(cast(asyncio.AbstractEventLoop, self.turns), Dialing(1.0, 60.0))
         pool.inside = self
         self.gateway = GatewayState(
-            snapshot, worker="w0", journal=self.book, pool=pool, secret=secret, now=self.turns.clock
+            snapshot,
+            worker="w0",
+            journal=self.book,
+            pool=pool,
+            secret=secret,
+            now=self.turns.clock,
+            later=self.turns.call_soon,
         )
         self.api = Api(self.gateway, metrics=lambda: b"metrics", openapi=lambda: b"{}", relay=None)
 

@@ -1,0 +1,57 @@
+"""A request that was read and not yet decided, and what is found out about it before it is.
+
+Most requests are decided at once. Where something has to be known first, as what stands in the text, an `Inquiry` finds
+it out, in this turn of the loop if it can and else over several. Inquiries come one after the other: a later one sees
+what an earlier one found, so that nothing is shown to anybody who may not see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import msgspec
+
+from twintrack.config.settings import DataClass
+from twintrack.errors import TwintrackError
+from twintrack.gateway.state import GatewayState, Serving
+from twintrack.wire.dialect import Asked, Endpoint
+from twintrack.wire.http1 import Headers
+from twintrack.wire.prompt import Labels
+
+
+class Inquiry(Protocol):
+    """Finds something out and notes it in the `Undecided` it was made for. Raises nothing: what goes wrong is noted."""
+
+    def begin(self, done: Callable[[], None]) -> bool:
+        """True: it is found out. Else `done` is called, once and in a later turn, unless `drop` comes before."""
+        ...
+
+    def drop(self) -> None:
+        """The request is over, and nobody wants to know any more."""
+
+
+class Undecided(msgspec.Struct):
+    request_id: str
+    gateway: GatewayState
+    serving: Serving
+    """As it was when the request began; a reload does not touch what runs."""
+    endpoint: Endpoint
+    """The client's."""
+    headers: Headers
+    """The client's."""
+    key: int
+    """Index of the caller's key, -1 where none is configured."""
+    labels: Labels
+    asked: Asked
+    body: bytes
+    """The client's."""
+    found: DataClass = "public"
+    """What was found: the request's class is no lower."""
+    refused: TwintrackError | None = None
+    """Why nobody may answer, whatever else is found."""
+
+
+def inquiries(undecided: Undecided) -> Iterator[Inquiry]:
+    """What has to be found out, each made when the one before is done."""
+    yield from ()
