@@ -1,0 +1,285 @@
+"""An answer with the values that placeholders stand for, in the client's dialect: whole, or event by event.
+
+The client's own JSON is changed and nothing else: whatever way an answer took to become it, straight or translated,
+this is its last step, and members nobody knows stay. In a stream a placeholder comes in pieces. The start of one is taken
+out of its event and stands at the front of the next piece of the same text; if none follows it goes back. Until then
+the event waits, and what came behind it too: events are neither added nor left out, and their order stays.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from twintrack.wire import sse
+from twintrack.wire.dialect import UNREADABLE
+from twintrack.wire.placeholders import Placeholders
+
+_LONGEST_EVENT = 16_777_216
+"""A longer one goes on as it is, and so does what follows."""
+_MOST_PASSED = 8
+"""An answer that goes over from thinking to text, or from one call to the next, does not always say that it does."""
+_JSON_TEXTS = frozenset(("arguments", "partial_json"))
+"""Members that hold JSON in a string."""
+_TEXTS = frozenset(("content", "text"))
+"""Those that do where JSON was asked for."""
+_PIECES = frozenset(
+    ("content", "text", "reasoning_content", "reasoning", "refusal", "thinking", "arguments", "input", "transcript")
+)
+"""Members of a chat delta that are pieces of a longer text."""
+
+_Key = tuple[object, ...]
+"""Which text a piece belongs to. The first says what ends it: an answer, a block, an item."""
+_Piece = tuple[_Key, dict[str, Any], str, bool]
+"""Where a piece stands, by object and member, and whether its text is JSON."""
+
+
+def restored_answer(body: bytes, placeholders: Placeholders, *, json_texts: bool) -> bytes:
+    """`json_texts`: the client asked for JSON as the answer's text. A body that is no JSON stays as it is."""
+    try:
+        answer = msgspec.json.decode(body)
+    except UNREADABLE:
+        return body
+    changed = _Whole(placeholders, json_texts)
+    answer = changed.value(answer, "")
+    return msgspec.json.encode(answer) if changed.any else body
+
+
+class _Whole:
+    """Puts values back into whole texts, wherever they stand."""
+
+    def __init__(self, placeholders: Placeholders, json_texts: bool) -> None:
+        self._placeholders = placeholders
+        self._quoted = _JSON_TEXTS | _TEXTS if json_texts else _JSON_TEXTS
+        self.any = False
+
+    def value(self, value: Any, name: str) -> Any:
+        if isinstance(value, str):
+            restored = self._placeholders.restore(value, json=name in self._quoted)
+            self.any = self.any or restored is not value
+            return restored
+        if isinstance(value, list):
+            for at, each in enumerate(value):
+                value[at] = self.value(each, name)
+        elif isinstance(value, dict):
+            for key in list(value):
+                value[key] = self.value(value[key], key)
+            if any(self._placeholders.restore(key) is not key for key in value):
+                self.any = True
+                return {self._placeholders.restore(key): each for key, each in value.items()}
+        return value
+
+
+class _Event:
+    __slots__ = ("changed", "document", "raw", "unsure")
+
+    def __init__(self, raw: bytes, document: Any = None) -> None:
+        self.raw = raw
+        self.document = document
+        self.changed = False
+        self.unsure = 0
+        """Texts whose next piece may decide what stands in this one."""
+
+    def written(self) -> bytes:
+        if not self.changed:
+            return self.raw
+        head = b"".join(
+            line.rstrip(b"\r\n") + b"\n"
+            for line in self.raw.splitlines(keepends=True)
+            if line.strip() and not line.startswith(b"data:")
+        )
+        return b"%bdata: %b\n\n" % (head, msgspec.json.encode(self.document))
+
+
+class _Held:
+    """The start of what may be a placeholder, taken out of the end of a piece."""
+
+    __slots__ = ("event", "holder", "member", "passed", "text")
+
+    def __init__(self, text: str, event: _Event, holder: dict[str, Any], member: str) -> None:
+        self.text = text
+        self.passed = 0
+        """Pieces of the same answer's other texts that came since."""
+        self.event = event
+        self.holder = holder
+        self.member = member
+
+
+class RestoredStream:
+    """Takes a client's stream as it would be without placeholders being put back, in any pieces."""
+
+    __slots__ = ("_dialect", "_giving_up", "_held", "_json_texts", "_placeholders", "_rest", "_waiting")
+
+    def __init__(self, dialect: str, placeholders: Placeholders, *, json_texts: bool) -> None:
+        """`dialect`: the client's; `json_texts`: it asked for JSON as the answer's text."""
+        self._dialect = dialect
+        self._placeholders = placeholders
+        self._json_texts = json_texts
+        self._rest = bytearray()
+        """The start of an event whose end has not come."""
+        self._waiting: deque[_Event] = deque()
+        self._held: dict[_Key, _Held] = {}
+        self._giving_up = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What may go on to the client: whole events."""
+        if self._giving_up:
+            return data
+        rest = self._rest
+        ended = sse.ends(bytes(rest[-sse.PART_OF_END :]) + data)
+        rest += data
+        written: list[bytes] = []
+        if ended:
+            events, left = sse.split(bytes(rest))
+            self._rest = bytearray(left)
+            for event in events:
+                self._take(event, written)
+        if len(self._rest) > _LONGEST_EVENT:
+            self._giving_up = True
+            written.append(self.close())
+        return b"".join(written)
+
+    def close(self) -> bytes:
+        """The rest, when nothing follows."""
+        self._end(None)
+        rest, self._rest = bytes(self._rest), bytearray()
+        return b"".join([event.written() for event in self._take_all()]) + rest
+
+    def _take(self, raw: bytes, written: list[bytes]) -> None:
+        payload = sse.payload(raw)
+        if not payload:
+            written.append(raw)  # a comment has no place in the order
+            return
+        try:
+            document = msgspec.json.decode(payload)
+        except UNREADABLE:
+            document = None  # as [DONE] is
+        event = _Event(raw, document)
+        if isinstance(document, dict):
+            self._read(event, document)
+        elif document is None:
+            self._end(None)
+        self._waiting.append(event)
+        while self._waiting and not self._waiting[0].unsure:
+            written.append(self._waiting.popleft().written())
+
+    def _take_all(self) -> list[_Event]:
+        events = list(self._waiting)
+        self._waiting.clear()
+        return events
+
+    def _read(self, event: _Event, document: dict[str, Any]) -> None:
+        pieces: list[_Piece] = []
+        ends: tuple[object, ...] | None = ()
+        if self._dialect == "openai":
+            ends = self._chat(document, pieces)
+        elif self._dialect == "anthropic":
+            ends = self._messages(document, pieces)
+        else:
+            ends = self._responses(document, pieces)
+        taken = [(holder, member, holder[member]) for _, holder, member, _ in pieces]
+        for holder, member, _ in taken:
+            holder[member] = ""  # read as pieces, not as whole texts
+        whole = _Whole(self._placeholders, self._json_texts)
+        whole.value(document, "")
+        event.changed = whole.any
+        for holder, member, piece in taken:
+            holder[member] = piece
+        for key, holder, member, json in pieces:
+            self._piece(event, key, holder, member, json)
+        if ends is None or ends:
+            self._end(ends)
+
+    def _piece(self, event: _Event, key: _Key, holder: dict[str, Any], member: str, json: bool) -> None:
+        piece: str = holder[member]
+        if not piece:
+            return
+        for other in [each for each in self._held if each[0] == key[0] and each != key]:
+            held = self._held[other]
+            held.passed += 1
+            if held.passed > _MOST_PASSED:
+                self._give_back(other)
+        before = self._held.pop(key, None)
+        text = piece
+        if before is not None:
+            text = before.text + piece
+            before.event.unsure -= 1
+        said, unsure = self._placeholders.split(text, json=json)
+        if said != piece:
+            holder[member] = said
+            event.changed = True
+        if unsure:
+            event.unsure += 1
+            self._held[key] = _Held(unsure, event, holder, member)
+
+    def _give_back(self, key: _Key) -> None:
+        """It was no placeholder, or not all of one."""
+        held = self._held.pop(key)
+        held.holder[held.member] += held.text
+        held.event.changed = True
+        held.event.unsure -= 1
+
+    def _end(self, ends: tuple[object, ...] | None) -> None:
+        """Of those texts nothing follows; None: of none."""
+        for key in [each for each in self._held if ends is None or each[0] in ends]:
+            self._give_back(key)
+
+    # ---- where the dialects have their pieces, and what ends in an event
+
+    def _chat(self, document: dict[str, Any], pieces: list[_Piece]) -> tuple[object, ...]:
+        over: list[object] = []
+        choices = document.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                index = choice.get("index", 0)
+                for path, holder, member in _delta((), choice.get("delta")):
+                    json = member in _JSON_TEXTS or (self._json_texts and member in _TEXTS)
+                    pieces.append(((index, *path, member), holder, member, json))
+                if choice.get("finish_reason") is not None:
+                    over.append(index)
+        return tuple(over)
+
+    def _messages(self, document: dict[str, Any], pieces: list[_Piece]) -> tuple[object, ...] | None:
+        kind, index, delta = document.get("type"), document.get("index"), document.get("delta")
+        if kind == "content_block_delta" and isinstance(delta, dict):
+            for member in ("text", "thinking", "partial_json"):
+                if isinstance(delta.get(member), str):
+                    json = member in _JSON_TEXTS or (self._json_texts and member in _TEXTS)
+                    pieces.append(((index, member), delta, member, json))
+            return ()
+        if kind == "ping":
+            return ()
+        return (index,) if kind == "content_block_stop" else None
+
+    def _responses(self, document: dict[str, Any], pieces: list[_Piece]) -> tuple[object, ...] | None:
+        kind = str(document.get("type"))
+        item = document.get("output_index")
+        if kind.endswith(".delta") and isinstance(document.get("delta"), str):
+            json = "arguments" in kind or (self._json_texts and kind == "response.output_text.delta")
+            key = (item, kind, document.get("content_index"), document.get("summary_index"))
+            pieces.append((key, document, "delta", json))
+            return ()
+        if kind.endswith(".done"):
+            return (item,)
+        return None if kind in _RESPONSES_OVER else ()
+
+
+_RESPONSES_OVER = frozenset(("response.completed", "response.incomplete", "response.failed", "error"))
+
+
+def _delta(path: _Key, value: Any) -> Iterator[tuple[_Key, dict[str, Any], str]]:
+    """Path, object and name of every piece in a chat delta."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if isinstance(each, str):
+                if key in _PIECES:
+                    yield path, value, key
+            else:
+                yield from _delta((*path, key), each)
+    elif isinstance(value, list):
+        for at, each in enumerate(value):
+            own = each.get("index", each.get("type", at)) if isinstance(each, dict) else at
+            yield from _delta((*path, own), each)
