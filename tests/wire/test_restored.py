@@ -21,9 +21,9 @@ from twintrack.wire.restored import RestoredStream, restored_answer
 from twintrack.wire.translators import client_side, provider_side
 
 VALUES = {
-    "EMAIL_k7q2mz9x": "bob@example.com",
-    "DE_PHONE_xx2222x7": "0151 23",
-    "ROAD_q9q9q9q9": 'Flat "2"\n\\Main St',
+    "EMAIL_kgqjmznx": "bob@example.com",
+    "DE_PHONE_xxjjjjxg": "0151 23",
+    "ROAD_qnqnqnqn": 'Flat "2"\n\\Main St',
 }
 KNOWN = Placeholders(VALUES)
 DIALECT = {"chat": "openai", "messages": "anthropic", "responses": "responses"}
@@ -37,11 +37,11 @@ ASKED = Request(
 )
 
 words = st.lists(
-    st.sampled_from([*VALUES, *VALUES, *(each[:-1] for each in VALUES), "EMAIL", "e", r"\_", " ", "x", "é", "q9q9"]),
+    st.sampled_from([*VALUES, *VALUES, *(each[:-1] for each in VALUES), "EMAIL", "e", r"\_", " ", "x", "é", "qnqn"]),
     min_size=1,
     max_size=6,
 ).map("".join)
-arguments = st.dictionaries(st.sampled_from(["to", "EMAIL_k7q2mz9x"]), words, min_size=1).map(json.dumps)
+arguments = st.dictionaries(st.sampled_from(["to", "EMAIL_kgqjmznx"]), words, min_size=1).map(json.dumps)
 
 
 @st.composite
@@ -159,7 +159,7 @@ def test_a_stream_without_placeholders_passes_byte_by_byte(path: Path) -> None:
     if dialect == "gemini":
         return  # nobody's client
     data = path.read_bytes()
-    unknown = Placeholders({"ÄÖÜ_k7q2mz9x": "x"})  # no text ends in a start of it
+    unknown = Placeholders({"ÄÖÜ_kgqjmznx": "x"})  # no text ends in a start of it
     stream = RestoredStream(DIALECT[dialect], unknown, json_texts=False)
     assert b"".join(stream.feed(data[at : at + 7]) for at in range(0, len(data), 7)) + stream.close() == data
 
@@ -169,8 +169,8 @@ def test_an_event_waits_for_the_rest_of_a_placeholder_and_no_longer() -> None:
     assert b"to you: " in stream.feed(chunk("to you: "))
     assert stream.feed(chunk("EMA")) == b""
     assert stream.feed(b": still waiting\n\n") == b": still waiting\n\n"  # a sign of life does
-    assert stream.feed(chunk("IL_k7q2")) == chunk("")
-    assert stream.feed(chunk("mz9x, b")) == chunk("") + chunk("bob@example.com, b")
+    assert stream.feed(chunk("IL_kgqj")) == chunk("")
+    assert stream.feed(chunk("mznx, b")) == chunk("") + chunk("bob@example.com, b")
     assert stream.feed(chunk("y D")) == b""
     assert stream.feed(chunk("", finish="stop")) == chunk("y D") + chunk("", finish="stop")
 
@@ -179,7 +179,7 @@ def test_several_answers_do_not_mix() -> None:
     stream = RestoredStream("openai", KNOWN, json_texts=False)
     got = b"".join(
         stream.feed(chunk(piece, index))
-        for index, piece in [(0, "EMAIL_k7"), (1, "DE_PHONE_xx22"), (0, "q2mz9x"), (1, "22x7")]
+        for index, piece in [(0, "EMAIL_kg"), (1, "DE_PHONE_xxjj"), (0, "qjmznx"), (1, "jjxg")]
     ) + stream.feed(b"data: [DONE]\n\n")
     assert said_by(got) == {0: "bob@example.com", 1: "0151 23"}
 
@@ -194,34 +194,34 @@ def test_thinking_that_ends_like_a_placeholder_does_not_hold_the_text_back_for_l
 
 def test_a_stream_that_breaks_off_loses_nothing_of_what_waited() -> None:
     stream = RestoredStream("openai", KNOWN, json_texts=False)
-    assert stream.feed(chunk("to EMAIL_k7") + b'data: {"cho') == b""
-    assert stream.close() == chunk("to EMAIL_k7") + b'data: {"cho'
+    assert stream.feed(chunk("to EMAIL_kg") + b'data: {"cho') == b""
+    assert stream.close() == chunk("to EMAIL_kg") + b'data: {"cho'
 
 
 def test_json_asked_for_stays_json() -> None:
-    piece = json.dumps({"address": "ROAD_q9q9q9q9"})
+    piece = json.dumps({"address": "ROAD_qnqnqnqn"})
     got = restored("openai", chunk(piece) + b"data: [DONE]\n\n", [], json_texts=True)
-    assert json.loads(said_by(got)[0]) == {"address": VALUES["ROAD_q9q9q9q9"]}
+    assert json.loads(said_by(got)[0]) == {"address": VALUES["ROAD_qnqnqnqn"]}
     answer = json.dumps({"choices": [{"message": {"content": piece}}]}).encode()
     whole = json.loads(restored_answer(answer, KNOWN, json_texts=True))
-    assert json.loads(whole["choices"][0]["message"]["content"]) == {"address": VALUES["ROAD_q9q9q9q9"]}
+    assert json.loads(whole["choices"][0]["message"]["content"]) == {"address": VALUES["ROAD_qnqnqnqn"]}
 
 
 def test_whole_answers_are_restored_in_texts_arguments_and_names() -> None:
-    call = {"name": "send", "arguments": json.dumps({"to": "ROAD_q9q9q9q9"})}
+    call = {"name": "send", "arguments": json.dumps({"to": "ROAD_qnqnqnqn"})}
     answer = {
-        "unknown": {"EMAIL_k7q2mz9x": ["email_k7q2mz9x"]},
-        "choices": [{"message": {"content": "EMAIL_k7q2mz9x", "tool_calls": [{"function": call}]}}],
+        "unknown": {"EMAIL_kgqjmznx": ["email_kgqjmznx"]},
+        "choices": [{"message": {"content": "EMAIL_kgqjmznx", "tool_calls": [{"function": call}]}}],
         "usage": {"total_tokens": 7},
     }
     got = json.loads(restored_answer(json.dumps(answer).encode(), KNOWN, json_texts=False))
     assert got["unknown"] == {"bob@example.com": ["bob@example.com"]}
     message = got["choices"][0]["message"]
     assert message["content"] == "bob@example.com"
-    assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {"to": VALUES["ROAD_q9q9q9q9"]}
+    assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {"to": VALUES["ROAD_qnqnqnqn"]}
     plain = b'{"choices": [], "n": 1.50}'
     assert restored_answer(plain, KNOWN, json_texts=False) is plain
-    assert restored_answer(b"EMAIL_k7q2mz9x <html>", KNOWN, json_texts=False) == b"EMAIL_k7q2mz9x <html>"
+    assert restored_answer(b"EMAIL_kgqjmznx <html>", KNOWN, json_texts=False) == b"EMAIL_kgqjmznx <html>"
 
 
 def chunk(content: str, index: int = 0, finish: str | None = None, **more: str) -> bytes:

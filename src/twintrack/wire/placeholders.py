@@ -1,6 +1,6 @@
 """Words that stand for values in what a provider gets and says, and the way back to the values.
 
-A placeholder is a type and a code, as EMAIL_k7q2mz9x: letters, digits and underscores alone, so that it is the same
+A placeholder is a type and a code, as EMAIL_kqzmwxrt: letters, digits and underscores alone, so that it is the same
 in JSON, Markdown, URLs, file names, identifiers and the names of tools. Codes have one length and no two are alike, so
 none is the start of another. Only the code counts on the way back: a model may change its case, escape the underscore as
 Markdown has it, or lose the type.
@@ -14,10 +14,9 @@ from collections.abc import Mapping
 import msgspec
 
 CODE_LETTERS = "bcdfghjkmnpqrstvwxz"
-"""Codes begin with one. No vowels, so that no word comes out, and no l."""
-CODE_CHARS = CODE_LETTERS + "23456789"
+"""No vowels, so that no word comes out, and no digits, so that nobody takes it for a number."""
 CODE_LENGTH = 8
-_CODE = re.compile(f"(?=([{CODE_LETTERS}][{CODE_CHARS}]{{{CODE_LENGTH - 1}}}))")
+_CODE = re.compile(f"(?=([{CODE_LETTERS}]{{{CODE_LENGTH}}}))")
 _LOWER = str.maketrans({chr(code): chr(code + 32) for code in range(65, 91)})
 _SEPARATORS = ("_", r"\_", r"\\_")
 """Plain, escaped as in Markdown, and the same inside JSON."""

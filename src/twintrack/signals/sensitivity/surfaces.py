@@ -48,7 +48,7 @@ _ALWAYS_ALONE = frozenset(
     ("content", "text", "input", "instructions", "system", "prompt", "arguments", "output", "thinking", "refusal",
      "description", "code", "query", "partial_json")
 )  # fmt: skip
-_OPAQUE = frozenset(("encrypted_content", "signature", "thoughtSignature", "thought_signature"))
+OPAQUE = frozenset(("encrypted_content", "signature", "thoughtSignature", "thought_signature"))
 """Sealed words of the provider's own, made from what was scanned when it was asked."""
 _ELSEWHERE = frozenset(
     ("previous_response_id", "conversation", "thread", "file_id", "fileUri", "file_uri", "cachedContent", "container")
@@ -133,7 +133,7 @@ def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> It
     before = "" if name in _KNOWN else name
     for key, value in members.items():
         place = f"{path}.{key}" if _PLAIN_KEY.match(key) else f"{path}[{msgspec.json.encode(key).decode()}]"
-        if key in _OPAQUE:
+        if key in OPAQUE:
             continue
         if key in _ELSEWHERE and value:
             yield Unscannable(place, "elsewhere")
@@ -145,7 +145,7 @@ def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> It
             if value:
                 yield from _text(value, place, key)
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            if not _says_nothing(key, value):
+            if not says_nothing(key, value):
                 lines.add(f"{before} {key}".strip(), str(value), place)
         else:
             lines.name(key)
@@ -156,7 +156,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_.\-]{0,40}$")
 _OUR_IDS = re.compile(r"(?:call|toolu|msg|fc|resp|rs|chatcmpl|ctc|run)_?[\w\-]{0,64}$")
 
 
-def _says_nothing(key: str, value: str | int | float) -> bool:
+def says_nothing(key: str, value: str | int | float) -> bool:
     """What only the protocol speaks of: a role, a small number, the id of a call."""
     if value == "":
         return key in _KNOWN
@@ -196,7 +196,7 @@ def _array(values: list[Any], path: str, name: str, lines: _Lines) -> Iterator[S
 
 def _text(text: str, path: str, name: str) -> Iterator[Surface | Unscannable]:
     """A text, what is encoded in it, or what it is if it is no text."""
-    if _BASE64.match(text) is not None:
+    if is_blob(text):
         yield from _encoded(text, path)
         return
     yield _alone(text if name in _ALWAYS_ALONE or not name else f"{name}: {text}", path, len(text))
@@ -204,6 +204,11 @@ def _text(text: str, path: str, name: str) -> Iterator[Surface | Unscannable]:
         kind = _kind_of((found[1] or "").lower())
         if kind is not None:
             yield Unscannable(path, kind)
+
+
+def is_blob(text: str) -> bool:
+    """Whether a text is nothing but base64, and long."""
+    return _BASE64.match(text) is not None
 
 
 def _encoded(data: str, path: str) -> Iterator[Surface | Unscannable]:
@@ -236,7 +241,7 @@ def _media(members: dict[str, Any], path: str, kind: UnscannableKind) -> Iterato
         of = _kind_of(said)
         if of is None and said:
             inner = as_text(data)
-            if inner is not None or not _BASE64.match(data):
+            if inner is not None or not is_blob(data):
                 yield _alone(inner or data, path)
                 texts = True
                 continue
