@@ -2,8 +2,8 @@
 
 A placeholder is a type and a code, as EMAIL_kqzmwxrt: letters, digits and underscores alone, so that it is the same
 in JSON, Markdown, URLs, file names, identifiers and the names of tools. Codes have one length and no two are alike, so
-none is the start of another. Only the code counts on the way back: a model may change its case, escape the underscore as
-Markdown has it, or lose the type.
+none is the start of another. Only the code counts on the way back: a model may change its case, escape the underscore
+as Markdown has it, or lose the type.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """An answer with the values that placeholders stand for, in the client's dialect: whole, or event by event.
 
 The client's own JSON is changed and nothing else: whatever way an answer took to become it, straight or translated,
-this is its last step, and members nobody knows stay. In a stream a placeholder comes in pieces. The start of one is taken
-out of its event and stands at the front of the next piece of the same text; if none follows it goes back. Until then
-the event waits, and what came behind it too: events are neither added nor left out, and their order stays.
+this is its last step, and members nobody knows stay. In a stream a placeholder comes in pieces. The start of one is
+taken out of its event and stands at the front of the next piece of the same text; if none follows it goes back. Until
+then the event waits, and what came behind it too: events are neither added nor left out, and their order stays.
 """
 
 from __future__ import annotations

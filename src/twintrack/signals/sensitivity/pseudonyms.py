@@ -21,7 +21,7 @@ from twintrack.signals.sensitivity.finding import Finding, Scanned
 from twintrack.signals.sensitivity.grade import Grade
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.replaced import Impossible, Values
-from twintrack.signals.sensitivity.surfaces import OPAQUE, Surface, is_blob, says_nothing
+from twintrack.signals.sensitivity.surfaces import Surface, is_blob, says_nothing
 from twintrack.wire.dialect import UNREADABLE
 
 DEFAULT = ("pii", "person", "financial", "secret")
@@ -143,7 +143,7 @@ class _Changes:
     def value(self, value: Any, name: str) -> Generator[None, None, Any]:
         """Steps; returns the value. Raises Impossible."""
         if isinstance(value, str):
-            if value and name not in OPAQUE and not says_nothing(name, value) and not is_blob(value):
+            if value and not says_nothing(name, value) and not is_blob(value):
                 made = self._values.replaced(value)
                 if made != value:
                     self.any = True

@@ -48,7 +48,7 @@ _ALWAYS_ALONE = frozenset(
     ("content", "text", "input", "instructions", "system", "prompt", "arguments", "output", "thinking", "refusal",
      "description", "code", "query", "partial_json")
 )  # fmt: skip
-OPAQUE = frozenset(("encrypted_content", "signature", "thoughtSignature", "thought_signature"))
+_OPAQUE = frozenset(("encrypted_content", "signature", "thoughtSignature", "thought_signature"))
 """Sealed words of the provider's own, made from what was scanned when it was asked."""
 _ELSEWHERE = frozenset(
     ("previous_response_id", "conversation", "thread", "file_id", "fileUri", "file_uri", "cachedContent", "container")
@@ -133,7 +133,7 @@ def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> It
     before = "" if name in _KNOWN else name
     for key, value in members.items():
         place = f"{path}.{key}" if _PLAIN_KEY.match(key) else f"{path}[{msgspec.json.encode(key).decode()}]"
-        if key in OPAQUE:
+        if key in _OPAQUE:
             continue
         if key in _ELSEWHERE and value:
             yield Unscannable(place, "elsewhere")
