@@ -136,7 +136,7 @@ def test_observing_answers_with_the_named_deployment_or_the_baseline():
 def test_only_the_hash_of_a_key_is_kept():
     (key,) = compiled().keys
     assert key.sha256 == hashlib.sha256(b"tk-our-secret").digest()
-    assert b"secret" not in msgspec.msgpack.encode(compiled())
+    assert b"our-secret" not in msgspec.msgpack.encode(compiled())
 
 
 def test_a_key_that_leads_nowhere_is_refused():
@@ -221,3 +221,17 @@ def test_a_list_price_that_changes_renames_the_policy():
 def test_a_snapshot_survives_a_round_trip():
     snapshot = compiled()
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(snapshot), type=Snapshot) == snapshot
+
+
+@pytest.mark.parametrize(
+    ("said", "compiled_to"),
+    [
+        ("true", ("pii", "person", "financial", "secret")),
+        ("false", ()),
+        ('["phi", "customers"]', ("phi", "customers")),
+    ],
+)
+def test_what_a_route_replaces(said: str, compiled_to: tuple[str, ...]) -> None:
+    rule = '[[detect.rules]]\nname = "crm"\ncategory = "customers"\nterms = ["Acme"]\n'
+    text = replaced("keep_quality = 0.98", f"pseudonyms = {said}\nkeep_quality = 0.98") + rule
+    assert compiled(text).routes[0].pseudonyms == compiled_to

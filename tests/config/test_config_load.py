@@ -371,6 +371,22 @@ MINE = '[[deployments]]\nmodel = "mine"\nprovider = "ollama"\nfacts = { tools = 
         (
             OLLAMA
             + QWEN
+            + "[routes.auto]\npseudonyms = ['pii', 'finance']\n"
+            + "tiers = [{ name = 's', deployments = ['qwen3-8b@ollama'] }]\n",
+            "twintrack.toml:7: $.routes.auto.pseudonyms[1] is 'finance', which is not the name of a category that can "
+            "be replaced. Did you mean financial?",
+        ),
+        (
+            OLLAMA
+            + QWEN
+            + "[routes.auto]\npseudonyms = ['export']\n"
+            + "tiers = [{ name = 's', deployments = ['qwen3-8b@ollama'] }]\n",
+            "twintrack.toml:7: $.routes.auto.pseudonyms[0] is export: a marking is about all of a document, and no "
+            "word of it can be put for it. Take it out: such requests keep their class.",
+        ),
+        (
+            OLLAMA
+            + QWEN
             + MINE
             + "[routes.r]\ntiers = [{ name = 's', deployments = ['qwen3-8b@ollama', 'mine@ollama'] }]\n",
             "twintrack.toml:9: $.deployments[1].facts.quality is missing: route r compares it, and the catalogue does "

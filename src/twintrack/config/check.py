@@ -31,6 +31,7 @@ from twintrack.errors import nearest
 _NAME = re.compile(r"[!-~]{1,128}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REGION_PATTERN = re.compile(r"[a-z0-9*]+(-[a-z0-9*]+)*")
+_REPLACEABLE = ("pii", "phi", "financial", "secret", "person")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _SCHEME = re.compile(r"[A-Za-z]{1,32}")
 _NOT_THEIRS = frozenset(("host", "content-type", "content-length", "content-encoding", "transfer-encoding"))
@@ -89,6 +90,8 @@ class _Check:
             self._readable(("server", "ca"), server.ca)
         if "\0" in server.data or not server.data:
             self._report(("server", "data"), "is no folder", 'Name one, like data = ".twintrack".')
+        if server.secret:
+            self._reference(("server", "secret"), server.secret)
         self._proxy(server.proxy)
 
     def _proxy(self, proxy: str) -> None:
@@ -243,6 +246,7 @@ class _Check:
                     elif deployment in tier.deployments[:place]:
                         self._report((*path, place), f"names {deployment} a second time", "Remove it.")
             self._observe(base, route.mode, route.observe, known)
+            self._pseudonyms((*base, "pseudonyms"), route.pseudonyms)
             names = {each for tier in route.tiers for each in tier.deployments}
             if len(names) > 1:
                 self._choice(name, names)
@@ -252,6 +256,15 @@ class _Check:
             self._dangling((*base, "observe"), observe, "a deployment", known)
         elif observe and mode != "observe":
             self._report((*base, "observe"), "is set, but mode is not", 'Add mode = "observe", or remove it.')
+
+    def _pseudonyms(self, base: Path, categories: bool | tuple[str, ...]) -> None:
+        known = [*_REPLACEABLE, *(rule.category for rule in self._settings.detect.rules)]
+        for place, category in enumerate(categories if isinstance(categories, tuple) else ()):
+            if category == "export":
+                what = "is export: a marking is about all of a document, and no word of it can be put for it"
+                self._report((*base, place), what, "Take it out: such requests keep their class.")
+            elif category not in known:
+                self._dangling((*base, place), category, "a category that can be replaced", known)
 
     def _choice(self, route: str, names: set[str]) -> None:
         """A route that has a choice compares qualities, so it must know them; embeddings leave no choice of model."""

@@ -11,7 +11,7 @@ from twintrack.catalog.cost import TokenPrice, nusd
 from twintrack.catalog.prices import Prices
 from twintrack.config import effective, settings
 from twintrack.config.secrets import header_reference
-from twintrack.config.settings import DataClass, Settings
+from twintrack.config.settings import PSEUDONYMS, DataClass, Settings
 from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tier
 from twintrack.config.source import Problem, Source, invalid
 from twintrack.wire.deviations import of_model
@@ -71,6 +71,7 @@ def compile_snapshot(
         routes=routes,
         privacy=privacy,
         telemetry=_telemetry(settings.telemetry, source),
+        secret=source.reference(settings.server.secret) if settings.server.secret else "",
         router=router,
     )
 
@@ -235,6 +236,7 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         trace_content=route.trace_content and traced,
         observe=observe if route.mode == "observe" else -1,
         baseline=baseline,
+        pseudonyms=route.pseudonyms if isinstance(route.pseudonyms, tuple) else PSEUDONYMS * route.pseudonyms,
     )
 
 

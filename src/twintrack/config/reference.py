@@ -98,7 +98,7 @@ def _section(header: str, table: type[msgspec.Struct], meanings: dict[tuple[str,
 
 def _takes(kind: types.Type) -> str:
     if isinstance(kind, types.UnionType):
-        return _takes(next(each for each in kind.types if not isinstance(each, types.NoneType)))
+        return ", or ".join(_takes(each) for each in kind.types if not isinstance(each, types.NoneType))
     if isinstance(kind, types.LiteralType):
         return ", ".join(f"`{value}`" for value in choices(kind))
     if isinstance(kind, types.IntType):

@@ -16,6 +16,8 @@ from twintrack.catalog.providers import Prefill as Prefill
 from twintrack.catalog.providers import Zone as Zone
 
 DataClass = Literal["public", "internal", "confidential", "restricted"]
+PSEUDONYMS = ("pii", "person", "financial", "secret")
+"""Categories that are replaced where a route says true."""
 DATA_CLASSES: tuple[DataClass, ...] = ("public", "internal", "confidential", "restricted")
 """The ladder, least sensitive first; a label can only raise a request on it."""
 
@@ -101,6 +103,9 @@ class Server(_Table, frozen=True, kw_only=True):
     """Data-plane processes; one per core is plenty."""
     data: str = ".twintrack"
     """Folder of ledger and journal, relative to the configuration file. Needs a persistent volume."""
+    secret: str = ""
+    """env:NAME or file:PATH of what placeholders and fingerprints are made with; replicas that share it make the same
+    ones. Default: 32 random bytes, made once, in the file `secret` of the data folder."""
     tls: Tls | None = None
     proxy: str = "env:HTTPS_PROXY"
     """HTTP proxy for https providers: an address, an `env:` reference, or "" for none."""
@@ -257,6 +262,10 @@ class Route(_Table, frozen=True, kw_only=True):
     """observe: record the choice, answer with the deployment named in `observe`."""
     observe: str = ""
     """The deployment that answers in observe mode. Default: the last tier's first."""
+    pseudonyms: bool | tuple[str, ...] = ()
+    """Categories of findings that give way to placeholders before a request leaves and come back in its answer, so that
+    its class is that of what remains: pii, phi, financial, secret (which does not come back), person (names beside
+    others), or a company's own. true: pii, person, financial and secret. Default: none."""
 
 
 class PrivacyRule(_Table, frozen=True, kw_only=True):

@@ -83,6 +83,8 @@ class Route(msgspec.Struct, frozen=True):
     """Deployment that answers in observe mode, -1 in route mode."""
     baseline: int
     """First deployment of the last tier: what everything would have cost without routing."""
+    pseudonyms: tuple[str, ...] = ()
+    """Categories that are replaced."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -127,3 +129,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     """With absolute references."""
     router: bytes = b""
     """Weights fitted to verdicts, as they stand in their file; empty: there are none."""
+    secret: str = ""
+    """Reference, or empty: it lies in the data folder."""

@@ -13,16 +13,18 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 from twintrack import __version__
 from twintrack.config.settings import DataClass
 from twintrack.config.snapshot import Deployment, Route, Snapshot
-from twintrack.errors import TwintrackError
+from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
 from twintrack.gateway.turns import Later, Turns
 from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Refuse, Screened, Settle
+from twintrack.ledger.secret import secret as secret_of
 from twintrack.policy.choose import Decision
 from twintrack.policy.compiled import Policy
 from twintrack.policy.quality import Learned
@@ -225,6 +227,8 @@ class GatewayState:
         self.overhead_ns = empty()
         """Of those that were sent to somebody, what was not spent waiting for providers."""
         self._secret = secret
+        self._own_secret: tuple[str, bytes] | None = None
+        """By its reference; read when it is first needed."""
         self._prefix = f"tt-{int(time.time()):08x}{os.urandom(4).hex()}-"
         self._count = 0
 
@@ -232,6 +236,17 @@ class GatewayState:
         """Unique for ever: start time, 32 random bits and a counter."""
         self._count += 1
         return f"{self._prefix}{self._count:x}"
+
+    def own_secret(self) -> bytes:
+        """What placeholders and fingerprints are made with. Raises EnvironmentProblem: it cannot be read or written."""
+        snapshot = self.serving.snapshot
+        known = self._own_secret
+        if known is None or known[0] != snapshot.secret:
+            shared = self._secret(snapshot.secret) if snapshot.secret else None
+            if snapshot.secret and shared is None:
+                raise EnvironmentProblem(f"The secret {snapshot.secret} leads nowhere", fix="Set it.")
+            known = self._own_secret = (snapshot.secret, secret_of(Path(snapshot.data), shared))
+        return known[1]
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve `snapshot` from now on; what is running ends as it began."""

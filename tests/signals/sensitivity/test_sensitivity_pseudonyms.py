@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twintrack.config.settings import PSEUDONYMS
 from twintrack.signals.sensitivity.detector import CustomRule, Detector
 from twintrack.signals.sensitivity.finding import Scanned
 from twintrack.signals.sensitivity.grade import Grade, grade, ladder
 from twintrack.signals.sensitivity.naming import Naming
-from twintrack.signals.sensitivity.pseudonyms import DEFAULT, Pseudonymised, Texts, pseudonymise, replaceable
+from twintrack.signals.sensitivity.pseudonyms import Pseudonymised, Texts, pseudonymise, replaceable
 from twintrack.signals.sensitivity.replaced import MOST_VALUES, REDACTED, Impossible
 from twintrack.signals.sensitivity.scan import scan
 from twintrack.signals.sensitivity.surfaces import Surface, surfaces
@@ -23,7 +24,7 @@ from twintrack.wire.restored import restored_answer
 
 NAMING = Naming(b"k" * 32, "dev", "Hello")
 MAIL, CARD, PHONE = "bob.baker@firma-bau.de", "4111 1111 1111 1111", "+49 30 901820"
-EVERYTHING = frozenset((*DEFAULT, "phi"))
+EVERYTHING = frozenset((*PSEUDONYMS, "phi"))
 
 
 def read(detector: Detector, body: bytes) -> tuple[Texts, Grade]:

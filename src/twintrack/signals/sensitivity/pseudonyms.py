@@ -24,8 +24,6 @@ from twintrack.signals.sensitivity.replaced import Impossible, Values
 from twintrack.signals.sensitivity.surfaces import Surface, is_blob, says_nothing
 from twintrack.wire.dialect import UNREADABLE
 
-DEFAULT = ("pii", "person", "financial", "secret")
-"""Categories that are replaced where a route says no more than that it wants this."""
 _IDENTIFYING = frozenset(("pii", "phi", "financial", "person"))
 """What may be a patient's."""
 _JSON_TEXTS = ("arguments", "partial_json")
