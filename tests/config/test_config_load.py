@@ -110,8 +110,9 @@ MINE = '[[deployments]]\nmodel = "mine"\nprovider = "ollama"\nfacts = { tools = 
             "twintrack.toml:6: $.providers[1].zone is 'cloudy'. Use own, contracted or third_party.",
         ),
         (
-            "[privacy]\nsecret = { zones = [] }\n",
-            "twintrack.toml:2: $.privacy.secret is unknown. Use public, internal, confidential or restricted.",
+            "[privacy]\nhidden = { zones = [] }\n",
+            "twintrack.toml:2: $.privacy.hidden is unknown. Known here: public, internal, "
+            "confidential, restricted, categories.",
         ),
         (
             '[privacy.restricted]\nzones = [\n  "own",\n  "away",\n]\n',

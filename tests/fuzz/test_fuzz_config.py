@@ -43,7 +43,7 @@ def configurations(folder: Path, seed: int) -> Campaign:
             settings, source = load(file, environ=variables)
             assert listen_address(settings.server.listen) is not None
             snapshot = compile_snapshot(settings, source, generation=1, prices=listed, secrets=secret)
-            Serving(snapshot, dict[str, Pulse](), secret).close()
+            Serving(snapshot, dict[str, Pulse](), secret, today=0).close()
         except ConfigError as error:
             said = str(error)
             lines = [line.removeprefix(f"{folder}/") for line in said.split("\n") if line.startswith(str(folder))]

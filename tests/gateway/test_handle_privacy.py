@@ -150,7 +150,7 @@ def test_who_asks_for_a_third_party_by_name_is_told_why_not(gateway: Served, pat
     assert answer.status == 422
     message = answer.json()["error"]["message"]
     assert "restricted data stays on your own machines, and this is a third party" in message
-    assert "Add a deployment in an allowed zone" in message
+    assert "By [privacy.restricted] a deployment in zone own would serve it" in message
     if path != "/v1/messages":
         assert answer.json()["error"]["code"] == "no_eligible_model"
     (row,) = gateway.refusals(answer.id)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from twintrack.config.settings import DATA_CLASSES, Deadlines, Failover, Limits
-from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tier, TokenPrice
+from twintrack.config.snapshot import Deployment, Key, Narrowing, PrivacyRule, Route, Snapshot, Tenant, Tier, TokenPrice
 from twintrack.policy.choose import Decision, decide, decide_named
 from twintrack.policy.compiled import Policy
 from twintrack.signals.signals import Signals
 
+TODAY = 20_000
+"""Days since 1970."""
 ALL_ZONES = ("own", "contracted", "third_party")
 DEFAULT_PRIVACY = {
     "public": PrivacyRule(ALL_ZONES, ("*",)),
@@ -111,6 +113,9 @@ class House:
 def house(
     *tiers: list[Deployment],
     privacy: dict[str, PrivacyRule] | None = None,
+    categories: dict[str, PrivacyRule] | None = None,
+    tenants: tuple[Tenant, ...] = (),
+    privacy_of_route: Narrowing | None = None,
     keys: tuple[Key, ...] = (),
     load: dict[int, Lately] | None = None,
     **route: Any,
@@ -132,6 +137,7 @@ def house(
         "default_class": "internal",
         "observe": -1,
         "baseline": tiers[-1][0].index,
+        "privacy": privacy_of_route or Narrowing(),
     }
     snapshot = Snapshot(
         generation=1,
@@ -152,11 +158,13 @@ def house(
         deployments=deployments,
         routes=(Route(**values | route),),
         privacy=privacy or DEFAULT_PRIVACY,
+        categories=categories or {},
+        tenants=tenants,
     )
     loads = [Lately() for _ in deployments]
     for index, lately in (load or {}).items():
         loads[index] = lately
-    return House(Policy(snapshot), loads)
+    return House(Policy(snapshot, today=TODAY), loads)
 
 
 def key(index: int, *models: str) -> Key:
@@ -172,6 +180,7 @@ def make() -> SimpleNamespace:
         signals=signals,
         lately=Lately,
         key=key,
+        today=TODAY,
         price=token_price,
         default_privacy=DEFAULT_PRIVACY,
         classes=DATA_CLASSES,

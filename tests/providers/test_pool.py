@@ -10,7 +10,6 @@ import pytest
 import uvloop
 
 from support.provider import listening, refusing_port
-from twintrack.config.settings import DATA_CLASSES, PrivacyRule
 from twintrack.errors import UpstreamError, UpstreamTimeout
 from twintrack.policy.admitted import Admitted, admit
 from twintrack.providers.connection import Connection
@@ -55,7 +54,7 @@ class Waiter:
 
 
 def admission(deployment: object = None) -> Admitted:
-    found = admit(_Own(), 0, (PrivacyRule(),) * len(DATA_CLASSES))  # type: ignore[arg-type]
+    found = admit(_Own(), 0, ())  # type: ignore[arg-type]
     assert isinstance(found, Admitted)
     return found
 

@@ -12,11 +12,13 @@ import click
 import msgspec
 
 from twintrack.catalog import prices
+from twintrack.cli.doctor import records
 from twintrack.cli.file import USUAL, present
 from twintrack.cli.table import show
 from twintrack.config import secrets
 from twintrack.config.compile import compile_snapshot
 from twintrack.config.load import load
+from twintrack.config.rules import days
 from twintrack.config.settings import DATA_CLASSES, Settings
 from twintrack.config.snapshot import Snapshot
 from twintrack.config.source import InvalidConfig, Source
@@ -130,7 +132,6 @@ def json_schema() -> dict[str, Any]:
                 value["description"] = meaning
             if "$ref" in value.get("items", value):
                 value.pop("default", None)  # of a table: it would only repeat what stands there
-    made["$defs"]["Settings"]["properties"]["privacy"]["propertyNames"] = {"enum": list(DATA_CLASSES)}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": str(USUAL), **made}
 
 
@@ -159,9 +160,10 @@ def _notes(settings: Settings, source: Source, snapshot: Snapshot) -> Iterator[s
     for each in snapshot.deployments:
         if each.price is None and not each.per_hour_nusd:
             yield f"the price of {each.name} is unknown, so what it costs and saves will be unknown."
+    today = days(datetime.datetime.now(datetime.UTC).date())
     for route in snapshot.routes:
         members = {index for tier in route.tiers for index in tier.deployments}
-        closed = [name for name in DATA_CLASSES if not members & privacy_set(snapshot, name)]
+        closed = [name for name in DATA_CLASSES if not members & privacy_set(snapshot, name, route=route, today=today)]
         if closed:
             yield f"route {route.name} refuses {' and '.join(closed)} requests: none of its deployments may see them."
     for name, said in settings.routes.items():
@@ -170,6 +172,9 @@ def _notes(settings: Settings, source: Source, snapshot: Snapshot) -> Iterator[s
         elif said.trace_content:
             what = "what is asked and answered in public and internal requests"
             yield f"route {name} tells the collector at {settings.telemetry.otlp} {what}."
+    for finding in records.check(settings, datetime.datetime.now(datetime.UTC).date()):
+        if finding.state != "ok":
+            yield f"{finding.what}. {finding.fix}".strip()
     references = [*(key.key for key in settings.keys), *(each.key for each in snapshot.deployments)]
     for reference in dict.fromkeys(source.reference(each) for each in references if each):
         if warning := secrets.warning(reference):

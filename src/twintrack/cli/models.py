@@ -21,12 +21,14 @@ from twintrack.cli.file import USUAL, present
 from twintrack.cli.table import show
 from twintrack.config.compile import compile_snapshot
 from twintrack.config.load import load
+from twintrack.config.rules import days
 from twintrack.config.settings import DATA_CLASSES, DataClass, Settings
 from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.config.source import Source
 from twintrack.errors import nearest
 from twintrack.policy.explain import objection_sentence
 from twintrack.policy.objections import privacy_objection
+from twintrack.policy.rules import rules_of
 
 UNKNOWN = "unknown"
 _NONE = "-"
@@ -325,8 +327,10 @@ def _way(route: Route, snapshot: Snapshot) -> Way:
 def _placed(
     each: Deployment, snapshot: Snapshot, settings: Settings, source: Source, asked: DataClass | None
 ) -> Placed:
-    rules = tuple(snapshot.privacy[data_class] for data_class in DATA_CLASSES)
-    objections = {data_class: privacy_objection(each, rung, rules) for rung, data_class in enumerate(DATA_CLASSES)}
+    rules, today = rules_of(snapshot), days(datetime.datetime.now(datetime.UTC).date())
+    objections = {
+        data_class: privacy_objection(each, rung, rules, today) for rung, data_class in enumerate(DATA_CLASSES)
+    }
     objection = objections[asked] if asked is not None else None
     quality, quality_source = _quality(each, settings, source)
     return Placed(

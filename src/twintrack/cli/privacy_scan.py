@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -14,11 +15,14 @@ from twintrack.cli import detectors
 from twintrack.cli.table import show
 from twintrack.config import effective
 from twintrack.config.compile import compile_snapshot
-from twintrack.config.settings import DATA_CLASSES, DataClass, Detect, Settings
+from twintrack.config.rules import days
+from twintrack.config.settings import DATA_CLASSES, DataClass, Detect, Privacy, Settings
 from twintrack.config.source import Source
-from twintrack.errors import TwintrackError
+from twintrack.errors import TwintrackError, nearest
 from twintrack.policy.explain import objection_sentence
 from twintrack.policy.objections import privacy_objection
+from twintrack.policy.refusal import together
+from twintrack.policy.rules import rules_of
 from twintrack.signals.sensitivity.grade import Grade, grade
 from twintrack.signals.sensitivity.scan import scan
 
@@ -43,6 +47,13 @@ class Decision(msgspec.Struct, frozen=True):
     """None: there is no configuration."""
 
 
+class Asked(NamedTuple):
+    """Names; empty: not said."""
+
+    route: str
+    key: str
+
+
 class Report(msgspec.Struct, frozen=True):
     data_class: str = msgspec.field(name="class")
     categories: tuple[str, ...]
@@ -65,8 +76,10 @@ class Found(msgspec.Struct, frozen=True):
 @click.command("scan")
 @click.argument("file", metavar="FILE|-")
 @detectors.option
+@click.option("--route", default="", help="The route it would be sent to: its rules hold too.")
+@click.option("--key", default="", help="Name of the key that would send it: its rules and its tenant's hold too.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(file: str, config: Path | None, as_json: bool) -> None:
+def command(file: str, config: Path | None, route: str, key: str, as_json: bool) -> None:
     """Say what a text holds that must not leave, its class, and who may see it.
 
     FILE is text in UTF-8; - reads standard input. Findings are shown shortened; offsets count characters. What could
@@ -77,7 +90,7 @@ def command(file: str, config: Path | None, as_json: bool) -> None:
     settings = Settings() if found is None else found[0]
     detector = detectors.detector(settings.detect)
     graded = grade([scan(detector, text)], detectors.steps(settings.detect))
-    decision = decided(graded.data_class, found)
+    decision = decided(graded.data_class, graded.categories, found, Asked(route, key))
     if as_json:
         report = Report(
             graded.data_class,
@@ -110,23 +123,35 @@ def _prices(settings: Settings, source: Source) -> prices.Prices:
     return prices.load(str(Path(source.absolute(settings.server.data)) / "prices.json"), on=today)
 
 
-def decided(data_class: DataClass, found: tuple[Settings, Source] | None) -> Decision:
+def decided(
+    data_class: DataClass, categories: tuple[str, ...], found: tuple[Settings, Source] | None, asked: Asked
+) -> Decision:
     """What the policy does with a request of this class."""
-    settings = Settings() if found is None else found[0]
-    rules = effective.privacy_rules(settings.privacy)
-    rule = rules[data_class]
-    places = None
-    if found is not None:
-        snapshot = compile_snapshot(*found, generation=1, prices=_prices(*found), secrets=lambda reference: reference)
-        by_rung = tuple(snapshot.privacy[name] for name in DATA_CLASSES)
-        objections = {
-            each.name: privacy_objection(each, DATA_CLASSES.index(data_class), by_rung) for each in snapshot.deployments
-        }
-        places = tuple(
-            Place(name, objection is None, "" if objection is None else objection_sentence(*objection))
-            for name, objection in objections.items()
-        )
-    return Decision(rule.zones, rule.regions, places)
+    if found is None:
+        alone = effective.privacy_rules(Privacy())[data_class]
+        return Decision(alone.zones or (), alone.regions, None)
+    snapshot = compile_snapshot(*found, generation=1, prices=_prices(*found), secrets=lambda reference: reference)
+    route = next((each for each in snapshot.routes if each.name == asked.route), None)
+    key = next((each.index for each in snapshot.keys if each.name == asked.key), -1)
+    if asked.route and route is None:
+        raise _unknown("route", asked.route, [each.name for each in snapshot.routes])
+    if asked.key and key < 0:
+        raise _unknown("key", asked.key, [each.name for each in snapshot.keys])
+    rung = DATA_CLASSES.index(data_class)
+    rules = rules_of(snapshot, route=route, key=key, categories=categories)
+    today = days(datetime.datetime.now(datetime.UTC).date())
+    places = []
+    for each in snapshot.deployments:
+        objection = privacy_objection(each, rung, rules, today)
+        places.append(Place(each.name, objection is None, "" if objection is None else objection_sentence(*objection)))
+    rule = together(rules, rung)
+    return Decision(rule.zones, rule.regions or ("*",), tuple(places))
+
+
+def _unknown(thing: str, word: str, known: list[str]) -> TwintrackError:
+    near = nearest(word, known, 1)
+    fix = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known[:10]) or 'none'}."
+    return TwintrackError(f"There is no {thing} {word!r} in the configuration", fix=fix)
 
 
 def _tell(text: str, graded: Grade, decision: Decision, detect: Detect) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from twintrack.catalog import models
-from twintrack.config import secrets
+from twintrack.config import rules, secrets
 from twintrack.config.effective import (
     Endpoint,
     Model,
@@ -30,7 +30,6 @@ from twintrack.errors import nearest
 
 _NAME = re.compile(r"[!-~]{1,128}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_REGION_PATTERN = re.compile(r"[a-z0-9*]+(-[a-z0-9*]+)*")
 _REPLACEABLE = ("pii", "phi", "financial", "secret", "person")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _SCHEME = re.compile(r"[A-Za-z]{1,32}")
@@ -284,19 +283,18 @@ class _Check:
             self._report(("routes", route), what, "Keep one model in it; several deployments of that one are fine.")
 
     def privacy(self) -> None:
-        for name, rule in self._settings.privacy.items():
-            for place, pattern in enumerate(rule.regions):
-                if not _REGION_PATTERN.fullmatch(pattern):
-                    what = f"is {shown(pattern)}, which no region can match"
-                    fix = "Use lower-case words joined by hyphens, with * as wildcard: eu-*."
-                    self._report(("privacy", name, "regions", place), what, fix)
-        rules = privacy_rules(self._settings.privacy)
+        self.found += rules.problems(self._settings)
+        said = privacy_rules(self._settings.privacy)
         for lower, higher in pairwise(DATA_CLASSES):
-            more = [zone for zone in rules[higher].zones if zone not in rules[lower].zones]
+            more = [zone for zone in said[higher].zones or () if zone not in (said[lower].zones or ())]
             if more:
                 what = f"lets {alternatives(more, 'and')} see what is {higher}, but not what is {lower}"
                 fix = f"Whoever may see {higher} data may see {lower} data too: take it out here, or add it there."
                 self._report(("privacy", higher, "zones"), what, fix)
+        known = list(self._settings.tenants)
+        for number, key in enumerate(self._settings.keys):
+            if key.tenant and key.tenant not in known:
+                self._dangling(("keys", number, "tenant"), key.tenant, "a tenant", known)
 
     def telemetry(self) -> None:
         said = self._settings.telemetry

@@ -9,10 +9,10 @@ import msgspec
 
 from twintrack.catalog.cost import TokenPrice, nusd
 from twintrack.catalog.prices import Prices
-from twintrack.config import effective, settings
+from twintrack.config import effective, rules, settings
 from twintrack.config.secrets import header_reference
-from twintrack.config.settings import PSEUDONYMS, DataClass, Settings
-from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tier
+from twintrack.config.settings import DATA_CLASSES, PSEUDONYMS, DataClass, Settings
+from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tenant, Tier
 from twintrack.config.source import Problem, Source, invalid
 from twintrack.wire.deviations import of_model
 
@@ -48,12 +48,16 @@ def compile_snapshot(
         _route(number, name, route, names, traced=traced)
         for number, (name, route) in enumerate(settings.routes.items())
     )
-    keys = tuple(_key(number, key, source, secrets) for number, key in enumerate(settings.keys))
-    rules = effective.privacy_rules(settings.privacy)
-    privacy = {name: PrivacyRule(rule.zones, rule.regions) for name, rule in rules.items()}
+    tenants = tuple(
+        Tenant(number, name, rules.narrowing(tenant.privacy))
+        for number, (name, tenant) in enumerate(settings.tenants.items())
+    )
+    keys = tuple(_key(number, key, settings, source, secrets) for number, key in enumerate(settings.keys))
+    privacy = {name: rules.rule(each) for name, each in effective.privacy_rules(settings.privacy).items()}
+    categories = {name: rules.rule(each) for name, each in settings.privacy.categories.items()}
     return Snapshot(
         generation=generation,
-        policy_version=policy_version(deployments, routes, keys, privacy, router),
+        policy_version=policy_version(deployments, routes, keys, privacy, categories, tenants, router),
         source=source.name,
         listen_host=listen[0],
         listen_port=listen[1],
@@ -70,6 +74,8 @@ def compile_snapshot(
         deployments=deployments,
         routes=routes,
         privacy=privacy,
+        categories=categories,
+        tenants=tenants,
         telemetry=_telemetry(settings.telemetry, source),
         secret=source.reference(settings.server.secret) if settings.server.secret else "",
         router=router,
@@ -81,6 +87,8 @@ def policy_version(
     routes: tuple[Route, ...],
     keys: tuple[Key, ...],
     privacy: Mapping[DataClass, PrivacyRule],
+    categories: Mapping[str, PrivacyRule],
+    tenants: tuple[Tenant, ...],
     router: bytes = b"",
 ) -> str:
     """First 12 hex digits of the SHA-256 of all that decides which deployment answers; behind a + the first 8 of the
@@ -92,8 +100,10 @@ def policy_version(
     decides = (
         [_deciding(deployment) for deployment in deployments],
         [_routing(route) for route in routes],
-        [(key.name, key.data_class, key.models) for key in keys],
+        [(key.name, key.data_class, key.models, key.tenant, key.operator, key.privacy) for key in keys],
         privacy,
+        categories,
+        tenants,
     )
     configured = hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
     return f"{configured}+{hashlib.sha256(router).hexdigest()[:8]}" if router else configured
@@ -132,6 +142,7 @@ def _deployments(
         wrong.append(Problem(path, what, fix))
 
     endpoints = {provider.name: effective.endpoint(provider, report) for provider in settings.providers}
+    terms = {each.name: rules.terms(each.terms) for each in settings.providers if each.terms is not None}
     compiled = []
     for number, deployment in enumerate(settings.deployments):
         endpoint = endpoints.get(deployment.provider)
@@ -174,6 +185,7 @@ def _deployments(
                 count_tokens=endpoint.count_tokens,
                 prefill=endpoint.prefill if deployment.prefill is None else deployment.prefill,
                 deviations=of_model(endpoint.name, endpoint.deviations, model.upstream_model, deployment.model),
+                terms=terms.get(endpoint.name),
             )
         )
     if wrong:
@@ -237,6 +249,7 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         observe=observe if route.mode == "observe" else -1,
         baseline=baseline,
         pseudonyms=route.pseudonyms if isinstance(route.pseudonyms, tuple) else PSEUDONYMS * route.pseudonyms,
+        privacy=rules.narrowing(route.privacy),
     )
 
 
@@ -248,9 +261,20 @@ def _telemetry(said: settings.Telemetry, source: Source) -> settings.Telemetry:
     return msgspec.structs.replace(said, headers=headers)
 
 
-def _key(number: int, key: settings.Key, source: Source, secrets: Callable[[str], str | None]) -> Key:
+def _key(number: int, key: settings.Key, all_: Settings, source: Source, secrets: Callable[[str], str | None]) -> Key:
     secret = secrets(source.reference(key.key))
     if secret is None:
         what = f"leads nowhere: {key.key} gives no secret"
         raise invalid(source, [Problem(("keys", number, "key"), what, "Set it before starting, or name another.")])
-    return Key(number, key.name, hashlib.sha256(secret.encode()).digest(), key.data_class, key.models)
+    tenant = all_.tenants.get(key.tenant)
+    least = (key.data_class, tenant.data_class if tenant is not None else key.data_class)
+    return Key(
+        index=number,
+        name=key.name,
+        sha256=hashlib.sha256(secret.encode()).digest(),
+        data_class=max(least, key=DATA_CLASSES.index),
+        models=key.models,
+        tenant=list(all_.tenants).index(key.tenant) if tenant is not None else -1,
+        operator=key.operator,
+        privacy=rules.narrowing(key.privacy),
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,7 +16,7 @@ from twintrack.catalog import models, providers
 from twintrack.catalog.providers import Auth, DialectName, KeyHeader, Prefill
 from twintrack.config import settings
 from twintrack.config.locate import Path
-from twintrack.config.settings import DATA_CLASSES, DataClass, PrivacyRule, Zone
+from twintrack.config.settings import DATA_CLASSES, ZONES, DataClass, Privacy, PrivacyRule, Zone
 from twintrack.config.source import alternatives, shown
 from twintrack.errors import nearest
 from twintrack.wire.deviations import Deviation
@@ -93,17 +93,22 @@ class Model(msgspec.Struct, frozen=True):
     energy_j_per_output_token: float | None
 
 
-def privacy_rules(said: Mapping[DataClass, PrivacyRule]) -> dict[DataClass, PrivacyRule]:
-    """A rule for each class, least sensitive first.
+def privacy_rules(privacy: Privacy) -> dict[DataClass, PrivacyRule]:
+    """A rule for each class, least sensitive first, all of them with zones.
 
     Where the configuration is silent, restricted stays in zone own and confidential in own and contracted; and no
     class goes where the one below it may not, so narrowing internal narrows all above it.
     """
+    said = privacy.said()
     rules: dict[DataClass, PrivacyRule] = {}
-    below = PrivacyRule()
+    below = PrivacyRule(zones=ZONES)
     for name in DATA_CLASSES:
-        zones = tuple(zone for zone in _ZONES.get(name, below.zones) if zone in below.zones)
-        below = rules[name] = said.get(name) or PrivacyRule(zones=zones, regions=below.regions)
+        lower = ZONES if below.zones is None else below.zones
+        zones = tuple(zone for zone in _ZONES.get(name, lower) if zone in lower)
+        rule = said.get(name, below)
+        if rule is below or rule.zones is None:
+            rule = msgspec.structs.replace(rule, zones=zones)
+        below = rules[name] = rule
     return rules
 
 

@@ -10,7 +10,7 @@ from twintrack.catalog import models, providers
 from twintrack.catalog.prices import Prices
 from twintrack.config import effective
 from twintrack.config.locate import Path
-from twintrack.config.settings import Settings
+from twintrack.config.settings import Privacy, Settings
 from twintrack.config.source import Source, spell
 
 
@@ -40,13 +40,17 @@ def explain_values(settings: Settings, source: Source, prices: Prices | None = N
         else:
             values.append(Value(spell(path), value, "default"))
     for name, rule in effective.privacy_rules(settings.privacy).items():
-        if name not in settings.privacy:
+        if getattr(settings.privacy, name) is None:
             values += [Value(spell(path), value, "default") for path, value in _leaves(rule, ("privacy", name))]
     return values
 
 
 def _leaves(value: object, path: Path) -> Iterator[tuple[Path, object]]:
-    if isinstance(value, msgspec.Struct):
+    if isinstance(value, Privacy):
+        for name, rule in value.said().items():
+            yield from _leaves(rule, (*path, name))
+        yield from _leaves(value.categories, (*path, "categories"))
+    elif isinstance(value, msgspec.Struct):
         for word in value.__struct_fields__:
             yield from _leaves(getattr(value, word), (*path, word))
     elif isinstance(value, dict):

@@ -26,6 +26,13 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Usd = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Joules = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000)]
+Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
+
+CATEGORIES = ("pii", "phi", "financial", "secret", "export")
+"""What findings are of; rules of your own may add words."""
+
+
+ZONES: tuple[Zone, ...] = ("own", "contracted", "third_party")
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +123,55 @@ class Server(_Table, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
 
+class PrivacyRule(_Table, frozen=True, kw_only=True):
+    """Who may see a class of data. All of it has to hold."""
+
+    zones: tuple[Zone, ...] | None = None
+    """Empty: nobody may. Default: in [privacy] own for restricted, own and contracted for confidential, and for the
+    others as for the class below; everywhere else all."""
+    regions: tuple[str, ...] = ("*",)
+    """Patterns a deployment's region must match, as eu-*; an unknown region matches only *. Where its provider's record
+    names another region for storage, that one too."""
+    providers: tuple[str, ...] = ("*",)
+    """Patterns of the names of providers that may see it."""
+    max_retention_days: Days | None = None
+    """Most days a provider may keep it by its record; 0: not at all. Your own machines meet this and the next three."""
+    no_training: bool = False
+    """Only providers on whose record `trains_on_data` is false."""
+    baa: bool = False
+    """Only providers with which you have a business associate agreement (HIPAA)."""
+    dpa: bool = False
+    """Only providers with which you have a data processing agreement (GDPR)."""
+    persons: tuple[str, ...] = ()
+    """Who may have access, for export control, as us: all on the provider's record must be among them, and your own
+    machines need such a record too. Empty: anybody."""
+
+
+class Privacy(_Table, frozen=True, kw_only=True):
+    """Who may see what, by class. A rule binds its class and those above it."""
+
+    public: PrivacyRule | None = None
+    internal: PrivacyRule | None = None
+    confidential: PrivacyRule | None = None
+    restricted: PrivacyRule | None = None
+    categories: dict[str, PrivacyRule] = {}
+    """By what was found, whatever the class: pii, phi, financial, secret, export, or a word of a detection rule."""
+
+    def said(self) -> dict[DataClass, PrivacyRule]:
+        """The rules there are, least sensitive first."""
+        rules: dict[DataClass, PrivacyRule | None] = {name: getattr(self, name) for name in DATA_CLASSES}
+        return {name: rule for name, rule in rules.items() if rule is not None}
+
+
+class Tenant(_Table, frozen=True, kw_only=True):
+    """On whose behalf keys ask."""
+
+    data_class: DataClass = "public"
+    """The least class of anything its keys send."""
+    privacy: Privacy = Privacy()
+    """Further rules for what its keys send; they only narrow."""
+
+
 class Key(_Table, frozen=True, kw_only=True):
     """A client of the gateway. Without any, everybody on this machine may use it."""
 
@@ -127,6 +183,42 @@ class Key(_Table, frozen=True, kw_only=True):
     """The least class of anything this key sends."""
     models: tuple[str, ...] = ("*",)
     """Names of routes and deployments it may use, with * as wildcard."""
+    tenant: str = ""
+    """One of the tenants below."""
+    operator: bool = False
+    """It may send `x-twintrack-override-class`, which lowers what was found, never below `data_class`."""
+    privacy: Privacy = Privacy()
+    """Further rules for what it sends; they only narrow."""
+
+
+class Terms(_Table, frozen=True, kw_only=True):
+    """What is agreed with a provider, as you checked it. The catalogue knows what is offered, which is not the same:
+    nothing counts that does not stand here."""
+
+    entity: str = ""
+    """The other party of the contract."""
+    storage_region: str = ""
+    """Where it keeps what it keeps. Default: where it processes."""
+    retention_days: Days | None = None
+    """Days it keeps prompts and answers, for whatever reason. Unknown: any limit excludes it."""
+    zdr: bool = False
+    """Zero data retention is agreed: as retention_days = 0."""
+    trains_on_data: bool | None = None
+    """Unknown counts as true."""
+    baa: bool = False
+    """A business associate agreement (HIPAA) is signed."""
+    dpa: bool = False
+    """A data processing agreement (GDPR) is signed."""
+    persons: tuple[str, ...] = ()
+    """All who can reach what is sent, as us: citizenship or residence, whatever your rules count. Empty: unknown."""
+    sub_processors: tuple[str, ...] = ()
+    """Who else sees it."""
+    evidence: str = ""
+    """Where this can be read: a contract's number, an address."""
+    verified_on: str = ""
+    """Day it was checked, YYYY-MM-DD."""
+    expires_on: str = ""
+    """Last day it holds, YYYY-MM-DD in UTC. From the next one on it counts for nothing, also while the gateway runs."""
 
 
 class Provider(_Table, frozen=True, kw_only=True):
@@ -156,6 +248,8 @@ class Provider(_Table, frozen=True, kw_only=True):
     """Start this bundled model (demo-nano, demo-small) or GGUF file on a local engine; needs the extra `local`."""
     simulated: bool = False
     """Marks every row SIMULATED and keeps it out of totals."""
+    terms: Terms | None = None
+    """What is agreed with it; rules such as `baa` ask for it."""
 
 
 class Price(_Table, frozen=True, kw_only=True):
@@ -252,6 +346,8 @@ class Route(_Table, frozen=True, kw_only=True):
     drop_unsupported: bool = False
     """Leave out what the chosen provider's dialect has no word for, instead of refusing the request. A client asks
     the same for one request with `x-twintrack-drop-unsupported: true`."""
+    privacy: Privacy = Privacy()
+    """Further rules for what is asked of it; they only narrow."""
     take_up: bool = False
     """Where a stream of plain text breaks off after words were sent, let the next deployment that can go on from
     there. The client reads words of two models; the place is marked in the stream."""
@@ -266,15 +362,6 @@ class Route(_Table, frozen=True, kw_only=True):
     """Categories of findings that give way to placeholders before a request leaves and come back in its answer, so that
     its class is that of what remains: pii, phi, financial, secret (which does not come back), person (names beside
     others), or a company's own. true: pii, person, financial and secret. Default: none."""
-
-
-class PrivacyRule(_Table, frozen=True, kw_only=True):
-    """Who may see a class of data."""
-
-    zones: tuple[Zone, ...] = ("own", "contracted", "third_party")
-    """Empty: nobody may."""
-    regions: tuple[str, ...] = ("*",)
-    """Patterns a deployment's region must match, as eu-*; an unknown region matches only *."""
 
 
 class DetectRule(_Table, frozen=True, kw_only=True):
@@ -334,7 +421,9 @@ class Settings(_Table, frozen=True, kw_only=True):
     deployments: tuple[Deployment, ...] = ()
     routes: dict[str, Route] = {}
     """By the name clients send as model."""
-    privacy: dict[DataClass, PrivacyRule] = {}
+    tenants: dict[str, Tenant] = {}
+    """By the name keys use."""
+    privacy: Privacy = Privacy()
     """Default: restricted stays in zone own, confidential in own and contracted, and no class goes where the one
     below it may not. The ladder is public, internal, confidential, restricted."""
     detect: Detect = Detect()

@@ -15,6 +15,42 @@ from twintrack.config.settings import DataClass, Deadlines, Failover, Limits, Te
 from twintrack.wire.deviations import Deviations
 
 
+class PrivacyRule(msgspec.Struct, frozen=True):
+    zones: tuple[Zone, ...]
+    regions: tuple[str, ...]
+    providers: tuple[str, ...] = ("*",)
+    max_retention_days: int = -1
+    """-1: any."""
+    no_training: bool = False
+    baa: bool = False
+    dpa: bool = False
+    persons: tuple[str, ...] = ()
+    """Empty: anybody."""
+
+
+class Narrowing(msgspec.Struct, frozen=True):
+    """Rules that hold beside the general ones; what is not in it is not narrowed."""
+
+    classes: dict[DataClass, PrivacyRule] = {}
+    categories: dict[str, PrivacyRule] = {}
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What is agreed with a provider, as far as rules ask for it."""
+
+    storage_region: str
+    """Empty: where it processes."""
+    retention_days: int
+    """-1: unknown."""
+    trains_on_data: bool | None
+    baa: bool
+    dpa: bool
+    persons: tuple[str, ...]
+    """Empty: unknown."""
+    until_day: int
+    """The last it holds, in days since 1970, UTC; -1: no end was said."""
+
+
 class Deployment(msgspec.Struct, frozen=True):
     index: int
     name: str
@@ -58,6 +94,8 @@ class Deployment(msgspec.Struct, frozen=True):
     """How it is asked to go on with an answer that was begun; empty: it cannot."""
     deviations: Deviations | None = None
     """Of this model there; None: none is known."""
+    terms: Terms | None = None
+    """Of its provider; None: there is no record."""
 
 
 class Tier(msgspec.Struct, frozen=True):
@@ -85,6 +123,13 @@ class Route(msgspec.Struct, frozen=True):
     """First deployment of the last tier: what everything would have cost without routing."""
     pseudonyms: tuple[str, ...] = ()
     """Categories that are replaced."""
+    privacy: Narrowing = Narrowing()
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    index: int
+    name: str
+    privacy: Narrowing = Narrowing()
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -92,12 +137,11 @@ class Key(msgspec.Struct, frozen=True):
     name: str
     sha256: bytes
     data_class: DataClass
+    """The least of what it sends: its own or its tenant's, whichever is higher."""
     models: tuple[str, ...]
-
-
-class PrivacyRule(msgspec.Struct, frozen=True):
-    zones: tuple[Zone, ...]
-    regions: tuple[str, ...]
+    tenant: int = -1
+    operator: bool = False
+    privacy: Narrowing = Narrowing()
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -125,6 +169,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     routes: tuple[Route, ...]
     privacy: dict[DataClass, PrivacyRule]
     """Complete: one rule for each class."""
+    categories: dict[str, PrivacyRule] = {}
+    """Rules for what was found, whatever its class."""
+    tenants: tuple[Tenant, ...] = ()
     telemetry: Telemetry = Telemetry()
     """With absolute references."""
     router: bytes = b""

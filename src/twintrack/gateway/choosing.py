@@ -118,7 +118,9 @@ def choose(
         raise Refused(error, route, signals) from None
     if route.observe >= 0 and route.observe != decision.deployment:
         # The choice goes on record; the answer comes from where it always came from, if that may see the request.
-        observed = serving.policy.candidate(route.observe, signals.data_class, endpoint.name)
+        observed = serving.policy.candidate(
+            route.observe, signals.data_class, endpoint.name, route=route, key=key, categories=signals.categories
+        )
         if not isinstance(observed, tuple):
             rest = [each for each in decision.order if each.deployment.index != route.observe]
             decision = msgspec.structs.replace(decision, order=(observed.admitted, *rest))

@@ -11,6 +11,7 @@ import random
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from copy import copy
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,7 @@ from twintrack.telemetry.buckets import OVERHEAD_NS, empty
 from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Endpoint
 
+_DAY_S = 86_400
 _ASLEEP_S = 1.0
 """Between two ticks: so long a busy or suspended machine did not let us look."""
 
@@ -68,12 +70,21 @@ class Serving:
         pulses: dict[str, Pulse],
         secret: Callable[[str], str | None],
         before: Serving | None = None,
+        *,
+        today: int,
     ) -> None:
-        """`secret` resolves a reference; `pulses` gains what it lacks; `before` was served until now."""
+        """
+        Args:
+            secret: resolves a reference.
+            pulses: gains what it lacks.
+            before: was served until now.
+            today: days since 1970, UTC.
+        """
         self.snapshot = snapshot
         self.predictor = _predictor(snapshot, before)
         """Of the router fitted to verdicts; None: there is none."""
-        self.policy = Policy(snapshot, None if self.predictor is None else Learned(self.predictor))
+        judge = None if self.predictor is None else Learned(self.predictor)
+        self.policy = Policy(snapshot, judge, today)
         self._authorisers: dict[tuple[str, ...], Authoriser] = {}
         """By what they are made from."""
         earlier = before._authorisers if before is not None else {}
@@ -112,6 +123,13 @@ class Serving:
                 made.take_over(earlier[source])  # to fetch takes a moment
             made.start()
         return upstream(deployment, None, __version__, made)
+
+    def on(self, today: int) -> Serving:
+        """The same on another day, when records of what is agreed with providers have ended."""
+        serving = copy(self)
+        serving.policy = self.policy.on(today)
+        serving.named = {}
+        return serving
 
     def answer_head(self, deployment: int, endpoint: Endpoint) -> bytes:
         """The header lines of an answer by a deployment: a format that takes content type and, twice, our id."""
@@ -203,8 +221,13 @@ class GatewayState:
         now: float,
         later: Later,
         random: Callable[[], float] = random.random,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`later`: calls in the next turn of the loop."""
+        """
+        Args:
+            later: calls in the next turn of the loop.
+            wall: seconds since 1970.
+        """
         self.turns = Turns(later)
         self.worker = worker
         self.journal = journal
@@ -214,7 +237,8 @@ class GatewayState:
         self._slept = False
         """The last tick came late."""
         self.pulses: dict[str, Pulse] = {}
-        self.serving = Serving(snapshot, self.pulses, secret)
+        self._wall = wall
+        self.serving = Serving(snapshot, self.pulses, secret, today=self._today())
         self.exchanges: set[Running] = set()
         self.refusals: dict[str, int] = {}
         """Requests nobody was asked for, by error code."""
@@ -250,10 +274,13 @@ class GatewayState:
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve `snapshot` from now on; what is running ends as it began."""
-        serving = Serving(snapshot, self.pulses, self._secret, self.serving)
+        serving = Serving(snapshot, self.pulses, self._secret, self.serving, today=self._today())
         self.journal.names(serving.record_names(self.worker))
         before, self.serving = self.serving, serving
         before.close()
+
+    def _today(self) -> int:
+        return int(self._wall()) // _DAY_S
 
     def note(self, record: Refuse) -> None:
         """Record a refusal if there is room; it matters less than what was dispatched."""
@@ -283,6 +310,8 @@ class GatewayState:
         # If it was us who slept, what providers said meanwhile is read before they are judged, at the next tick.
         self._slept = now - self.now > _ASLEEP_S and not self._slept
         self.now = now
+        if (today := self._today()) > self.serving.policy.until_day:
+            self.serving = self.serving.on(today)  # what is running ends as it began
         try:
             if not self._slept:
                 self.look(now)

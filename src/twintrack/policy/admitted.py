@@ -6,11 +6,13 @@ fallback or any later hop cannot reach a deployment outside the set: the type ch
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import inf
 from typing import final
 
 from twintrack.config.settings import DATA_CLASSES, DataClass
-from twintrack.config.snapshot import Deployment, PrivacyRule
-from twintrack.policy.objections import Objection, privacy_objection
+from twintrack.config.snapshot import Deployment
+from twintrack.policy.objections import Objection, Rules, privacy_objection
 
 
 @final
@@ -44,7 +46,7 @@ class Admitted:
         return f"Admitted({self._deployment.name!r}, {self._data_class!r})"
 
 
-def admit(deployment: Deployment, rung: int, rules: tuple[PrivacyRule, ...]) -> Admitted | Objection:
-    """The permission for class `DATA_CLASSES[rung]`, or the rule against it; `rules` as in `privacy_objection`."""
-    objection = privacy_objection(deployment, rung, rules)
+def admit(deployment: Deployment, rung: int, rules: Iterable[Rules], today: float = inf) -> Admitted | Objection:
+    """The permission for class `DATA_CLASSES[rung]`, or the rule against it; the rest as in `privacy_objection`."""
+    objection = privacy_objection(deployment, rung, rules, today)
     return Admitted(deployment, DATA_CLASSES[rung], _Proof()) if objection is None else objection

@@ -16,7 +16,6 @@ from zlib import crc32
 import msgspec
 
 from twintrack.config.snapshot import Route
-from twintrack.errors import Forbidden, NoEligibleModel, PromptTooLong, Unavailable
 from twintrack.policy.admitted import Admitted
 from twintrack.policy.affinity import weight
 from twintrack.policy.checks import (
@@ -27,18 +26,14 @@ from twintrack.policy.checks import (
     passing_objection,
     predicted_nusd,
 )
-from twintrack.policy.compiled import Policy
-from twintrack.policy.explain import (
-    BELOW_QUALITY,
-    GOOD_ENOUGH,
-    NAMED,
-    ONLY_ONE,
-    STAKES,
-    TOP_TIER,
-    fix_sentence,
-    objection_sentence,
-)
-from twintrack.policy.objections import BUSY, CONTEXT, KEY, PASSING, RuledOut
+from twintrack.policy.compiled import Policy, for_endpoint
+from twintrack.policy.explain import BELOW_QUALITY, GOOD_ENOUGH, NAMED, ONLY_ONE, STAKES, TOP_TIER
+from twintrack.policy.objections import BUSY, CONTEXT, RuledOut
+from twintrack.policy.refusal import KeyMayNot as KeyMayNot
+from twintrack.policy.refusal import NobodyMay as NobodyMay
+from twintrack.policy.refusal import NobodyReady as NobodyReady
+from twintrack.policy.refusal import TooLongForAll as TooLongForAll
+from twintrack.policy.refusal import refusal
 from twintrack.signals.signals import Signals
 
 Load: TypeAlias = Sequence[Lately]
@@ -47,7 +42,6 @@ Load: TypeAlias = Sequence[Lately]
 _TEXT_ONLY = modality_bits(("text",))
 _DEARER, _CHEAPER, _LAST = 0, 1_000, 2_000
 """Groups of the order, with the distance in tiers added."""
-_MOST_NAMED = 8
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -75,30 +69,6 @@ class Decision(msgspec.Struct, frozen=True):
     """Verdicts speak in `p_good`."""
 
 
-class NobodyMay(NoEligibleModel):
-    """Lasting objections stand against every deployment."""
-
-    ruled_out: tuple[RuledOut, ...] = ()
-
-
-class TooLongForAll(PromptTooLong):
-    """Some deployment could answer if the prompt were shorter, and none as it is."""
-
-    ruled_out: tuple[RuledOut, ...] = ()
-
-
-class NobodyReady(Unavailable):
-    """Some deployment could answer, but not right now."""
-
-    ruled_out: tuple[RuledOut, ...] = ()
-
-
-class KeyMayNot(Forbidden):
-    """The key covers none of the deployments."""
-
-    ruled_out: tuple[RuledOut, ...] = ()
-
-
 def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: int, affinity: bytes) -> Decision:
     """Choose for a request that names a route.
 
@@ -111,7 +81,7 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
         NobodyReady: 503, those that could are busy, unhealthy or slow.
         KeyMayNot: 403, the key covers none of them.
     """
-    lane = policy.lane(route, signals.data_class, signals.endpoint)
+    lane = policy.lane(route, signals.data_class, signals.endpoint, key, signals.categories)
     ruled_out = list(lane.ruled_out)
     limit_nusd = _limit_nusd(route.max_nusd_per_request, signals.max_cost_nusd)
     deadline_ms = -1 if signals.deadline_ms is None else signals.deadline_ms
@@ -143,7 +113,7 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
                 continue
         ruled_out.append((candidate.index, *objection))
     if not ready:
-        raise _refusal(policy, tuple(ruled_out), signals)
+        raise refusal(policy, tuple(ruled_out), signals, lane.view, route, key)
 
     conversation = crc32(affinity)
     floor = route.keep_quality * best_of_last
@@ -166,7 +136,7 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
         1.0,
         reason,
         route.baseline,
-        policy.allowed[signals.data_class],
+        lane.view.allowed,
         policy.judge.measured(chosen.deployment, signals),
     )
 
@@ -183,17 +153,18 @@ def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, 
         NobodyReady: 503, it is busy.
         KeyMayNot: 403.
     """
-    found = policy.candidate(deployment, signals.data_class, signals.endpoint)
+    view = policy.view(signals.data_class, key=key, categories=signals.categories)
+    found = for_endpoint(view.candidates[deployment], signals.endpoint)
     if isinstance(found, tuple):
-        raise _refusal(policy, ((deployment, *found),), signals)
+        raise refusal(policy, ((deployment, *found),), signals, view, None, key)
     objection = policy.key_objection(key, deployment) or lasting_objection(
         found, signals, modality_bits(signals.modalities), _limit_nusd(-1, signals.max_cost_nusd)
     )
     if objection is not None and objection[0] != CONTEXT:
-        raise _refusal(policy, ((deployment, *objection),), signals)
+        raise refusal(policy, ((deployment, *objection),), signals, view, None, key)
     in_flight = load[deployment].in_flight
     if in_flight >= found.max_in_flight:
-        raise _refusal(policy, ((deployment, BUSY, in_flight, found.max_in_flight),), signals)
+        raise refusal(policy, ((deployment, BUSY, in_flight, found.max_in_flight),), signals, view, None, key)
     return Decision(
         deployment,
         -1,
@@ -204,7 +175,7 @@ def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, 
         1.0,
         NAMED,
         deployment,
-        policy.allowed[signals.data_class],
+        view.allowed,
     )
 
 
@@ -254,34 +225,3 @@ def _cheapest_first(
         ranked.append((group, unknown, -weight(conversation, candidate.seed), candidate.index, p, candidate))
     ranked.sort()
     return reason, [(entry[4], entry[5]) for entry in ranked]
-
-
-def _refusal(
-    policy: Policy, ruled_out: tuple[RuledOut, ...], signals: Signals
-) -> NobodyMay | TooLongForAll | NobodyReady | KeyMayNot:
-    deployments = policy.snapshot.deployments
-    codes = {code for _, code, _, _ in ruled_out}
-    passing = codes & PASSING
-    # Where some could answer in a moment, only what stands against those is news.
-    told = [each for each in ruled_out if each[1] in passing] if passing else list(ruled_out)
-    why = "; ".join(
-        f"{deployments[index].name}: {objection_sentence(code, have, need)}"
-        for index, code, have, need in told[:_MOST_NAMED]
-    )
-    if len(told) > _MOST_NAMED:
-        why += f"; and {len(told) - _MOST_NAMED} more"
-    error: NobodyMay | TooLongForAll | NobodyReady | KeyMayNot
-    if passing:
-        error = NobodyReady("No model can serve this request right now", why=why, fix="Try again shortly.")
-    elif codes == {KEY}:
-        error = KeyMayNot("This key may not use any model that could answer", why=why, fix=fix_sentence(KEY))
-    elif CONTEXT in codes:
-        # Whatever stands against the others, those whose window is too small have nothing else against the request.
-        window = max(have for _, code, have, _ in ruled_out if code == CONTEXT)
-        tokens, output = signals.prompt_tokens_est, signals.max_output_tokens
-        error = TooLongForAll(tokens, output, window, why=why, fix=fix_sentence(CONTEXT))
-    else:
-        fix = fix_sentence(told[-1][1]) if told else "Add deployments to the route."
-        error = NobodyMay("No model can serve this request", why=why, fix=fix)
-    error.ruled_out = ruled_out
-    return error

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from twintrack.config.settings import DATA_CLASSES
+from twintrack.config.settings import CATEGORIES, DATA_CLASSES
+from twintrack.config.snapshot import PrivacyRule
 from twintrack.policy.objections import (
+    BAA,
     BUSY,
     CONTEXT,
     COST,
     COST_UNKNOWN,
     DIALECT,
     DIALECTS,
+    DPA,
     ENDPOINT,
+    EXPIRED,
     KEY,
     LATENCY,
     MODALITIES,
     MODALITY,
+    ORIGINS,
     OUTPUT,
+    PERSONS,
+    PROVIDER,
     REGION,
+    RETENTION,
     TOOLS,
+    TRAINING,
     TTFT,
     UNHEALTHY,
     ZONE,
     ZONES,
+    days_allowed,
+    rule_code,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +67,15 @@ _HEADERS = {
 }
 
 _ZONE_WORDS = {"own": "your own machines", "contracted": "providers under contract", "third_party": "third parties"}
+_BY = ("", "by its route's rules ", "by its key's rules ", "by its tenant's rules ")
+_CATEGORY_WORDS = (
+    "personal data",
+    "health data",
+    "financial data",
+    "text with secrets",
+    "export-controlled data",
+    "data of a category of your own",
+)
 _A_ZONE = {"own": "one of your own machines", "contracted": "a provider under contract", "third_party": "a third party"}
 
 
@@ -95,13 +116,86 @@ def _zone(have: int, need: int) -> str:
 
 
 def _region(have: int, need: int) -> str:
-    where = "this region is not one of them" if have else "where this one is, is not known"
+    where = (
+        "where this one is, is not known",
+        "this region is not one of them",
+        "its provider keeps what it gets in another",
+    )[have]
     return f"{_data(need)} may be processed in certain regions only, and {where}"
 
 
-def _data(rung: int) -> str:
-    """Whom the rule of a class binds."""
-    return f"{DATA_CLASSES[rung]} data" if rung == len(DATA_CLASSES) - 1 else f"{DATA_CLASSES[rung]} data and above"
+def _expired(have: int, need: int) -> str:
+    day = datetime.date(1970, 1, 1) + datetime.timedelta(have)
+    return f"{_data(need)} may go only where what was agreed holds, and its record expired on {day}"
+
+
+def _retention(have: int, need: int) -> str:
+    days = days_allowed(need)
+    most = "no provider that keeps it" if not days else f"providers only that keep it for at most {_counted(days)}"
+    kept = "how long this one does is not on record" if have < 0 else f"this one keeps it for {_counted(have)}"
+    return f"{_data(rule_code(RETENTION, need))} may go to {most}, and {kept}"
+
+
+def _training(have: int, need: int) -> str:
+    record = "this one does" if have else "no record says that this one does not"
+    return f"{_data(need)} may not go to a provider that trains on it, and {record}"
+
+
+def _agreement(what: str) -> Callable[[int, int], str]:
+    return lambda have, need: f"{_data(need)} asks for {what}, and there is none on record"
+
+
+def _persons(have: int, need: int) -> str:
+    record = "others may have access here" if have else "who has access here is not on record"
+    return f"{_data(need)} may be seen by certain persons only, and {record}"
+
+
+def _counted(days: int) -> str:
+    return f"{days} day{'' if days == 1 else 's'}"
+
+
+def _data(rule: int) -> str:
+    """Whom a rule binds (`Rules.code`)."""
+    rung, origin, category = rule & 3, rule >> 2 & 3, rule >> 4
+    by = _BY[origin]
+    if category:
+        return f"{by}{_CATEGORY_WORDS[category - 1]}"
+    return f"{by}{DATA_CLASSES[rung]} data" + ("" if rung == len(DATA_CLASSES) - 1 else " and above")
+
+
+def rule_place(rule: int, names: Sequence[str]) -> str:
+    """Where a rule stands in the configuration; `names` of what the origins are, as `ORIGINS` orders them."""
+    rung, origin, category = rule & 3, rule >> 2 & 3, rule >> 4
+    word = f"categories.{(*CATEGORIES, 'NAME')[category - 1]}" if category else DATA_CLASSES[rung]
+    table = f"privacy.{word}"
+    if ORIGINS[origin] == "key":
+        return f"[keys.{table}] of key {names[origin]}"
+    return f"[{ORIGINS[origin]}s.{names[origin]}.{table}]" if origin else f"[{table}]"
+
+
+def wanted_words(rule: PrivacyRule) -> str:
+    """Which deployment a rule would let see it."""
+    if not rule.zones:
+        return "no deployment may serve it, wherever it is"
+    words = f"a deployment in zone {' or '.join(rule.zones)}"
+    if rule.regions:
+        words += f", in region {' and '.join(rule.regions)}"
+    if rule.providers:
+        words += f", of provider {' and '.join(rule.providers)}"
+    terms = []
+    if rule.zones != ("own",):
+        if rule.max_retention_days >= 0:
+            terms.append("no retention" if not rule.max_retention_days else f"{_counted(rule.max_retention_days)} kept")
+        terms += [
+            word
+            for asked, word in ((rule.no_training, "no training"), (rule.baa, "a BAA"), (rule.dpa, "a DPA"))
+            if asked
+        ]
+    if rule.persons:
+        terms.append(f"access by {' or '.join(rule.persons)} alone")
+    if terms:
+        words += f", with {_list(terms)} on record"
+    return f"{words} would serve it"
 
 
 def _modality(have: int, need: int) -> str:
@@ -122,6 +216,13 @@ def usd(nusd: int) -> str:
 _OBJECTIONS: dict[str, Callable[[int, int], str]] = {
     ZONE: _zone,
     REGION: _region,
+    PROVIDER: lambda have, need: f"{_data(need)} may go to certain providers only, and this is none of them",
+    EXPIRED: _expired,
+    RETENTION: _retention,
+    TRAINING: _training,
+    BAA: _agreement("a business associate agreement"),
+    DPA: _agreement("a data processing agreement"),
+    PERSONS: _persons,
     KEY: lambda have, need: "this key may not use it",
     ENDPOINT: lambda have, need: "it only makes embeddings" if have else "it answers chat and does not make embeddings",
     DIALECT: lambda have, need: f"it speaks the {DIALECTS[have]} dialect, and this needs {DIALECTS[need]}",
@@ -140,6 +241,13 @@ _OBJECTIONS: dict[str, Callable[[int, int], str]] = {
 _FIXES = {
     ZONE: "Add a deployment in an allowed zone, or label the request with the class it really has.",
     REGION: "Add a deployment in an allowed region, and state the region of each provider.",
+    PROVIDER: "Add a deployment at an allowed provider.",
+    EXPIRED: "Check what is agreed, and put the day it was and a new end into the provider's terms.",
+    RETENTION: "Say retention_days or zdr in the provider's terms, if it is agreed.",
+    TRAINING: "Say trains_on_data = false in the provider's terms, if it is agreed.",
+    BAA: "Sign one, and say baa = true in the provider's terms.",
+    DPA: "Sign one, and say dpa = true in the provider's terms.",
+    PERSONS: "Say in the provider's terms who has access: persons.",
     KEY: "Use a key that covers it.",
     ENDPOINT: "Add a deployment for this endpoint to the route.",
     DIALECT: "Add a deployment that speaks the OpenAI dialect to the route.",

@@ -7,10 +7,13 @@ one recorded, in the order of `CODES`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from math import inf
+from typing import NamedTuple
 
 from twintrack.config.settings import Zone
-from twintrack.config.snapshot import Deployment, PrivacyRule
+from twintrack.config.snapshot import Deployment, PrivacyRule, Terms
 
 Objection = tuple[str, int, int]
 """(code, have, need)"""
@@ -18,9 +21,22 @@ RuledOut = tuple[int, str, int, int]
 """(deployment, code, have, need), as the ledger keeps it."""
 
 ZONE = "zone"
-"""have: its zone, an index into ZONES; need: 8 × class of the rule + a bit for each zone that rule allows."""
+"""have: its zone, an index into ZONES; need: 8 × rule (`Rules.code`) + a bit for each zone that rule allows."""
 REGION = "region"
-"""have: 1 if its region is known; need: class of the rule, an index into DATA_CLASSES."""
+"""have: 0 its region is not known, 1 it is another, 2 what it keeps is kept in another; need: rule."""
+PROVIDER = "provider"
+"""need: rule."""
+EXPIRED = "expired"
+"""have: last day of its record, in days since 1970; need: rule."""
+RETENTION = "retention"
+"""have: days it keeps what it gets, -1 unknown; need: 65,536 × days allowed + rule."""
+TRAINING = "training"
+"""have: 1 it trains on it, 0 unknown; need: rule."""
+BAA = "baa"
+DPA = "dpa"
+"""need, of both: rule."""
+PERSONS = "persons"
+"""have: 1 others may reach it, 0 unknown; need: rule."""
 KEY = "key"
 ENDPOINT = "endpoint"
 """have, need: 1 embeddings, 0 chat."""
@@ -46,9 +62,12 @@ LATENCY = "latency"
 """have: deadline; need: measured, in ms."""
 
 CODES = (
-    ZONE, REGION, KEY, ENDPOINT, DIALECT, MODALITY, TOOLS, CONTEXT, OUTPUT, COST, COST_UNKNOWN,
+    ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS,
+    KEY, ENDPOINT, DIALECT, MODALITY, TOOLS, CONTEXT, OUTPUT, COST, COST_UNKNOWN,
     UNHEALTHY, BUSY, TTFT, LATENCY,
 )  # fmt: skip
+PRIVACY = frozenset((ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS))
+"""What privacy rules say."""
 PASSING = frozenset((UNHEALTHY, BUSY, TTFT, LATENCY))
 """These may be gone in a second; all others hold as long as request and configuration do."""
 
@@ -57,20 +76,100 @@ DIALECTS = ("openai", "anthropic", "responses", "gemini")
 MODALITIES = ("text", "image", "audio", "video", "file")
 
 
-def privacy_objection(deployment: Deployment, rung: int, rules: tuple[PrivacyRule, ...]) -> Objection | None:
+ORIGINS = ("", "route", "key", "tenant")
+"""Whose rule it is; the first are the general ones."""
+_PER_DAYS = 65_536
+
+
+class Rules(NamedTuple):
+    """Of one origin: a rule for each class in the order of DATA_CLASSES, or a single one for a category of findings."""
+
+    rules: tuple[PrivacyRule, ...]
+    origin: int = 0
+    category: int = 0
+    """0: they are by class; else 1 + its index in CATEGORIES, or one more for a word of one's own."""
+
+    def code(self, at: int) -> int:
+        """Which of these rules it is: class + 4 × origin + 16 × category."""
+        return at + 4 * self.origin + 16 * self.category
+
+
+def privacy_objection(
+    deployment: Deployment, rung: int, rules: Iterable[Rules], today: float = inf
+) -> Objection | None:
     """Why `deployment` may not see data of class `DATA_CLASSES[rung]`.
 
-    `rules` holds one rule for each class, in the order of DATA_CLASSES. Those of lower classes hold too: what is too
-    sensitive for a place as confidential is so as restricted, even if a file forgets to say it. Its own comes first.
+    Rules of lower classes hold too: what is too sensitive for a place as confidential is so as restricted, even if a
+    file forgets to say it. Its own comes first, and the general ones before those that narrow them.
+
+    Args:
+        today: days since 1970, UTC. Whoever does not know it gets records with an end as ended.
     """
-    for at in range(rung, -1, -1):
-        rule = rules[at]
-        if deployment.zone not in rule.zones:
-            allowed = sum(1 << ZONES.index(zone) for zone in set(rule.zones))
-            return (ZONE, ZONES.index(deployment.zone), 8 * at + allowed)
-        if not any(region_matches(deployment.region, pattern) for pattern in rule.regions):
-            return (REGION, int(bool(deployment.region)), at)
+    for each in rules:
+        for at in range(min(rung, len(each.rules) - 1), -1, -1):
+            objection = _objection(deployment, each.rules[at], each.code(at), today)
+            if objection is not None:
+                return objection
     return None
+
+
+def _objection(deployment: Deployment, rule: PrivacyRule, code: int, today: float) -> Objection | None:
+    zone, terms = deployment.zone, deployment.terms
+    expired = terms is not None and 0 <= terms.until_day < today
+    if zone not in rule.zones:
+        return (ZONE, ZONES.index(zone), 8 * code + sum(1 << ZONES.index(each) for each in set(rule.zones)))
+    if not any(region_matches(deployment.region, pattern) for pattern in rule.regions):
+        return (REGION, int(bool(deployment.region)), code)
+    if not any(fnmatchcase(deployment.provider, pattern) for pattern in rule.providers):
+        return (PROVIDER, 0, code)
+    if terms is not None and expired and (_asks(rule, zone) or _relies_on_contract(rule, zone)):
+        return (EXPIRED, terms.until_day, code)
+    stored = terms.storage_region if terms is not None else ""
+    if stored and not any(region_matches(stored, pattern) for pattern in rule.regions):
+        return (REGION, 2, code)
+    return _terms_objection(zone, terms, rule, code)
+
+
+def _asks(rule: PrivacyRule, zone: Zone) -> bool:
+    """Whether the rule asks for a provider's record."""
+    asked = rule.max_retention_days >= 0 or rule.no_training or rule.baa or rule.dpa
+    return bool(rule.persons) or (asked and zone != "own")
+
+
+def _relies_on_contract(rule: PrivacyRule, zone: Zone) -> bool:
+    """A third party under terms that ended is a third party."""
+    return zone == "contracted" and "third_party" not in rule.zones
+
+
+def _terms_objection(zone: Zone, terms: Terms | None, rule: PrivacyRule, code: int) -> Objection | None:
+    """What no record says is not agreed."""
+    if zone != "own":
+        kept = terms.retention_days if terms is not None else -1
+        if rule.max_retention_days >= 0 and not 0 <= kept <= rule.max_retention_days:
+            return (RETENTION, kept, _PER_DAYS * rule.max_retention_days + code)
+        if rule.no_training and (terms is None or terms.trains_on_data is not False):
+            return (TRAINING, int(terms is not None and terms.trains_on_data is True), code)
+        if rule.baa and not (terms is not None and terms.baa):
+            return (BAA, 0, code)
+        if rule.dpa and not (terms is not None and terms.dpa):
+            return (DPA, 0, code)
+    if rule.persons:
+        reach = terms.persons if terms is not None else ()
+        if not reach or not set(reach) <= set(rule.persons):
+            return (PERSONS, int(bool(reach)), code)
+    return None
+
+
+def rule_code(code: str, need: int) -> int:
+    """Which rule a privacy objection comes from, as `Rules.code` has it."""
+    if code == ZONE:
+        return need >> 3
+    return need % _PER_DAYS if code == RETENTION else need
+
+
+def days_allowed(need: int) -> int:
+    """By the rule of a `RETENTION` objection."""
+    return need // _PER_DAYS
 
 
 def region_matches(region: str, pattern: str) -> bool:

@@ -38,3 +38,5 @@ class Signals(msgspec.Struct, frozen=True):
     """In the order of `features.NAMES`, version `features.VERSION`; empty where no router reads them."""
     reading: Reading | None = None
     """What the fitted router made of the request; None where there is none."""
+    categories: tuple[str, ...] = ()
+    """Of what was found in it; rules may speak of them."""

@@ -4,7 +4,7 @@ reading.py     the configuration, as far as it can be read
 secrets.py     keys and their files        books.py      database and journal
 clock.py       time                        money.py      prices
 files.py       modes, disk, open files     listening.py  port and certificate
-reach.py       providers
+reach.py       providers                   records.py    what is agreed with them
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from twintrack.catalog import prices
-from twintrack.cli.doctor import books, clock, files, listening, money, reach, secrets
+from twintrack.cli.doctor import books, clock, files, listening, money, reach, records, secrets
 from twintrack.cli.doctor.finding import Finding, problem
 from twintrack.cli.doctor.reading import Case, read
 from twintrack.cli.file import USUAL
@@ -91,6 +91,7 @@ def findings(case: Case, *, offline: bool, with_keys: bool) -> Iterator[Finding]
     yield from files.check(case)
     yield from ledger.findings
     yield from money.check(case, table, today)
+    yield from records.check(case.settings, today)
     yield from listening.port(case)
     yield from listening.certificates(case)
     if not offline:

@@ -1,0 +1,122 @@
+"""Nobody answers: which error that is, what stands against each, and who would serve the request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twintrack.config.snapshot import PrivacyRule, Route, Snapshot
+from twintrack.errors import Forbidden, NoEligibleModel, PromptTooLong, Unavailable
+from twintrack.policy.compiled import RUNG, Policy, View
+from twintrack.policy.explain import fix_sentence, objection_sentence, rule_place, wanted_words
+from twintrack.policy.objections import CONTEXT, KEY, PASSING, PRIVACY, RuledOut, Rules, rule_code
+from twintrack.signals.signals import Signals
+
+_MOST_NAMED = 8
+
+
+class NobodyMay(NoEligibleModel):
+    """Lasting objections stand against every deployment."""
+
+    ruled_out: tuple[RuledOut, ...] = ()
+
+
+class TooLongForAll(PromptTooLong):
+    """Some deployment could answer if the prompt were shorter, and none as it is."""
+
+    ruled_out: tuple[RuledOut, ...] = ()
+
+
+class NobodyReady(Unavailable):
+    """Some deployment could answer, but not right now."""
+
+    ruled_out: tuple[RuledOut, ...] = ()
+
+
+class KeyMayNot(Forbidden):
+    """The key covers none of the deployments."""
+
+    ruled_out: tuple[RuledOut, ...] = ()
+
+
+Refusal = NobodyMay | TooLongForAll | NobodyReady | KeyMayNot
+
+
+def refusal(
+    policy: Policy, ruled_out: tuple[RuledOut, ...], signals: Signals, view: View, route: Route | None, key: int
+) -> Refusal:
+    """
+    Args:
+        view: what the request may meet.
+        route: None: the client named a deployment.
+    """
+    snapshot = policy.snapshot
+    codes = {code for _, code, _, _ in ruled_out}
+    passing = codes & PASSING
+    # Where some could answer in a moment, only what stands against those is news.
+    told = [each for each in ruled_out if each[1] in passing] if passing else list(ruled_out)
+    why = "; ".join(
+        f"{snapshot.deployments[index].name}: {objection_sentence(code, have, need)}"
+        for index, code, have, need in told[:_MOST_NAMED]
+    )
+    if len(told) > _MOST_NAMED:
+        why += f"; and {len(told) - _MOST_NAMED} more"
+    error: Refusal
+    if passing:
+        what = f"No deployment that may see {signals.data_class} data can answer right now"
+        error = NobodyReady(what, why=why, fix="Try again shortly.")
+    elif codes == {KEY}:
+        error = KeyMayNot("This key may not use any model that could answer", why=why, fix=fix_sentence(KEY))
+    elif CONTEXT in codes:
+        # Whatever stands against the others, those whose window is too small have nothing else against the request.
+        window = max(have for _, code, have, _ in ruled_out if code == CONTEXT)
+        tokens, output = signals.prompt_tokens_est, signals.max_output_tokens
+        error = TooLongForAll(tokens, output, window, why=why, fix=fix_sentence(CONTEXT))
+    elif codes & PRIVACY:
+        fix = _fix(snapshot, ruled_out, RUNG[signals.data_class], view, route, key)
+        error = NobodyMay("No model can serve this request", why=why, fix=fix)
+    else:
+        fix = fix_sentence(told[-1][1]) if told else "Add deployments to the route."
+        error = NobodyMay("No model can serve this request", why=why, fix=fix)
+    error.ruled_out = ruled_out
+    return error
+
+
+def _fix(
+    snapshot: Snapshot, ruled_out: tuple[RuledOut, ...], rung: int, view: View, route: Route | None, key: int
+) -> str:
+    """Who would serve it, and where it is said that these may not."""
+    names = ["", route.name if route is not None else "", "", ""]
+    if key >= 0:
+        who = snapshot.keys[key]
+        names[2] = who.name
+        names[3] = snapshot.tenants[who.tenant].name if who.tenant >= 0 else ""
+    rules = (rule_code(code, need) for _, code, _, need in ruled_out if code in PRIVACY)
+    places = dict.fromkeys(rule_place(rule, names) for rule in rules)
+    served = f"By {' and '.join(places)} {wanted_words(together(view.rules, rung))}"
+    return f"{served}. Add one, or label the request with the class it really has."
+
+
+def together(rules: Iterable[Rules], rung: int) -> PrivacyRule:
+    """One rule that asks for what all of these do, for reading: of several lists of patterns it holds them all."""
+    each = [one for group in rules for one in group.rules[: rung + 1]]
+    limits = [one.max_retention_days for one in each if one.max_retention_days >= 0]
+    zones = each[0].zones
+    persons: tuple[str, ...] = ()
+    for one in each:
+        zones = tuple(zone for zone in zones if zone in one.zones)
+        if one.persons:
+            persons = tuple(who for who in persons if who in one.persons) if persons else one.persons
+    return PrivacyRule(
+        zones,
+        _narrow(pattern for one in each for pattern in one.regions),
+        _narrow(pattern for one in each for pattern in one.providers),
+        min(limits, default=-1),
+        any(one.no_training for one in each),
+        any(one.baa for one in each),
+        any(one.dpa for one in each),
+        persons,
+    )
+
+
+def _narrow(patterns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each for each in patterns if each != "*"))
