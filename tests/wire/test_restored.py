@@ -17,7 +17,7 @@ from twintrack.wire.canonical.parts import Part, Refusal, Text, Thinking, ToolCa
 from twintrack.wire.canonical.request import Request, Tool, Turn
 from twintrack.wire.gathered import Gathered
 from twintrack.wire.placeholders import Placeholders
-from twintrack.wire.restored import RestoredStream, restored_answer
+from twintrack.wire.restored import RestoredStream, asks_json, restored_answer
 from twintrack.wire.translators import client_side, provider_side
 
 VALUES = {
@@ -236,3 +236,19 @@ def said_by(stream: bytes) -> dict[int, str]:
         for choice in json.loads(payload)["choices"] if payload != b"[DONE]" else ():
             said[choice["index"]] = said.get(choice["index"], "") + choice["delta"]["content"]
     return said
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, True),
+        ({"response_format": {"type": "text"}}, False),
+        ({"text": {"format": {"type": "json_object"}}}, True),
+        ({"output_config": {"format": {"type": "json_schema"}}}, True),
+        ({"output_format": {"type": "json_schema"}}, True),
+        ({"messages": []}, False),
+        ({"text": "json"}, False),
+    ],
+)
+def test_whether_json_was_asked_for(body: dict[str, Any], asked: bool) -> None:
+    assert asks_json(json.dumps(body).encode()) is asked

@@ -9,12 +9,12 @@ then the event waits, and what came behind it too: events are neither added nor 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from twintrack.wire import sse
+from twintrack.wire.deltas import DELTAS, Delta, Key, json_members
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.placeholders import Placeholders
 
@@ -22,19 +22,38 @@ _LONGEST_EVENT = 16_777_216
 """A longer one goes on as it is, and so does what follows."""
 _MOST_PASSED = 8
 """An answer that goes over from thinking to text, or from one call to the next, does not always say that it does."""
-_JSON_TEXTS = frozenset(("arguments", "partial_json"))
-"""Members that hold JSON in a string."""
-_TEXTS = frozenset(("content", "text"))
-"""Those that do where JSON was asked for."""
-_PIECES = frozenset(
-    ("content", "text", "reasoning_content", "reasoning", "refusal", "thinking", "arguments", "input", "transcript")
-)
-"""Members of a chat delta that are pieces of a longer text."""
 
-_Key = tuple[object, ...]
-"""Which text a piece belongs to. The first says what ends it: an answer, a block, an item."""
-_Piece = tuple[_Key, dict[str, Any], str, bool]
-"""Where a piece stands, by object and member, and whether its text is JSON."""
+
+class _Form(msgspec.Struct):
+    type: str = ""
+
+
+class _Text(msgspec.Struct):
+    format: _Form | None = None
+
+
+class _AsksJson(msgspec.Struct):
+    response_format: _Form | None = None
+    """Chat completions."""
+    text: _Text | None = None
+    """Responses."""
+    output_format: _Form | None = None
+    output_config: _Text | None = None
+    """Messages: the older way and the newer."""
+
+
+_ASKS_JSON = msgspec.json.Decoder(_AsksJson)
+
+
+def asks_json(body: bytes) -> bool:
+    """Whether a request wants JSON as the answer's text."""
+    try:
+        asked = _ASKS_JSON.decode(body)
+    except UNREADABLE:
+        return False
+    forms = [asked.response_format, asked.output_format]
+    forms += [each.format for each in (asked.text, asked.output_config) if each is not None]
+    return any(form is not None and form.type.startswith("json") for form in forms)
 
 
 def restored_answer(body: bytes, placeholders: Placeholders, *, json_texts: bool) -> bytes:
@@ -43,7 +62,7 @@ def restored_answer(body: bytes, placeholders: Placeholders, *, json_texts: bool
         answer = msgspec.json.decode(body)
     except UNREADABLE:
         return body
-    changed = _Whole(placeholders, json_texts)
+    changed = _Whole(placeholders, json_members(json_texts))
     answer = changed.value(answer, "")
     return msgspec.json.encode(answer) if changed.any else body
 
@@ -51,14 +70,14 @@ def restored_answer(body: bytes, placeholders: Placeholders, *, json_texts: bool
 class _Whole:
     """Puts values back into whole texts, wherever they stand."""
 
-    def __init__(self, placeholders: Placeholders, json_texts: bool) -> None:
+    def __init__(self, placeholders: Placeholders, json: frozenset[str]) -> None:
         self._placeholders = placeholders
-        self._quoted = _JSON_TEXTS | _TEXTS if json_texts else _JSON_TEXTS
+        self._json = json
         self.any = False
 
     def value(self, value: Any, name: str) -> Any:
         if isinstance(value, str):
-            restored = self._placeholders.restore(value, json=name in self._quoted)
+            restored = self._placeholders.restore(value, json=name in self._json)
             self.any = self.any or restored is not value
             return restored
         if isinstance(value, list):
@@ -111,17 +130,17 @@ class _Held:
 class RestoredStream:
     """Takes a client's stream as it would be without placeholders being put back, in any pieces."""
 
-    __slots__ = ("_dialect", "_giving_up", "_held", "_json_texts", "_placeholders", "_rest", "_waiting")
+    __slots__ = ("_deltas", "_giving_up", "_held", "_json", "_placeholders", "_rest", "_waiting")
 
     def __init__(self, dialect: str, placeholders: Placeholders, *, json_texts: bool) -> None:
         """`dialect`: the client's; `json_texts`: it asked for JSON as the answer's text."""
-        self._dialect = dialect
+        self._deltas = DELTAS[dialect]
         self._placeholders = placeholders
-        self._json_texts = json_texts
+        self._json = json_members(json_texts)
         self._rest = bytearray()
         """The start of an event whose end has not come."""
         self._waiting: deque[_Event] = deque()
-        self._held: dict[_Key, _Held] = {}
+        self._held: dict[Key, _Held] = {}
         self._giving_up = False
 
     def feed(self, data: bytes) -> bytes:
@@ -172,50 +191,41 @@ class RestoredStream:
         return events
 
     def _read(self, event: _Event, document: dict[str, Any]) -> None:
-        pieces: list[_Piece] = []
-        ends: tuple[object, ...] | None = ()
-        if self._dialect == "openai":
-            ends = self._chat(document, pieces)
-        elif self._dialect == "anthropic":
-            ends = self._messages(document, pieces)
-        else:
-            ends = self._responses(document, pieces)
-        taken = [(holder, member, holder[member]) for _, holder, member, _ in pieces]
-        for holder, member, _ in taken:
-            holder[member] = ""  # read as pieces, not as whole texts
-        whole = _Whole(self._placeholders, self._json_texts)
-        whole.value(document, "")
+        pieces, ends = self._deltas(document, self._json)
+        taken = [piece.holder[piece.member] for piece in pieces]
+        for piece in pieces:
+            piece.holder[piece.member] = ""  # no whole text
+        whole = _Whole(self._placeholders, self._json)
+        event.document = whole.value(document, "")
         event.changed = whole.any
-        for holder, member, piece in taken:
-            holder[member] = piece
-        for key, holder, member, json in pieces:
-            self._piece(event, key, holder, member, json)
+        for piece, text in zip(pieces, taken, strict=True):
+            piece.holder[piece.member] = text
+            if text:
+                self._piece(event, piece, text)
         if ends is None or ends:
             self._end(ends)
 
-    def _piece(self, event: _Event, key: _Key, holder: dict[str, Any], member: str, json: bool) -> None:
-        piece: str = holder[member]
-        if not piece:
-            return
+    def _piece(self, event: _Event, piece: Delta, said: str) -> None:
+        key = piece.key
         for other in [each for each in self._held if each[0] == key[0] and each != key]:
             held = self._held[other]
             held.passed += 1
             if held.passed > _MOST_PASSED:
                 self._give_back(other)
         before = self._held.pop(key, None)
-        text = piece
+        text = said
         if before is not None:
-            text = before.text + piece
+            text = before.text + said
             before.event.unsure -= 1
-        said, unsure = self._placeholders.split(text, json=json)
-        if said != piece:
-            holder[member] = said
+        sure, unsure = self._placeholders.split(text, json=piece.json)
+        if sure != said:
+            piece.holder[piece.member] = sure
             event.changed = True
         if unsure:
             event.unsure += 1
-            self._held[key] = _Held(unsure, event, holder, member)
+            self._held[key] = _Held(unsure, event, piece.holder, piece.member)
 
-    def _give_back(self, key: _Key) -> None:
+    def _give_back(self, key: Key) -> None:
         """It was no placeholder, or not all of one."""
         held = self._held.pop(key)
         held.holder[held.member] += held.text
@@ -226,60 +236,3 @@ class RestoredStream:
         """Of those texts nothing follows; None: of none."""
         for key in [each for each in self._held if ends is None or each[0] in ends]:
             self._give_back(key)
-
-    # ---- where the dialects have their pieces, and what ends in an event
-
-    def _chat(self, document: dict[str, Any], pieces: list[_Piece]) -> tuple[object, ...]:
-        over: list[object] = []
-        choices = document.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                index = choice.get("index", 0)
-                for path, holder, member in _delta((), choice.get("delta")):
-                    json = member in _JSON_TEXTS or (self._json_texts and member in _TEXTS)
-                    pieces.append(((index, *path, member), holder, member, json))
-                if choice.get("finish_reason") is not None:
-                    over.append(index)
-        return tuple(over)
-
-    def _messages(self, document: dict[str, Any], pieces: list[_Piece]) -> tuple[object, ...] | None:
-        kind, index, delta = document.get("type"), document.get("index"), document.get("delta")
-        if kind == "content_block_delta" and isinstance(delta, dict):
-            for member in ("text", "thinking", "partial_json"):
-                if isinstance(delta.get(member), str):
-                    json = member in _JSON_TEXTS or (self._json_texts and member in _TEXTS)
-                    pieces.append(((index, member), delta, member, json))
-            return ()
-        if kind == "ping":
-            return ()
-        return (index,) if kind == "content_block_stop" else None
-
-    def _responses(self, document: dict[str, Any], pieces: list[_Piece]) -> tuple[object, ...] | None:
-        kind = str(document.get("type"))
-        item = document.get("output_index")
-        if kind.endswith(".delta") and isinstance(document.get("delta"), str):
-            json = "arguments" in kind or (self._json_texts and kind == "response.output_text.delta")
-            key = (item, kind, document.get("content_index"), document.get("summary_index"))
-            pieces.append((key, document, "delta", json))
-            return ()
-        if kind.endswith(".done"):
-            return (item,)
-        return None if kind in _RESPONSES_OVER else ()
-
-
-_RESPONSES_OVER = frozenset(("response.completed", "response.incomplete", "response.failed", "error"))
-
-
-def _delta(path: _Key, value: Any) -> Iterator[tuple[_Key, dict[str, Any], str]]:
-    """Path, object and name of every piece in a chat delta."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            if isinstance(each, str):
-                if key in _PIECES:
-                    yield path, value, key
-            else:
-                yield from _delta((*path, key), each)
-    elif isinstance(value, list):
-        for at, each in enumerate(value):
-            own = each.get("index", each.get("type", at)) if isinstance(each, dict) else at
-            yield from _delta((*path, own), each)
