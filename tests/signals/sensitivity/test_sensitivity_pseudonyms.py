@@ -182,8 +182,10 @@ def test_what_the_client_wrote_like_a_placeholder_stays_as_it_is(detector: Detec
         chat(" ".join(f"user{at}@firma-bau.de" for at in range(MOST_VALUES + 1))),
         {"model": "auto", "messages": [{"role": "assistant", "content": CARD, "tool_calls": [
             {"id": "call_1", "type": "function", "function": {"name": "x", "arguments": '{"n": 4111111111111111}'}}]}]},
+        {"model": "auto", "messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": f"https://x.example/{MAIL}.png"}}]}]},
     ],
-    ids=["in base64", "a number", "too many", "a number in arguments"],
+    ids=["in base64", "a number", "too many", "a number in arguments", "what a provider fetches"],
 )  # fmt: skip
 def test_what_cannot_be_replaced_for_sure_is_not_replaced_at_all(detector: Detector, body: Any) -> None:
     with pytest.raises(Impossible) as refused:

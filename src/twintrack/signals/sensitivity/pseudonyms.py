@@ -27,6 +27,8 @@ from twintrack.wire.dialect import UNREADABLE
 _IDENTIFYING = frozenset(("pii", "phi", "financial", "person"))
 """What may be a patient's."""
 _JSON_TEXTS = ("arguments", "partial_json")
+_FETCHED = frozenset(("image_url", "video_url", "file_url", "file_uri", "fileUri"))
+_MEDIA = frozenset(("image_url", "video_url", "source"))
 
 
 Texts = Sequence[tuple[Surface, Scanned]]
@@ -103,7 +105,7 @@ class Replacing:
             except UNREADABLE:
                 raise Impossible("a member cannot be read") from None
             changes = _Changes(values)
-            made = yield from changes.value(member, name)
+            made = yield from changes.value(member, name, "")
             if changes.any:
                 members[name] = msgspec.Raw(msgspec.json.encode(made))
         self._made = msgspec.json.encode(members)
@@ -138,23 +140,25 @@ class _Changes:
         self._values = values
         self.any = False
 
-    def value(self, value: Any, name: str) -> Generator[None, None, Any]:
-        """Steps; returns the value. Raises Impossible."""
+    def value(self, value: Any, name: str, of: str) -> Generator[None, None, Any]:
+        """Steps; returns the value, which is the member `name` of the member `of`. Raises Impossible."""
         if isinstance(value, str):
             if value and not says_nothing(name, value) and not is_blob(value):
                 made = self._values.replaced(value)
                 if made != value:
                     self.any = True
+                    if name in _FETCHED or (name == "url" and of in _MEDIA):
+                        raise Impossible("an address that the provider reads")
                     if name in _JSON_TEXTS and _is_json(value) and not _is_json(made):
                         raise Impossible("a number among a call's arguments")
                 yield
                 return made
         elif isinstance(value, list):
             for at, each in enumerate(value):
-                value[at] = yield from self.value(each, name)
+                value[at] = yield from self.value(each, name, of)
         elif isinstance(value, dict):
             for key in value:
-                value[key] = yield from self.value(value[key], key)
+                value[key] = yield from self.value(value[key], key, name)
             names = {key: self._values.replaced(key) for key in value}
             if any(key != made for key, made in names.items()):
                 if len(set(names.values())) < len(names):
