@@ -183,7 +183,7 @@ def test_what_the_client_wrote_like_a_placeholder_stays_as_it_is(detector: Detec
         {"model": "auto", "messages": [{"role": "assistant", "content": CARD, "tool_calls": [
             {"id": "call_1", "type": "function", "function": {"name": "x", "arguments": '{"n": 4111111111111111}'}}]}]},
         {"model": "auto", "messages": [{"role": "user", "content": [
-            {"type": "image_url", "image_url": {"url": f"https://x.example/{MAIL}.png"}}]}]},
+            {"type": "image_url", "image_url": {"url": f"https://x.example/cat.png?for={MAIL}"}}]}]},
     ],
     ids=["in base64", "a number", "too many", "a number in arguments", "what a provider fetches"],
 )  # fmt: skip
