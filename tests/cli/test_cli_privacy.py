@@ -34,6 +34,24 @@ def test_scan_for_scripts(cli, tmp_path, monkeypatch):
     assert report["decision"] == {"zones": ["own", "contracted"], "regions": ["*"], "deployments": None}
 
 
+def test_scan_shows_what_would_leave_with_placeholders(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("note.txt").write_text(f"refund card {CARD} to anna@example.org")
+    shown = cli("privacy", "scan", "note.txt", "--pseudonyms").out.splitlines()[-1]
+    assert shown.startswith("refund card CREDIT_CARD_")
+    assert CARD not in shown
+    assert "@" not in shown
+    left = json.loads(cli("privacy", "scan", "note.txt", "--pseudonyms", "--json").out)["pseudonymised"]
+    assert left == {"text": shown, "replaced": 2, "class": "public", "why": ""}
+    Path("note.txt").write_text("U2VuZCBpdCB0byBhbm5hQGV4YW1wbGUub3JnIHRvZGF5")  # Send it to anna@example.org today
+    assert (
+        "Nothing would be replaced, for a finding inside encoded text"
+        in cli("privacy", "scan", "note.txt", "--pseudonyms").out
+    )
+    Path("note.txt").write_text("nothing here")
+    assert "Nothing in it would be replaced." in cli("privacy", "scan", "note.txt", "--pseudonyms").out
+
+
 def test_scan_says_what_the_policy_does_with_each_deployment(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("twintrack.toml").write_text(

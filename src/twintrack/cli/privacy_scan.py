@@ -12,6 +12,7 @@ import msgspec
 
 from twintrack.catalog import prices
 from twintrack.cli import detectors
+from twintrack.cli.privacy_left import Left, left, tell
 from twintrack.cli.table import show
 from twintrack.config import effective
 from twintrack.config.compile import compile_snapshot
@@ -61,6 +62,7 @@ class Report(msgspec.Struct, frozen=True):
     unscanned: tuple[str, ...]
     decision: Decision
     detector: str
+    pseudonymised: Left | msgspec.UnsetType = msgspec.UNSET
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -78,8 +80,9 @@ class Found(msgspec.Struct, frozen=True):
 @detectors.option
 @click.option("--route", default="", help="The route it would be sent to: its rules hold too.")
 @click.option("--key", default="", help="Name of the key that would send it: its rules and its tenant's hold too.")
+@click.option("--pseudonyms", is_flag=True, help="Show what would leave of it with placeholders for what was found.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(file: str, config: Path | None, route: str, key: str, as_json: bool) -> None:
+def command(file: str, config: Path | None, route: str, key: str, pseudonyms: bool, as_json: bool) -> None:
     """Say what a text holds that must not leave, its class, and who may see it.
 
     FILE is text in UTF-8; - reads standard input. Findings are shown shortened; offsets count characters. What could
@@ -89,8 +92,10 @@ def command(file: str, config: Path | None, route: str, key: str, as_json: bool)
     found = detectors.configured(config)
     settings = Settings() if found is None else found[0]
     detector = detectors.detector(settings.detect)
-    graded = grade([scan(detector, text)], detectors.steps(settings.detect))
+    by = detectors.steps(settings.detect)
+    graded = grade([scan(detector, text)], by)
     decision = decided(graded.data_class, graded.categories, found, Asked(route, key))
+    leaves = left(text, settings, route, detector, by) if pseudonyms else None
     if as_json:
         report = Report(
             graded.data_class,
@@ -102,10 +107,13 @@ def command(file: str, config: Path | None, route: str, key: str, as_json: bool)
             graded.unscanned,
             decision,
             detector.version,
+            leaves if leaves is not None else msgspec.UNSET,
         )
         click.echo(msgspec.json.format(msgspec.json.encode(report)))
         return
     _tell(text, graded, decision, settings.detect)
+    if leaves is not None:
+        tell(leaves)
 
 
 def _text(file: str) -> str:

@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
+from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.signals.sensitivity.finding import Finding, Scanned
-from twintrack.signals.sensitivity.grade import Grade
+from twintrack.signals.sensitivity.grade import Grade, Ladder
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.replaced import Impossible, Values
 from twintrack.signals.sensitivity.surfaces import Surface, is_blob, says_nothing
@@ -31,6 +32,7 @@ _FETCHED = frozenset(("image_url", "video_url", "file_url", "file_uri", "fileUri
 _MEDIA = frozenset(("image_url", "video_url", "source"))
 
 
+Names = tuple[str, ...]
 Texts = Sequence[tuple[Surface, Scanned]]
 """All of a request's, with what was found in them."""
 
@@ -53,6 +55,21 @@ def replaceable(graded: Grade, texts: Texts, wanted: frozenset[str]) -> tuple[Fi
     if found and (patients or "person" in wanted):
         found += [one for _, verdict in texts for one in verdict.findings if one.category == "person"]
     return tuple(found)
+
+
+def remaining(before: Grade, after: Grade, texts: Texts, wanted: frozenset[str], by: Ladder) -> tuple[DataClass, Names]:
+    """Class and categories of what is left, from what was found before and after; `texts`: those after.
+
+    Raises:
+        Impossible: something that had to be replaced is found again.
+    """
+    if replaceable(after, texts, wanted):
+        raise Impossible("a value that is found again")
+    if "phi" not in before.categories or "phi" in wanted:
+        return after.data_class, after.categories
+    # Without identifiers nothing looks like a patient's any more; but nobody said that it may be taken for that.
+    left = max(after.data_class, by.classes.get("phi", DATA_CLASSES[-1]), key=DATA_CLASSES.index)
+    return left, tuple(sorted({*after.categories, "phi"}))
 
 
 def pseudonymise(body: bytes, texts: Texts, found: Sequence[Finding], naming: Naming) -> Pseudonymised:
