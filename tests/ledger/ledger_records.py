@@ -14,7 +14,7 @@ import msgspec
 from twintrack.config.snapshot import Deployment
 from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.ledger.load import Loaded, Loader
-from twintrack.ledger.records import Dispatch, Names, Refuse, Settle
+from twintrack.ledger.records import Dispatch, Names, Refuse, Screened, Settle
 from twintrack.ledger.schema import MIGRATIONS, database
 
 DATA = Path(__file__).parent / "data"
@@ -103,6 +103,25 @@ _REFUSE = Refuse(
     ruled_out=((PREMIUM, "zone", 2, 25),),
 )
 
+_SCREENED = Screened(
+    request_id="r",
+    at_us=T0 - 100,
+    generation=1,
+    route=0,
+    key=0,
+    detector="d1",
+    mode="enforce",
+    found=0,
+    labelled=-1,
+    data_class=1,
+    sticky=False,
+    override="",
+    counts=(),
+    bands=(0, 0, 0),
+    unscanned=(),
+    body_hmac=b"m" * 16,
+)
+
 
 def names(**changes: Any) -> Names:
     return msgspec.structs.replace(NAMES, **changes)
@@ -132,6 +151,10 @@ def released(request_id: str = "r", attempt: int = 0, **changes: Any) -> Settle:
         "energy_source": "unknown",
     }
     return settle(request_id, attempt, **(facts | changes))
+
+
+def screened(request_id: str = "r", **changes: Any) -> Screened:
+    return msgspec.structs.replace(_SCREENED, request_id=request_id, **changes)
 
 
 def refuse(request_id: str = "f", **changes: Any) -> Refuse:
@@ -212,11 +235,11 @@ class Books:
         journal.start(names)
         return journal
 
-    def write(self, *records: Dispatch | Settle | Refuse) -> None:
+    def write(self, *records: Dispatch | Settle | Refuse | Screened) -> None:
         for record in records:
             self.worker.append(record)
 
-    def load(self, *records: Dispatch | Settle | Refuse) -> Loaded:
+    def load(self, *records: Dispatch | Settle | Refuse | Screened) -> Loaded:
         """Write, then load everything."""
         self.write(*records)
         loaded = self.loader.load()

@@ -92,7 +92,7 @@ def test_a_ledger_made_today_is_like_one_brought_up_to_date(first: Path, tmp_pat
 
 def test_records_only_ever_grow_at_their_end_and_by_what_may_be_missing():
     now = Settle.__struct_fields__
-    assert (SCHEMA, len(MIGRATIONS)) == (5, 2)
+    assert (SCHEMA, len(MIGRATIONS)) == (5, 3)
     assert list(now[-5:]) == NEW
     assert now[: len(now) - 5][-1] == "response_bytes"
     record = settle("a", **dict.fromkeys(NEW, 3))

@@ -33,6 +33,7 @@ _COMMANDS = {
     "backup": "Keep ledger, journal and configuration in one file.",
     "restore": "Make a backup what a data folder holds.",
     "completion": "Let a shell complete commands, options and names.",
+    "audit": "Prove who saw what: a chain of entries, without text.",
     "privacy": "What a text holds that must not leave.",
     "config": "Check a configuration; show each value and where it is from.",
 }

@@ -98,8 +98,8 @@ def policy_version(
     which change with the day. So the same policy has the same name on every machine and after every reload.
     """
     decides = (
-        [_deciding(deployment) for deployment in deployments],
-        [_routing(route) for route in routes],
+        [deciding(deployment) for deployment in deployments],
+        [routing(route) for route in routes],
         [(key.name, key.data_class, key.models, key.tenant, key.operator, key.privacy) for key in keys],
         privacy,
         categories,
@@ -115,13 +115,13 @@ _ADDRESS = (
 """How a deployment is asked once it was chosen."""
 
 
-def _routing(route: Route) -> dict[str, object]:
+def routing(route: Route) -> dict[str, object]:
     fields = msgspec.structs.asdict(route)
     del fields["trace_content"]
     return fields
 
 
-def _deciding(deployment: Deployment) -> dict[str, object]:
+def deciding(deployment: Deployment) -> dict[str, object]:
     fields = msgspec.structs.asdict(deployment)
     for word in _ADDRESS:
         del fields[word]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from twintrack import __version__
+from twintrack.config.recorded import recorded
 from twintrack.config.settings import DataClass
 from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
@@ -195,6 +196,8 @@ class Serving:
             tuple((route.name, tuple(tier.name for tier in route.tiers)) for route in snapshot.routes),
             tuple(key.name for key in snapshot.keys),
             tuple(route.index for route in snapshot.routes if route.trace_content),
+            recorded(snapshot),
+            time.time_ns() // 1000,
         )
 
 

@@ -15,8 +15,9 @@ from typing import Any, Final
 import msgspec
 
 from twintrack.ledger import booking
+from twintrack.ledger.audit.recorder import Recorder, Remembered
 from twintrack.ledger.hours import HOUR_US, Interval
-from twintrack.ledger.records import Dispatch, Names, Record, Refuse, Settle
+from twintrack.ledger.records import Dispatch, Names, Record, Refuse, Screened, Settle
 from twintrack.ledger.rollup import KINDS, MOST, AttemptRow, Kinds, Sums, beyond_the_hour, of_kinds, sums
 from twintrack.ledger.words import NAMELESS, Basis, Ending, Vocabulary, Words, data_class
 
@@ -85,6 +86,7 @@ class Memory:
         self.generations: dict[str, dict[int, Words]] = {}
         """By writer and generation of the snapshot."""
         self.nameless = Words(NAMELESS)
+        self.audit = Remembered(db)
         self._words: dict[Names, Words] = {}
         for writer, payload in db.execute("SELECT writer, names FROM journal_names"):
             self.learn(writer, _to_names(payload))
@@ -101,6 +103,7 @@ class Memory:
         for writer in gone:
             self.writers.pop(writer, None)
             self.generations.pop(writer, None)
+            self.audit.serving.pop(writer, None)
 
 
 @dataclass(slots=True)
@@ -109,6 +112,8 @@ class Batch:
 
     db: sqlite3.Connection
     memory: Memory
+    now_us: int = 0
+    """UTC microseconds."""
     careful: bool = False
     """Look up each row before it is stored, and each number before it is summed."""
     insane: int = 0
@@ -126,6 +131,16 @@ class Batch:
     """By hour and slice."""
     _busy: dict[int, list[Interval]] = field(default_factory=dict)
     """By deployment."""
+    _audit: Recorder = field(init=False)
+    _first_row: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        memory = self.memory
+        vocabulary = memory.vocabulary
+        self._first_row = memory.next_id
+        self._audit = Recorder(
+            self.db, memory.audit, memory.generations, vocabulary.basis_words, vocabulary.ending_words
+        )
 
     def add(self, writer: str, records: list[Record]) -> None:
         """Store what one writer wrote, in its order.
@@ -156,6 +171,7 @@ class Batch:
         refusals: list[tuple[Any, ...]] = []
         kinds_set: list[tuple[int | None, ...]] = []
         groups = self._groups
+        done, screened = self._audit.done, self._audit.screened
         # The hot loop, twice for each request.
         for record in records:
             if type(record) is Dispatch:
@@ -223,6 +239,7 @@ class Batch:
                     )
                     next_id += 1
                     inserts.append(row)
+                    done.append((begun, ending, last_us))
                 else:
                     running = memory.open.pop(key, None)
                     if running is None:
@@ -232,6 +249,7 @@ class Batch:
                     basis = vocabulary.basis_of[running.context]
                     row = _closing(running, record, ending)
                     updates.append(row)
+                    self._audit.closed.append((*key, running.id, ending, last_us))
                 group = (at_us // HOUR_US, basis, ending)
                 members = groups.get(group)
                 if members is None:
@@ -242,12 +260,17 @@ class Batch:
                 if kinds != _NO_KINDS:
                     self._kinds.setdefault(group, []).append(kinds)
                     kinds_set.append((*kinds, row[0]))
+            elif type(record) is Screened:
+                screened[record.request_id] = record, generations.get(record.generation, nameless)
             elif type(record) is Refuse:
-                refusals.append(self._refusal(next_id, generations.get(record.generation, nameless), record))
+                words = generations.get(record.generation, nameless)
+                refusals.append(self._refusal(next_id, words, record))
+                self._audit.refused.append((record, words))
                 next_id += 1
                 last_us = record.at_us
             elif type(record) is Names:
                 self._learn(writer, record)
+                self._audit.names.append((writer, record))
                 generations = memory.generations[writer]
         memory.next_id = next_id
         memory.writers[writer] = last_us
@@ -279,6 +302,7 @@ class Batch:
             self._settle_orphans()
         except OverflowError as error:
             raise NeedsCare from error
+        self._audit.store(list(self._fresh.values()), self.now_us, self._first_row, memory.next_id)
         for (hour, basis, ending), rows in self._groups.items():
             self._sum(hour, basis, ending, rows)
         rollups = []
@@ -374,6 +398,7 @@ class Batch:
             memory.next_id += 1
             row = _closing(running, settle, ending)
             self._insert(_INSERT_ATTEMPT, [row])
+            self._audit.done.append(((began, context, basis, None, writer), ending, settle.at_us))
             group = (began.at_us // HOUR_US, basis, ending)
             self._groups.setdefault(group, []).append(row)
             kinds = _kinds_of(settle)
@@ -397,11 +422,16 @@ class Batch:
                 if key in seen or self._refusal_exists(record.request_id):
                     continue
                 seen.add(key)
+            elif type(record) is Screened and self._is_known(record.request_id):
+                continue
             sane = _sane(record)
             if sane is not record:
                 self.insane += 1
             kept.append(sane)
         return kept
+
+    def _is_known(self, request_id: str) -> bool:
+        return self._attempt_exists(request_id, 0) or self._refusal_exists(request_id)
 
     def _attempt_exists(self, request_id: str, attempt: int) -> bool:
         found = self.db.execute("SELECT 1 FROM attempts WHERE request_id = ? AND attempt = ?", (request_id, attempt))

@@ -22,6 +22,9 @@ from typing import Final, NamedTuple, Protocol, Self
 from twintrack.config.snapshot import Deployment
 from twintrack.errors import LedgerError
 from twintrack.ledger import booking
+from twintrack.ledger.audit import checkpoints
+from twintrack.ledger.audit.checkpoint import Checkpoint
+from twintrack.ledger.audit.seal import Seal
 from twintrack.ledger.batch import Batch, Memory, NeedsCare
 from twintrack.ledger.folder import LOADER_LOCK
 from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless, journal_folder
@@ -200,6 +203,15 @@ class Loader:
                 for d in paid:
                     words = DeploymentWords(d.name, d.model, d.provider, d.zone, d.region, d.simulated, d.per_hour_nusd)
                     booking.book_up(db, vocabulary.deployment(words), now_us)
+
+    def checkpoint(self, seal: Seal) -> Checkpoint | None:
+        """Sign how the audit chain ends now; None: nothing came since the newest one.
+
+        Raises:
+            LedgerError: see `load`.
+        """
+        with self._turn, self._explaining(), self._transaction() as db:
+            return checkpoints.make(db, seal, self._clock_us())
 
     def fsync(self) -> None:
         """Put the journals on disk; call it each second. Power loss then costs at most a second.
@@ -466,7 +478,7 @@ class Loader:
 
     def _batch_of(self, db: sqlite3.Connection, memory: Memory, *, careful: bool) -> Batch:
         wanted = self._watcher is not None and self._watcher.wants_records
-        return Batch(db, memory, careful, taken=[] if wanted else None)
+        return Batch(db, memory, self._clock_us(), careful, taken=[] if wanted else None)
 
     def _reach_us(self, memory: Memory, *, caught_up: bool) -> int:
         """Nothing that will still be read was dispatched before it."""

@@ -56,6 +56,10 @@ class Names(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=0):
     keys: tuple[str, ...]
     content: tuple[int, ...] = ()
     """Routes whose requests may be followed by their `Content`."""
+    policy: bytes = b""
+    """What the policy version stands for, as `config/recorded.py` writes it."""
+    at_us: int = 0
+    """When this worker began to serve it; 0: not said."""
 
 
 class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from twintrack.errors import LedgerError
+from twintrack.ledger.audit import schema as audit
 from twintrack.ledger.copies import keep_before_upgrade, kept_for
 
 DATABASE: Final = "ledger.db"
@@ -263,7 +264,9 @@ LEFT JOIN deployments b ON b.id = c.baseline
 LEFT JOIN endings e ON e.id = a.ending;
 """
 
-MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS)
+_AUDIT: Final = audit.TABLES
+
+MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT)
 """Step n leads from version n to n + 1. A step that has been released is never changed again."""
 
 VERSION: Final = len(MIGRATIONS)

@@ -1,0 +1,17 @@
+"""twintrack audit: who saw data of which class, in a chain that shows every change."""
+
+from __future__ import annotations
+
+import click
+
+from twintrack.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "verify": "Compute the chain again, and hold it against checkpoints.",
+}
+"""Name and one line of help; the module of `x` is `audit_x.py`."""
+
+
+@click.group("audit", cls=LazyGroup, modules="twintrack.cli.audit_{}", lines=_COMMANDS)
+def command() -> None:
+    """Who saw data of which class: an entry for each decision, without text, in a chain that shows every change."""
