@@ -7,7 +7,6 @@ import uuid
 from hashlib import sha256
 from typing import Final
 
-from twintrack import __version__
 from twintrack.ledger.audit.entry import FORM, NOBODY, ZERO, Began, Body, commitment, to_msgpack
 from twintrack.ledger.audit.schema import BLOCK
 
@@ -32,7 +31,7 @@ class Chain:
         self._personal: list[bytes] = []
         self._times: list[int] = []
         if not last:
-            self.add(Began(FORM, uuid.uuid4().hex, at_us, __version__, first_row), at_us)
+            self.add(Began(FORM, uuid.uuid4().hex, at_us, first_row), at_us)
 
     def add(self, body: Body, at_us: int) -> int:
         """Add an entry that leads to nobody; return its number."""

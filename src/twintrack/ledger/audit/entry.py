@@ -32,7 +32,6 @@ class Began(msgspec.Struct, array_like=True, frozen=True, tag=0):
     chain: str
     """Random: two chains are never taken for one another."""
     at_us: int
-    program: str
     first_row: int
     """Rows of the ledger from this id on have entries; those before are older than the chain."""
 
