@@ -7,6 +7,7 @@ import msgspec
 from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, TwintrackError, UnknownModel, nearest
+from twintrack.gateway import override
 from twintrack.gateway.state import Serving
 from twintrack.policy.choose import Decision, decide, decide_named
 from twintrack.signals.read import data_class, read
@@ -22,7 +23,7 @@ NAMED_OUTPUT_TOKENS = 256
 _BYTES_PER_TOKEN = 4
 _AFFINITY_CHARS = 1024
 _LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
-_LABELLED = frozenset(name for _, name in _LABEL_HEADERS)
+_LABELLED = override.HEADERS.union(name for _, name in _LABEL_HEADERS)
 _TEXT_ONLY = ("text",)
 _NAMED_CLASS: DataClass = "internal"
 """Of a request that names a deployment and carries no label; a route says its own."""
@@ -42,11 +43,21 @@ class Refused(Exception):
         self.signals = signals
 
 
-def labels_of(headers: Headers, asked: Asked) -> Labels:
-    """What the caller asks for by header or in `metadata`. Raises BadRequest."""
+def labels_of(headers: Headers, asked: Asked, serving: Serving, key: int) -> Labels:
+    """What the caller asks for by header or in `metadata`.
+
+    Raises:
+        BadRequest: a label nobody knows.
+        Forbidden: one the key may not set.
+    """
     metadata = asked.metadata
     if not metadata and _LABELLED.isdisjoint(headers):
         return NO_LABELS
+    labels = _labels(headers, metadata)
+    return labels if override.HEADERS.isdisjoint(headers) else override.overridden(labels, headers, serving, key)
+
+
+def _labels(headers: Headers, metadata: dict[str, msgspec.Raw] | None) -> Labels:
     words = {label: headers[name].decode("latin-1") for label, name in _LABEL_HEADERS if name in headers}
     if metadata:
         said = labels_in(metadata)
@@ -101,8 +112,8 @@ def choose(
         labels,
         endpoint=endpoint.name,
         stream=bool(asked.stream),
-        floor=_least(serving, key, found),
-        default_class=route.default_class,
+        floor=_least(serving, labels, key, found),
+        default_class=_default(labels, route.default_class),
         predictor=serving.predictor,
     )
     try:
@@ -127,10 +138,16 @@ def choose(
     return route, signals, signals.prompt_tokens_est, decision
 
 
-def _least(serving: Serving, key: int, found: DataClass) -> DataClass:
-    """Of the class of a key and the class of what was found the higher."""
+def _least(serving: Serving, labels: Labels, key: int, found: DataClass) -> DataClass:
+    """The class of the key or of what was found, whichever is higher; an operator speaks for the latter."""
+    said = found if labels.override is None else DATA_CLASSES[RUNG[labels.override]]
     floor = serving.floor(key)
-    return found if RUNG[found] > RUNG[floor] else floor
+    return said if RUNG[said] > RUNG[floor] else floor
+
+
+def _default(labels: Labels, default_class: DataClass) -> DataClass:
+    """The class of a request without a label."""
+    return default_class if labels.override is None else "public"
 
 
 def class_unread(serving: Serving, asked: Asked, labels: Labels, key: int) -> DataClass:
@@ -167,7 +184,7 @@ def _named(
         "und",
         "unread",
         0.0,
-        data_class(labels.data_class, _least(serving, key, found), _NAMED_CLASS),
+        data_class(labels.data_class, _least(serving, labels, key, found), _default(labels, _NAMED_CLASS)),
         labels.data_class is not None,
         labels.deadline_ms,
         labels.max_cost_nusd,

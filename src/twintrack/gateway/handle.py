@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamTimeout
-from twintrack.gateway import heads
+from twintrack.gateway import heads, override
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
 from twintrack.gateway.choosing import RUNG, Refused, choose, class_unread, counted_tokens, labels_of
@@ -140,7 +140,7 @@ class Exchange:
         self._comment_at = math.inf
         try:
             asked = decode(self._endpoint, body)
-            labels = labels_of(self._headers, asked)
+            labels = labels_of(self._headers, asked, serving, self._key)
         except TwintrackError as error:
             other = hybrid.meant(self._endpoint, body) if isinstance(error, BadRequest) else None
             if other is None:
@@ -185,6 +185,9 @@ class Exchange:
             route, signals, prompt_tokens_est, decision = choose(
                 self._serving, self._endpoint, asked, labels, self._key, len(body), undecided.found
             )
+            if labels.override is not None:
+                self._gateway.count_override(signals.data_class)
+                self._gateway.journal.append(override.record(undecided, route, signals.data_class))
         except Refused as refused:
             self._refuse(refused)
             return

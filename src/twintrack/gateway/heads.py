@@ -52,7 +52,8 @@ def answer_lines(
     """
     request_id = accepted.request_id.encode()
     target = accepted.decision.order[position].deployment
-    headers = accepted.serving.answer_head(target.index, accepted.endpoint) % (content_type, request_id, request_id)
+    head = accepted.serving.answer_head(target.index, accepted.endpoint, accepted.signals.data_class)
+    headers = head % (content_type, request_id, request_id)
     if response is not None and not _TOLD.isdisjoint(response.headers):
         headers += told(response.headers, dialect, accepted.endpoint.dialect)
     if dropped:

@@ -96,7 +96,7 @@ class Serving:
             self._accounts.setdefault(each.provider, []).append(pulse)
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
-        self._answer_heads: dict[tuple[int, str], bytes] = {}
+        self._answer_heads: dict[tuple[int, str, str], bytes] = {}
         self._keys = {key.sha256: key.index for key in snapshot.keys}
         self._seen: dict[bytes, int] = {}
         self.inquires = False
@@ -132,18 +132,19 @@ class Serving:
         serving.named = {}
         return serving
 
-    def answer_head(self, deployment: int, endpoint: Endpoint) -> bytes:
+    def answer_head(self, deployment: int, endpoint: Endpoint, data_class: DataClass) -> bytes:
         """The header lines of an answer by a deployment: a format that takes content type and, twice, our id."""
-        head = self._answer_heads.get((deployment, endpoint.name))
+        head = self._answer_heads.get((deployment, endpoint.name, data_class))
         if head is None:
             each = self.snapshot.deployments[deployment]
-            lines = b"x-twintrack-model: %b\r\nx-twintrack-provider: %b\r\n%b" % (
+            lines = b"x-twintrack-model: %b\r\nx-twintrack-provider: %b\r\nx-twintrack-class: %b\r\n%b" % (
                 each.model.encode(),
                 each.provider.encode(),
+                data_class.encode(),
                 b"x-twintrack-simulated: true\r\n" if each.simulated else b"",
             )
             head = b"content-type: %b\r\n" + endpoint.id_lines + lines.replace(b"%", b"%%")
-            self._answer_heads[deployment, endpoint.name] = head
+            self._answer_heads[deployment, endpoint.name, data_class] = head
         return head
 
     def busy(self, deployment: int) -> bool:
@@ -247,6 +248,8 @@ class GatewayState:
         """Requests nobody was asked for, by error code."""
         self.failovers: dict[str, int] = {}
         """Further attempts, by the kind of failure they followed (`recovery.Kind`)."""
+        self.overrides: dict[str, int] = {}
+        """Requests whose class an operator lowered, by the class that held."""
         self.repeats = Repeats()
         self.random = random
         self.answered: dict[RequestKind, int] = {}
@@ -284,6 +287,9 @@ class GatewayState:
 
     def _today(self) -> int:
         return int(self._wall()) // _DAY_S
+
+    def count_override(self, data_class: DataClass) -> None:
+        self.overrides[data_class] = self.overrides.get(data_class, 0) + 1
 
     def note(self, record: Refuse) -> None:
         """Record a refusal if there is room; it matters less than what was dispatched."""

@@ -202,7 +202,7 @@ class Screened(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
     sticky: bool
     """It held for what the conversation brought earlier."""
     override: str
-    """Name of the key of an operator who had it lowered; empty: nobody."""
+    """Name of the key of an operator who had it lowered, a space, and the reason; empty: nobody."""
     counts: tuple[tuple[str, int], ...]
     """Findings by type."""
     bands: tuple[int, int, int]

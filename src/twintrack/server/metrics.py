@@ -31,6 +31,7 @@ def counted(gateway: GatewayState, connections: int) -> Counters:
         requests=gateway.answered,
         failovers=gateway.failovers,
         refusals=gateway.refusals,
+        overrides=gateway.overrides,
         pulses={
             name: Pulse(pulse.outcomes, pulse.in_flight)
             for name, pulse in gateway.pulses.items()

@@ -111,6 +111,8 @@ class Counters(msgspec.Struct, array_like=True):
     """By reason."""
     refusals: dict[str, int] = {}
     """Requests sent to nobody, by error code."""
+    overrides: dict[str, int] = {}
+    """Requests whose class an operator lowered, by the class that held."""
     pulses: dict[str, Pulse] = {}
     # ---- of the control plane
     uses: dict[UseKind, Use] = {}
@@ -148,6 +150,7 @@ class Counters(msgspec.Struct, array_like=True):
             requests=_added(self.requests, other.requests),
             failovers=_added(self.failovers, other.failovers),
             refusals=_added(self.refusals, other.refusals),
+            overrides=_added(self.overrides, other.overrides),
             pulses=pulses,
             uses=uses,
             money=money,
@@ -182,6 +185,7 @@ class Counters(msgspec.Struct, array_like=True):
             overhead_ns=self.overhead_ns,
             failovers=self.failovers,
             refusals=self.refusals,
+            overrides=self.overrides,
             rows=self.rows,
             problems=self.problems,
             spans=self.spans,

@@ -223,6 +223,11 @@ FAMILIES: Final[tuple[Family, ...]] = (
         _by_word(lambda counters: counters.refusals),
     ),
     Family(
+        "twintrack_overrides_total", "twintrack.overrides", "counter", "{request}", ("class",),
+        "Requests whose class an operator's key lowered, by the class that held.",
+        _by_word(lambda counters: counters.overrides),
+    ),
+    Family(
         "twintrack_attempts_total", "twintrack.attempts", "counter", "{attempt}", ("deployment", "outcome"),
         "Attempts sent to a provider, by how they ended.",
         _attempts,

@@ -36,6 +36,9 @@ class Labels(msgspec.Struct, frozen=True):
     """Take the best allowed model, whatever it costs within the limits."""
     drop_unsupported: bool = False
     """Leave out what the provider's dialect has no word for, instead of refusing the request."""
+    override: str | None = None
+    """Class that an operator says holds, whatever was found."""
+    override_reason: str = ""
 
 
 NO_LABELS = Labels()
