@@ -29,7 +29,7 @@ EVERYTHING = frozenset((*PSEUDONYMS, "phi"))
 
 def read(detector: Detector, body: bytes) -> tuple[Texts, Grade]:
     verdicts = [(one, scan(detector, one.text)) for one in surfaces(body) if isinstance(one, Surface)]
-    texts = [(one, verdict) for one, verdict in verdicts if isinstance(verdict, Scanned)]
+    texts = [(one, verdict.findings) for one, verdict in verdicts if isinstance(verdict, Scanned)]
     return texts, grade([verdict for _, verdict in verdicts], ladder())
 
 

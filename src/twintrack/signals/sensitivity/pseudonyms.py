@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from twintrack.config.settings import DATA_CLASSES, DataClass
-from twintrack.signals.sensitivity.finding import Finding, Scanned
+from twintrack.signals.sensitivity.finding import Finding
 from twintrack.signals.sensitivity.grade import Grade, Ladder
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.replaced import Impossible, Values
@@ -33,8 +33,8 @@ _MEDIA = frozenset(("image_url", "video_url", "source"))
 
 
 Names = tuple[str, ...]
-Texts = Sequence[tuple[Surface, Scanned]]
-"""All of a request's, with what was found in them."""
+Texts = Sequence[tuple[Surface, tuple[Finding, ...]]]
+"""Those of a request in which something was found."""
 
 
 class Pseudonymised(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ def replaceable(graded: Grade, texts: Texts, wanted: frozenset[str]) -> tuple[Fi
     patients = "phi" in wanted and "phi" in graded.categories
     found = [one for one in graded.findings if one.category in wanted or (patients and one.category in _IDENTIFYING)]
     if found and (patients or "person" in wanted):
-        found += [one for _, verdict in texts for one in verdict.findings if one.category == "person"]
+        found += [one for _, findings in texts for one in findings if one.category == "person"]
     return tuple(found)
 
 
@@ -100,8 +100,8 @@ class Replacing:
     def steps(self) -> Iterator[None]:
         """Raises Impossible."""
         low = self._body.lower()
-        for surface, verdict in self._texts:
-            for one in _apart([each for each in verdict.findings if each in self._found]):
+        for surface, findings in self._texts:
+            for one in _apart([each for each in findings if each in self._found]):
                 raw = surface.text[one.start : one.end].strip()
                 json = surface.path.rpartition(".")[2] in _JSON_TEXTS
                 self._values.add(raw, one, self._naming, low, json=json)
