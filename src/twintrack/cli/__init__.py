@@ -26,6 +26,7 @@ _COMMANDS = {
     "scripted": "A provider that fails as you ask, to try out a client.",
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
+    "feedback": "Say whether an answer was good.",
     "route": "What a router or cascade is worth on a file of outcomes.",
     "learn": "Fit the router to your own verdicts.",
     "models": "List models, tiers and prices.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from rich.text import Text
 
 from twintrack.cli import complete
 from twintrack.cli import data as data_folder
+from twintrack.cli.lazy import LazyGroup
+from twintrack.cli.moments import time_us
 from twintrack.errors import nearest
 from twintrack.ledger.balance import balance
-from twintrack.ledger.moment import FORMS, moment_us
 from twintrack.ledger.queries import BY, Idle, Line, Savings, Summary, summary
 
 _ALL = "all"
@@ -35,16 +35,13 @@ def _words(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     return words
 
 
-def _time_us(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        return moment_us(value, time.time_ns() // 1000)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no time. {FORMS}", ctx, param) from None
-
-
-@click.command("ledger")
+@click.group(
+    "ledger",
+    cls=LazyGroup,
+    modules="twintrack.cli.ledger_{}",
+    lines={"verdicts": "How good answers were found."},
+    invoke_without_command=True,
+)
 @click.option(
     "--by",
     callback=_words,
@@ -53,8 +50,8 @@ def _time_us(ctx: click.Context, param: click.Parameter, value: str | None) -> i
     show_default=True,
     help=f"Group by any of: {', '.join(BY)}.",
 )
-@click.option("--since", callback=_time_us, metavar="TIME", help="7d, 12h, 2026-11-01; counted in whole UTC hours.")
-@click.option("--until", callback=_time_us, metavar="TIME", help="The end, likewise.")
+@click.option("--since", callback=time_us, metavar="TIME", help="7d, 12h, 2026-11-01; counted in whole UTC hours.")
+@click.option("--until", callback=time_us, metavar="TIME", help="The end, likewise.")
 @data_folder.option
 @click.option("--json", "as_json", is_flag=True, help="For programs: nano-dollars, microseconds, null for unknown.")
 @click.option("--check", is_flag=True, help="Compute every sum again from its attempts; exit 1 if one differs.")
@@ -72,6 +69,10 @@ def command(
 
     Own engines are paid by the hour, idle or not; unknown costs stay unknown.
     """
+    if ctx.invoked_subcommand is not None:
+        if since is not None or until is not None or data is not None or as_json or check:
+            raise click.UsageError(f"Options stand behind the word {ctx.invoked_subcommand}.", ctx)
+        return
     folder = data_folder.folder(data)
     path = data_folder.ledger(folder)
     if path is None:

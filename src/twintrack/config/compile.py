@@ -118,6 +118,7 @@ _ADDRESS = (
 def routing(route: Route) -> dict[str, object]:
     fields = msgspec.structs.asdict(route)
     del fields["trace_content"]
+    del fields["learn"]
     return fields
 
 
@@ -250,6 +251,7 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         baseline=baseline,
         pseudonyms=route.pseudonyms if isinstance(route.pseudonyms, tuple) else PSEUDONYMS * route.pseudonyms,
         privacy=rules.narrowing(route.privacy),
+        learn=len(tiers) > 1 if route.learn is None else route.learn,
     )
 
 
@@ -276,5 +278,6 @@ def _key(number: int, key: settings.Key, all_: Settings, source: Source, secrets
         models=key.models,
         tenant=list(all_.tenants).index(key.tenant) if tenant is not None else -1,
         operator=key.operator,
+        judge=key.judge,
         privacy=rules.narrowing(key.privacy),
     )

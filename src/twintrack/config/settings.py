@@ -183,6 +183,8 @@ class Key(_Table, frozen=True, kw_only=True):
     """The least class of anything this key sends."""
     models: tuple[str, ...] = ("*",)
     """Names of routes and deployments it may use, with * as wildcard."""
+    judge: bool = False
+    """It may judge answers to other keys too, and say that a human, a check or a judge did; see `POST /v1/feedback`."""
     tenant: str = ""
     """One of the tenants below."""
     operator: bool = False
@@ -354,6 +356,10 @@ class Route(_Table, frozen=True, kw_only=True):
     trace_content: bool = False
     """Tell the collector of `[telemetry]` what was asked and answered, for requests of class public or internal; never
     for others. Nothing without `otlp`."""
+    learn: bool | None = None
+    """Keep some numbers that describe each request of class public or internal, so that a router can be fitted to
+    verdicts on its answer: lengths, counts of marks and kinds of words, never text. Default: where there is more than
+    one tier."""
     mode: Literal["route", "observe"] = "route"
     """observe: record the choice, answer with the deployment named in `observe`."""
     observe: str = ""

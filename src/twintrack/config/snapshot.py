@@ -124,6 +124,8 @@ class Route(msgspec.Struct, frozen=True):
     pseudonyms: tuple[str, ...] = ()
     """Categories that are replaced."""
     privacy: Narrowing = Narrowing()
+    learn: bool = False
+    """Numbers that describe its requests are kept."""
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -142,6 +144,7 @@ class Key(msgspec.Struct, frozen=True):
     tenant: int = -1
     operator: bool = False
     privacy: Narrowing = Narrowing()
+    judge: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):

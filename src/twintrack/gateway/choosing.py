@@ -115,6 +115,7 @@ def choose(
         floor=_least(serving, labels, key, found),
         default_class=_default(labels, route.default_class),
         predictor=serving.predictor,
+        describe=route.learn,
     )
     try:
         decision = decide(

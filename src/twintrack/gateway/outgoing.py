@@ -11,6 +11,9 @@ from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.choosing import NAMED_OUTPUT_TOKENS, RUNG
 from twintrack.ledger.records import Dispatch
 from twintrack.providers.upstream import Upstream, UpstreamCall
+from twintrack.signals.features import packed
+from twintrack.signals.read import DESCRIBED
+from twintrack.signals.signals import Signals
 from twintrack.telemetry.trace import traceparent
 from twintrack.wire.continuation import Cut
 from twintrack.wire.http1 import Headers
@@ -122,7 +125,13 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         decision.ruled_out,
         body_bytes,
         caller_trace(accepted.headers, accepted.serving.snapshot) if _TRACEPARENT in accepted.headers else "",
+        features=_features(signals) if number == 0 and route is not None and route.learn else b"",
     )
+
+
+def _features(signals: Signals) -> bytes:
+    found = signals.features
+    return packed(found) if found and signals.data_class in DESCRIBED else b""
 
 
 def caller_trace(headers: Headers, snapshot: Snapshot) -> str:

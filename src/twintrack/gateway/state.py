@@ -57,7 +57,7 @@ class Book(Protocol):
 
     def append(self, record: Dispatch | Settle | Refuse | Screened | Judged) -> None: ...
 
-    def offer(self, content: Content) -> bool: ...
+    def offer(self, record: Content | Judged) -> bool: ...
 
     def names(self, names: Names) -> None: ...
 
@@ -252,6 +252,8 @@ class GatewayState:
         """Requests whose class an operator lowered, by the class that held."""
         self.repeats = Repeats()
         self.random = random
+        self.verdicts: dict[str, int] = {}
+        """What was said about earlier answers, by source."""
         self.answered: dict[RequestKind, int] = {}
         """Requests that were understood, by how they ended."""
         self.overhead_ns = empty()

@@ -160,7 +160,7 @@ def whole_part(path: Path) -> bytes:
             chunk = reader.read(offset, _RECORDS)
             offset, stop = chunk.offset, chunk.stop
         if stop == "unfinished" and reader.verdict(offset)[0] == "damaged" and not _goes_on(reader, offset):
-            return path.read_bytes().rstrip(b"\0")
+            return path.read_bytes()  # a record may end in zeros
         mark = 4 if stop in ("continued", "closed") else 0
         return without_content(os.pread(reader.fd, offset + mark, 0))
     finally:

@@ -17,7 +17,7 @@ import msgspec
 from twintrack.ledger import booking
 from twintrack.ledger.audit.recorder import Recorder, Remembered
 from twintrack.ledger.hours import HOUR_US, Interval
-from twintrack.ledger.records import Dispatch, Names, Record, Refuse, Screened, Settle
+from twintrack.ledger.records import Dispatch, Judged, Names, Record, Refuse, Screened, Settle
 from twintrack.ledger.rollup import KINDS, MOST, AttemptRow, Kinds, Sums, beyond_the_hour, of_kinds, sums
 from twintrack.ledger.words import NAMELESS, Basis, Ending, Vocabulary, Words, data_class
 
@@ -38,6 +38,11 @@ _SET_KINDS: Final = (
     "input_image_tokens = ?, output_image_tokens = ? WHERE id = ?"
 )
 _INSERT_REFUSAL: Final = "INSERT OR IGNORE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_FEATURES: Final = "INSERT OR IGNORE INTO features VALUES (?, ?)"
+_UPSERT_VERDICT: Final = (
+    "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (request_id, key, source) DO UPDATE SET "
+    "at_us = excluded.at_us, score = excluded.score, label = excluded.label WHERE excluded.at_us >= at_us"
+)
 _REPLACE_ROLLUP: Final = (
     "INSERT OR REPLACE INTO rollups VALUES "
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
@@ -170,6 +175,8 @@ class Batch:
         updates: list[AttemptRow] = []
         refusals: list[tuple[Any, ...]] = []
         kinds_set: list[tuple[int | None, ...]] = []
+        described: list[tuple[int, bytes]] = []
+        verdicts: list[tuple[Any, ...]] = []
         groups = self._groups
         done, screened = self._audit.done, self._audit.screened
         # The hot loop, twice for each request.
@@ -237,6 +244,8 @@ class Batch:
                         record.energy_mj,
                         record.response_bytes,
                     )
+                    if dispatch.features:
+                        described.append((next_id, dispatch.features))
                     next_id += 1
                     inserts.append(row)
                     done.append((begun, ending, last_us))
@@ -272,6 +281,11 @@ class Batch:
                 self._learn(writer, record)
                 self._audit.names.append((writer, record))
                 generations = memory.generations[writer]
+            elif type(record) is Judged:
+                words = generations.get(record.generation, nameless)
+                by = "" if record.key < 0 else words.key(record.key) or "unknown"
+                verdicts.append((record.request_id, by, record.source, record.at_us, record.score, record.label))
+                last_us = record.at_us
         memory.next_id = next_id
         memory.writers[writer] = last_us
 
@@ -281,6 +295,10 @@ class Batch:
             self.db.executemany(_SETTLE_ATTEMPT, [(*row[13:], row[0]) for row in updates])
         if kinds_set:
             self.db.executemany(_SET_KINDS, kinds_set)
+        if described:
+            self.db.executemany(_INSERT_FEATURES, described)
+        if verdicts:
+            self.db.executemany(_UPSERT_VERDICT, verdicts)
 
     def finish(self, reach_us: int) -> None:
         """Store what is still open, and the sums.
@@ -292,13 +310,17 @@ class Batch:
         """
         memory = self.memory
         inserts: list[AttemptRow] = []
+        described: list[tuple[int, bytes]] = []
         for (request_id, attempt), (dispatch, context, _, text, writer) in self._fresh.items():
             opened = Open(memory.next_id, dispatch.at_us, context, dispatch.predicted_nusd, writer)
             memory.next_id += 1
             inserts.append(_dispatched(opened, dispatch, text))
+            if dispatch.features:
+                described.append((opened.id, dispatch.features))
             memory.open[request_id, attempt] = opened
         try:
             self._insert(_INSERT_ATTEMPT, inserts)
+            self.db.executemany(_INSERT_FEATURES, described)
             self._settle_orphans()
         except OverflowError as error:
             raise NeedsCare from error

@@ -225,10 +225,10 @@ class Journal:
         elif kind is Settle and self._reserved:
             self._reserved -= SETTLE_BYTES
 
-    def offer(self, content: Content) -> bool:
+    def offer(self, record: Content | Judged) -> bool:
         """Write it if that takes no room from dispatches, nor soon will: not while nobody loads the journal, since the
         disk would fill a hundred times faster. Says whether it was written."""
-        payload = self._encode(content)
+        payload = self._encode(record)
         size = _FRAME + len(payload)
         if self._segment is None or size > self._segment_bytes // 4 or self._is_behind():
             return False
@@ -519,12 +519,13 @@ class JournalReader:
         empty: nothing. torn: a record whose length was not stored yet, so nobody was told that it was written.
         damaged: bytes that were a record once, or that have whole records behind them.
         """
-        rest = os.pread(self.fd, self._size, offset).rstrip(b"\0")
-        if not rest:
+        rest = os.pread(self.fd, self._size, offset)
+        used = len(rest.rstrip(b"\0"))
+        if not used:
             return "empty", 0
-        if rest[:4].strip(b"\0") or _has_frame(rest):
-            return "damaged", len(rest)
-        return "torn", len(rest)
+        if rest[:4].strip(b"\0") or _has_frame(rest, used):
+            return "damaged", used
+        return "torn", used
 
 
 _PAIR: Final = struct.Struct("<II")
@@ -582,10 +583,11 @@ def discard_headless(path: Path) -> Literal["in_progress", "removed", "foreign"]
         os.close(fd)
 
 
-def _has_frame(data: bytes) -> bool:
-    """Whether a whole frame begins anywhere in `data`. Slow: asked only of what a crash left behind."""
+def _has_frame(data: bytes, used: int) -> bool:
+    """Whether a whole frame begins in the first `used` bytes of `data`; it may end in zeros behind them. Slow: asked
+    only of what a crash left behind."""
     view = memoryview(data)
-    for at in range(len(data) - _FRAME):
+    for at in range(min(used, len(data) - _FRAME)):
         length, crc = _PAIR.unpack_from(data, at)
         if 0 < length <= len(data) - at - _FRAME and crc32(view[at + _FRAME : at + _FRAME + length]) == crc:
             return True

@@ -100,8 +100,8 @@ class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     trace: str = ""
     """The caller's `traceparent`, if it sent one."""
     role: Role = "answer"
-    features: tuple[float, ...] = ()
-    """In the order of `features.NAMES`, of a request's first attempt on a route that learns; never above `internal`."""
+    features: bytes = b""
+    """`signals.features.packed`, of a request's first attempt on a route that learns; never above `internal`."""
 
 
 class Settle(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):

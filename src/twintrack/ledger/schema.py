@@ -264,9 +264,46 @@ LEFT JOIN deployments b ON b.id = c.baseline
 LEFT JOIN endings e ON e.id = a.ending;
 """
 
+_VERDICTS: Final = """
+-- What was said about answers: of each who judges and each source the last word.
+CREATE TABLE verdicts (
+  request_id TEXT NOT NULL,
+  key TEXT NOT NULL,                  -- of who judges; '': the operator, or no key was configured
+  source TEXT NOT NULL,               -- feedback, human, check or judge
+  at_us INTEGER NOT NULL,
+  score REAL NOT NULL,                -- 0 to 1
+  label TEXT NOT NULL,                -- a word of a fixed list; '': none
+  PRIMARY KEY (request_id, key, source)
+) STRICT, WITHOUT ROWID;
+
+-- Numbers that describe a request, of routes that learn from verdicts and of classes up to internal.
+CREATE TABLE features (
+  attempt INTEGER PRIMARY KEY REFERENCES attempts,
+  numbers BLOB NOT NULL               -- see signals/features.py
+) STRICT;
+
+CREATE VIEW judged AS
+SELECT
+  v.request_id, v.source, v.key AS judged_by, v.at_us AS judged_us, v.score, v.label,
+  CASE
+    WHEN f.id IS NULL THEN 'unknown'  -- no request of this ledger, or not yet
+    WHEN v.source = 'feedback' AND v.key NOT IN ('', coalesce(c.key, '')) THEN 'foreign'
+    WHEN a.id IS NULL THEN 'unanswered'
+    ELSE 'counts'
+  END AS standing,
+  a.id AS entry                       -- of the attempt whose answer the client got
+FROM verdicts v
+LEFT JOIN attempts f ON f.request_id = v.request_id AND f.attempt = 0
+LEFT JOIN contexts c ON c.id = f.context
+LEFT JOIN attempts a ON a.request_id = v.request_id AND a.attempt = (
+  SELECT max(b.attempt) FROM attempts b JOIN endings e ON e.id = b.ending
+  WHERE b.request_id = v.request_id AND e.outcome IN ('ok', 'client_left')
+);
+"""
+
 _AUDIT: Final = audit.TABLES
 
-MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT)
+MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT + _VERDICTS)
 """Step n leads from version n to n + 1. A step that has been released is never changed again."""
 
 VERSION: Final = len(MIGRATIONS)

@@ -18,11 +18,13 @@ from twintrack.errors import (
 from twintrack.gateway.handle import Exchange
 from twintrack.gateway.state import GatewayState
 from twintrack.providers.outbox import Outbox
+from twintrack.server import feedback
 from twintrack.server.http import ClientConnection, Waiting
 from twintrack.server.models import described, listed
 from twintrack.wire.chat import ENDPOINT as CHAT
 from twintrack.wire.dialect import Endpoint
 from twintrack.wire.endpoints import ENDPOINTS
+from twintrack.wire.feedback import MOST_BYTES, PATH
 from twintrack.wire.http1 import Headers, RequestHead
 from twintrack.wire.messages import ENDPOINT as MESSAGES
 
@@ -31,6 +33,7 @@ _TEXT = b"content-type: text/plain; charset=utf-8\r\n"
 _METRICS = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
 _BY_PATH: dict[bytes, Endpoint] = {endpoint.path.encode(): endpoint for endpoint in ENDPOINTS}
 
+_FEEDBACK = PATH.encode()
 _LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 _PROXIED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 
@@ -97,10 +100,14 @@ class Api:
         return exchange
 
     def check(self, head: RequestHead) -> None:
-        """Only what goes to models has a body worth waiting for, and only from callers we know."""
+        """Only what goes to models or judges them has a body worth waiting for, and only from callers we know."""
         path = head.target.partition(b"?")[0]
         if path in _BY_PATH:
             self._admit(head)
+        elif path == _FEEDBACK:
+            self._admit(head)
+            if head.length > MOST_BYTES:
+                raise feedback.too_large()
         elif head.length != 0:
             if path in self._own:
                 raise MethodNotAllowed(f"{path.decode()} takes GET")
@@ -126,7 +133,8 @@ class Api:
         self.gateway.count_refusal(error)
         endpoint = _BY_PATH.get(head.target.partition(b"?")[0]) if head is not None else None
         request_id = self.gateway.next_id()
-        takes = b"allow: GET\r\n" if endpoint is None else b"allow: POST\r\n"
+        posted = endpoint is not None or (head is not None and head.target.partition(b"?")[0] == _FEEDBACK)
+        takes = b"allow: POST\r\n" if posted else b"allow: GET\r\n"
         if endpoint is None:
             endpoint = MESSAGES if head is not None and b"anthropic-version" in head.headers else CHAT
         headers = _JSON + endpoint.id_lines % (request_id.encode(), request_id.encode())
@@ -168,6 +176,10 @@ class Api:
             if head.method not in (b"GET", b"HEAD"):
                 raise MethodNotAllowed(f"{path.decode()} takes GET")
             own(connection, head)
+            return None
+        if path == _FEEDBACK:
+            key = self._admit(head)
+            self._say(connection, 202, _JSON, feedback.take(self.gateway, body, key))
             return None
         if path.startswith(b"/v1/models/") and head.method in (b"GET", b"HEAD"):
             self._model(connection, head, unquote(path[11:].decode("latin-1")))
@@ -238,6 +250,6 @@ def _unknown(path: bytes) -> NotFound:
     for begin, fix in _NOT_SERVED.items():
         if text.startswith(begin):
             return NotFound(f"There is nothing at {text[:80]}", fix=fix)
-    known = [endpoint.path for endpoint in ENDPOINTS] + ["/v1/models", "/healthz", "/readyz", "/metrics"]
+    known = [endpoint.path for endpoint in ENDPOINTS] + [PATH, "/v1/models", "/healthz", "/readyz", "/metrics"]
     close = nearest(text, known, 1)
     return NotFound(f"There is nothing at {text[:80]}", fix=f"Did you mean {close[0]}?" if close else "")

@@ -32,6 +32,7 @@ def counted(gateway: GatewayState, connections: int) -> Counters:
         failovers=gateway.failovers,
         refusals=gateway.refusals,
         overrides=gateway.overrides,
+        verdicts=gateway.verdicts,
         pulses={
             name: Pulse(pulse.outcomes, pulse.in_flight)
             for name, pulse in gateway.pulses.items()

@@ -9,6 +9,8 @@ import msgspec
 from twintrack import __version__
 from twintrack.wire.dialect import REFUSED_MEMBERS
 from twintrack.wire.endpoints import ENDPOINTS
+from twintrack.wire.feedback import DECODER as FEEDBACK
+from twintrack.wire.feedback import PATH as FEEDBACK_PATH
 from twintrack.wire.prompt import LABELS
 
 _LABEL_TEXT = {
@@ -35,13 +37,13 @@ _ERRORS = {
 @functools.cache
 def document() -> bytes:
     """The document as JSON. Made once: whoever asks for it a thousand times shall not keep others waiting."""
-    types = [endpoint.decoder.type for endpoint in ENDPOINTS]
+    types = [*(endpoint.decoder.type for endpoint in ENDPOINTS), FEEDBACK.type]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     for endpoint in ENDPOINTS:
         properties = components[endpoint.decoder.type.__name__]["properties"]
         properties.update({name: {"not": {}, "description": "Refused."} for name in REFUSED_MEMBERS})
     paths: dict[str, object] = {}
-    for endpoint, schema in zip(ENDPOINTS, schemas, strict=True):
+    for endpoint, schema in zip(ENDPOINTS, schemas[:-1], strict=True):
         paths[endpoint.path] = {
             "post": {
                 "operationId": endpoint.name,
@@ -67,6 +69,19 @@ def document() -> bytes:
                 },
             }
         }
+    paths[FEEDBACK_PATH] = {
+        "post": {
+            "operationId": "feedback",
+            "summary": "A verdict on an earlier answer: one of thumbs, score and correct, or a correction.",
+            "security": [{"bearer": []}, {"apiKey": []}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schemas[-1]}}},
+            "responses": {
+                "202": {"description": "What was recorded.", "content": {"application/json": {}}},
+                **{status: _error(_ERRORS[status]) for status in ("400", "401", "413", "415", "503")},
+                "403": _error("The key may not speak for this source."),
+            },
+        }
+    }
     for path, (operation, summary, content) in {
         "/v1/models": ("models", "Routes and deployments the key may use.", "application/json"),
         "/healthz": ("healthz", "The process answers.", "text/plain"),

@@ -164,7 +164,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         """Once a second, if there is news; now and then without."""
         nonlocal shown, quiet
         opened = sum(pulse.open for pulse in gateway.pulses.values())
-        refused = sum(gateway.refusals.values())
+        refused = sum(gateway.refusals.values()) + sum(gateway.verdicts.values())
         news = hash((sum(gateway.answered.values()), len(gateway.exchanges), len(api.connections), refused, opened))
         quiet += 1
         if news != shown or quiet >= _SHOW_QUIET:

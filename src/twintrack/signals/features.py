@@ -8,6 +8,7 @@ never kept.
 from __future__ import annotations
 
 from math import log2
+from struct import Struct
 
 import msgspec
 
@@ -29,6 +30,7 @@ NAMES = (
     "negations", "earlier", "turns", "tools", "output",
 )  # fmt: skip
 
+_PACKED = Struct(f"<B{len(NAMES)}e")
 _DIGITS = b"0123456789"
 _LOWER = bytes(range(97, 123))
 _UPPER = bytes(range(65, 91))
@@ -113,6 +115,19 @@ def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
         float(prompt.tools),
         log2(1 + prompt.max_output_tokens / 256) if prompt.max_output_tokens else 0.0,
     )
+
+
+def packed(found: tuple[float, ...]) -> bytes:
+    """As the ledger keeps them: the version in a byte, then floats of 16 bits, little-endian, exact to a
+    two-thousandth."""
+    return _PACKED.pack(VERSION, *found)
+
+
+def unpacked(kept: bytes) -> tuple[float, ...] | None:
+    """None: of another version, or no features."""
+    if len(kept) != _PACKED.size or kept[0] != VERSION:
+        return None
+    return _PACKED.unpack(kept)[1:]
 
 
 def _stem(data: bytes) -> int:

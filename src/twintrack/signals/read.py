@@ -13,6 +13,8 @@ from twintrack.signals.task import task
 from twintrack.signals.tokens import output_tokens, prompt_tokens
 from twintrack.wire.prompt import Labels, Prompt
 
+DESCRIBED: frozenset[DataClass] = frozenset(("public", "internal"))
+"""Classes of which the ledger may keep features."""
 _RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 
 
@@ -26,6 +28,7 @@ def read(
     default_class: DataClass,
     scorer: Scorer | None = None,
     predictor: Predictor | None = None,
+    describe: bool = False,
 ) -> Signals:
     """All a choice needs to know.
 
@@ -34,6 +37,7 @@ def read(
         default_class: the route's class for requests without a label.
         scorer: a learned judge of difficulty; default: the parts of `complexity.py`.
         predictor: a router fitted to verdicts; `policy.quality.Learned` says what its reading is worth.
+        describe: read the features without one too, for classes whose features may be kept.
     """
     tokens = prompt_tokens(prompt)
     seen = evidence(prompt)
@@ -42,12 +46,13 @@ def read(
     else:
         kind = task(seen)
         difficulty = score(prompt, kind, tokens, seen) if scorer is None else scorer.score(prompt, kind, tokens)
+    its_class = data_class(labels.data_class, floor, default_class)
     found: tuple[float, ...] = ()
     reading = None
-    if predictor is not None and endpoint != "embeddings":
+    if endpoint != "embeddings" and (predictor is not None or (describe and its_class in DESCRIBED)):
         looked_at = sample(prompt)
         found = features(prompt, tokens, looked_at)
-        reading = predictor.read(looked_at, found)
+        reading = predictor.read(looked_at, found) if predictor is not None else None
     return Signals(
         endpoint,
         stream,
@@ -59,7 +64,7 @@ def read(
         language(seen),
         kind,
         difficulty,
-        data_class(labels.data_class, floor, default_class),
+        its_class,
         labels.data_class is not None,
         labels.deadline_ms,
         labels.max_cost_nusd,

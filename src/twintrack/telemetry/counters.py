@@ -113,6 +113,8 @@ class Counters(msgspec.Struct, array_like=True):
     """Requests sent to nobody, by error code."""
     overrides: dict[str, int] = {}
     """Requests whose class an operator lowered, by the class that held."""
+    verdicts: dict[str, int] = {}
+    """Taken on earlier answers, by source."""
     pulses: dict[str, Pulse] = {}
     # ---- of the control plane
     uses: dict[UseKind, Use] = {}
@@ -151,6 +153,7 @@ class Counters(msgspec.Struct, array_like=True):
             failovers=_added(self.failovers, other.failovers),
             refusals=_added(self.refusals, other.refusals),
             overrides=_added(self.overrides, other.overrides),
+            verdicts=_added(self.verdicts, other.verdicts),
             pulses=pulses,
             uses=uses,
             money=money,
@@ -186,6 +189,7 @@ class Counters(msgspec.Struct, array_like=True):
             failovers=self.failovers,
             refusals=self.refusals,
             overrides=self.overrides,
+            verdicts=self.verdicts,
             rows=self.rows,
             problems=self.problems,
             spans=self.spans,

@@ -228,6 +228,11 @@ FAMILIES: Final[tuple[Family, ...]] = (
         _by_word(lambda counters: counters.overrides),
     ),
     Family(
+        "twintrack_verdicts_total", "twintrack.verdicts", "counter", "{verdict}", ("source",),
+        "Verdicts taken on earlier answers. Source: feedback, human, check, judge.",
+        _by_word(lambda counters: counters.verdicts),
+    ),
+    Family(
         "twintrack_attempts_total", "twintrack.attempts", "counter", "{attempt}", ("deployment", "outcome"),
         "Attempts sent to a provider, by how they ended.",
         _attempts,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from twintrack.errors import BadRequest, TwintrackError, nearest
 from twintrack.wire.prompt import LABELS, Prompt
 from twintrack.wire.usage import Usage
 
+_T = TypeVar("_T")
 _UNSET = msgspec.UNSET
 REFUSED_MEMBERS = ("api_base", "base_url", "api_key")
 """Where requests go and with which key is configuration, never a request's choice."""
@@ -107,10 +108,10 @@ class Endpoint:
     """Header lines that name the request: for us, and where the dialect's own SDK looks."""
 
 
-def decode(endpoint: Endpoint, body: bytes) -> Asked:
+def read_json(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     """Raises BadRequest with the position of a syntax error or the path of a wrong type."""
     try:
-        asked = endpoint.decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `")
         raise BadRequest(f"{where.rstrip('`') or '$'}: {what}", param=where.rstrip("`") or "$") from None
@@ -120,6 +121,11 @@ def decode(endpoint: Endpoint, body: bytes) -> Asked:
         raise BadRequest("The body is nested too deeply", fix="Send fewer nested arrays and objects.") from None
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8", why=_first_wrong_byte(body)) from None
+
+
+def decode(endpoint: Endpoint, body: bytes) -> Asked:
+    """Raises BadRequest, see `read_json`; and for a member that is refused."""
+    asked = read_json(endpoint.decoder, body)
     if asked.api_base is _UNSET and asked.base_url is _UNSET and asked.api_key is _UNSET:
         return asked
     name = next(name for name in REFUSED_MEMBERS if getattr(asked, name) is not _UNSET)

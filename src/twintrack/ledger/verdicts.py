@@ -1,0 +1,168 @@
+"""What was said about answers: by route and deployment for people, request by request for whoever learns from it.
+
+A verdict counts if its request is known, was answered, and was the judge's to judge: feedback by a key counts for that
+key's own requests. Others are kept and told apart, since a request may be loaded later than what is said about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from math import sqrt
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from twintrack.ledger.queries import Z_95
+from twintrack.ledger.schema import reading
+
+Standing = Literal["counts", "unknown", "foreign", "unanswered"]
+STANDINGS: Final = {
+    "unknown": "on requests that this ledger does not hold",
+    "foreign": "by a key on another key's request",
+    "unanswered": "on requests without an answer",
+}
+"""Why a verdict does not count."""
+_TRUST: Final = ("human", "check", "judge", "feedback")
+"""Where sources disagree on one answer the first of these is believed; two of the same are averaged."""
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """One answer, with what is held of it and of how its deployment was chosen."""
+
+    request_id: str
+    at_us: int
+    """When it was asked."""
+    score: float
+    source: str
+    """The most trusted that said something."""
+    route: str | None
+    tier: str | None
+    deployment: str
+    """Who answered."""
+    model: str
+    simulated: bool
+    chosen: str | None
+    """Whom routing chose; another one where it only observed, or the first failed."""
+    p_good: float | None
+    """As it was predicted for `chosen`."""
+    propensity: float | None
+    features: bytes | None
+    """See `signals/features.py`; None: not kept."""
+
+
+class Standings(msgspec.Struct, frozen=True):
+    """Verdicts on one deployment in one route."""
+
+    route: str | None
+    deployment: str
+    simulated: bool
+    verdicts: int
+    """Answers that were judged."""
+    score: float
+    """Mean."""
+    low: float
+    high: float
+    """Ends of the 95 % interval, by Wilson (1927): exact enough for few verdicts, and wide for scores between 0 and
+    1."""
+    sources: dict[str, int]
+
+
+class Verdicts(msgspec.Struct, frozen=True):
+    rows: tuple[Standings, ...]
+    counts: int
+    """Answers that were judged, of all rows."""
+    apart: dict[str, int]
+    """Verdicts that do not count, by `STANDINGS`."""
+    with_features: int
+    """Of those that count, how many a router can be fitted to."""
+
+
+_JUDGED: Final = """
+SELECT j.request_id, j.source, j.score, n.at_us, n.route, n.tier, n.deployment, n.model, n.simulated, n.chosen,
+  n.p_good, n.propensity,
+  (SELECT f.numbers FROM attempts a JOIN features f ON f.attempt = a.id WHERE a.request_id = j.request_id) AS features
+FROM judged j CROSS JOIN entries n ON n.id = j.entry
+WHERE j.standing = 'counts' AND n.at_us >= ? AND n.at_us < ?
+ORDER BY j.request_id
+"""
+
+
+def judgements(db_path: Path, since_us: int | None = None, until_us: int | None = None) -> list[Judgement]:
+    """Answers with verdicts that count, one each, by when they were asked.
+
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    with reading(db_path) as db:
+        rows = db.execute(_JUDGED, (since_us or 0, 1 << 62 if until_us is None else until_us)).fetchall()
+    found = []
+    for _, said in groupby(rows, key=lambda row: row[0]):
+        rows_of_one = list(said)
+        source = min((row[1] for row in rows_of_one), key=_TRUST.index)
+        scores = [row[2] for row in rows_of_one if row[1] == source]
+        request_id, _, _, at_us, route, tier, deployment, model, simulated, *rest = rows_of_one[0]
+        score = sum(scores) / len(scores)
+        found.append(
+            Judgement(request_id, at_us, score, source, route, tier, deployment, model, bool(simulated), *rest)
+        )
+    return sorted(found, key=lambda each: (each.at_us, each.request_id))
+
+
+def verdicts(db_path: Path, since_us: int | None = None, until_us: int | None = None) -> Verdicts:
+    """How good answers were found, by route and deployment.
+
+    Args:
+        since_us: of requests from then on; None: all.
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    found = judgements(db_path, since_us, until_us)
+    with reading(db_path) as db:
+        apart = dict(db.execute("SELECT standing, count(*) FROM judged WHERE standing <> 'counts' GROUP BY 1"))
+    return Verdicts(
+        tuple(_rows(found)), len(found), apart, sum(each.features is not None and not each.simulated for each in found)
+    )
+
+
+def standings(db_path: Path, said: Iterable[tuple[str, str, int]]) -> dict[str, int]:
+    """What became of verdicts of the operator's, as (request id, source, when in UTC microseconds): how many have
+    which standing; `waiting`: not in the ledger yet.
+
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    counts: dict[str, int] = {}
+    with reading(db_path) as db:
+        for request_id, source, at_us in said:
+            row = db.execute(
+                "SELECT standing FROM judged WHERE request_id = ? AND judged_by = '' AND source = ? AND judged_us >= ?",
+                (request_id, source, at_us),
+            ).fetchone()
+            standing = row[0] if row else "waiting"
+            counts[standing] = counts.get(standing, 0) + 1
+    return counts
+
+
+def wilson(mean: float, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927); for scores between 0 and 1, whose variance is smaller, it is wide."""
+    if not count:
+        return 0.0, 1.0
+    z2 = Z_95 * Z_95
+    middle = (mean + z2 / (2 * count)) / (1 + z2 / count)
+    half = Z_95 * sqrt(mean * (1 - mean) / count + z2 / (4 * count * count)) / (1 + z2 / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _rows(found: Iterable[Judgement]) -> Iterator[Standings]:
+    def group(each: Judgement) -> tuple[bool, str, str]:
+        return each.simulated, each.route or "", each.deployment
+
+    for (simulated, route, deployment), members in groupby(sorted(found, key=group), key=group):
+        of_one = list(members)
+        mean = sum(each.score for each in of_one) / len(of_one)
+        sources: dict[str, int] = {}
+        for each in of_one:
+            sources[each.source] = sources.get(each.source, 0) + 1
+        yield Standings(route or None, deployment, simulated, len(of_one), mean, *wilson(mean, len(of_one)), sources)
