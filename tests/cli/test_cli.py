@@ -33,6 +33,8 @@ COMMANDS = (
     ("scripted",),
     ("explain",),
     ("ledger",),
+    ("ledger", "verdicts"),
+    ("feedback",),
     ("route",),
     ("route", "bench"),
     ("route", "cascade"),

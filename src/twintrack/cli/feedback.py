@@ -125,7 +125,7 @@ def _read(file: Path, source: Source) -> list[Verdict]:
         more = f", {wrong - _MOST_TOLD:,} of them not shown" if wrong > _MOST_TOLD else ""
         raise TwintrackError(
             f"{wrong:,} of {wrong + len(said):,} lines are no verdicts{more}",
-            why="so nothing was recorded",
+            why="nothing was recorded",
             fix="Put them right or leave them out, and give the file again.",
         )
     return said
