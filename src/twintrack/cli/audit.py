@@ -7,6 +7,7 @@ import click
 from twintrack.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "checkpoint": "Print the newest signed end of the chain.",
     "verify": "Compute the chain again, and hold it against checkpoints.",
 }
 """Name and one line of help; the module of `x` is `audit_x.py`."""

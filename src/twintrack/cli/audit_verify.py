@@ -8,7 +8,8 @@ import click
 import msgspec
 
 from twintrack.cli import data as data_folder
-from twintrack.ledger.audit import checkpoint, seal
+from twintrack.cli.audit_keys import known
+from twintrack.ledger.audit import checkpoint
 from twintrack.ledger.audit.verify import Verified, verify
 from twintrack.ledger.moment import moment
 from twintrack.ledger.schema import reading
@@ -48,11 +49,8 @@ def command(
         click.echo("null" if as_json else f"There is no chain in {folder}: no request has been answered yet.")
         return
     outside = [each for file in checkpoints for each in checkpoint.read(file)]
-    seals: list[seal.Seal] = [seal.public_seal(file) for file in public_key]
-    if (own := seal.folder_seal(folder)) is not None:
-        seals.append(own)
     with reading(path) as db:
-        found = verify(db, outside, seals)
+        found = verify(db, outside, known(folder, public_key))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:

@@ -48,6 +48,7 @@ def problems(settings: Settings, source: Source, environ: Mapping[str, str] | No
     check.routes()
     check.privacy()
     check.telemetry()
+    check.audit()
     return check.found
 
 
@@ -308,7 +309,25 @@ class _Check:
             self._report((*base, "otlp"), what, "Use https, or a collector on this machine that knows the secret.")
         if not _NAME.fullmatch(said.service):
             self._report((*base, "service"), f"is {said.service[:100]!r}", _ASCII)
-        for name, value in said.headers.items():
+        self._headers(base, said.headers)
+
+    def audit(self) -> None:
+        said = self._settings.audit
+        base: Path = ("audit",)
+        to = said.checkpoint_to
+        where = None if to.startswith("file:") else address(to)
+        if to and where is None and not (to.startswith("file:") and secrets.is_reference(to)):
+            fix = "Use file:PATH, or an address like https://archive.example/checkpoints, without password or query."
+            self._report((*base, "checkpoint_to"), "is no place for checkpoints", fix)
+        elif where is not None and not where.tls and said.headers and not is_loopback(where.host):
+            what = "is http, and a secret among its headers would travel in the open"
+            self._report((*base, "checkpoint_to"), what, "Use https.")
+        if said.key and not said.key.startswith("file:"):
+            self._report((*base, "key"), "is no reference to a file", "Use file:PATH of a private key in PEM.")
+        self._headers(base, said.headers)
+
+    def _headers(self, base: Path, headers: Mapping[str, str]) -> None:
+        for name, value in headers.items():
             path: Path = (*base, "headers", name)
             scheme, reference = secrets.header_reference(value)
             if not _HEADER.fullmatch(name) or name.lower() in _NOT_THEIRS:

@@ -77,6 +77,7 @@ def compile_snapshot(
         categories=categories,
         tenants=tenants,
         telemetry=_telemetry(settings.telemetry, source),
+        audit=_audit(settings.audit, source),
         secret=source.reference(settings.server.secret) if settings.server.secret else "",
         router=router,
     )
@@ -256,11 +257,24 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
 
 
 def _telemetry(said: settings.Telemetry, source: Source) -> settings.Telemetry:
+    return msgspec.structs.replace(said, headers=_headers(said.headers, source))
+
+
+def _audit(said: settings.Audit, source: Source) -> settings.Audit:
+    to = said.checkpoint_to
+    if to.startswith("file:"):
+        to = source.reference(to) + "/" * to.endswith("/")
+    return msgspec.structs.replace(
+        said, headers=_headers(said.headers, source), checkpoint_to=to, key=source.reference(said.key)
+    )
+
+
+def _headers(said: Mapping[str, str], source: Source) -> dict[str, str]:
     headers = {}
-    for name, value in said.headers.items():
+    for name, value in said.items():
         scheme, reference = header_reference(value)
         headers[name] = f"{scheme} {source.reference(reference)}" if scheme else source.reference(reference)
-    return msgspec.structs.replace(said, headers=headers)
+    return headers
 
 
 def _key(number: int, key: settings.Key, all_: Settings, source: Source, secrets: Callable[[str], str | None]) -> Key:

@@ -418,6 +418,23 @@ class Telemetry(_Table, frozen=True, kw_only=True):
     """The resource's service.name."""
 
 
+class Audit(_Table, frozen=True, kw_only=True):
+    """Checkpoints of the audit chain: how long it is and how it ends, signed, without a word about any request. Kept
+    where whoever can write to the ledger cannot reach, they show that it was rewritten or cut off."""
+
+    checkpoint_every_s: Seconds = 60.0
+    """While there is something new; one more is made when the gateway stops."""
+    checkpoint_to: str = ""
+    """file:PATH, to which a line is added; with a / at its end a folder, for a new file each. Or an http(s) address, to
+    which each is POSTed; with a / at its end each is PUT below it under a name of its own. Empty: the database alone
+    has them."""
+    headers: dict[str, str] = {}
+    """Sent along to an address, by name; each a secret by reference, as in `[telemetry]`."""
+    key: str = ""
+    """file:PATH of an Ed25519 private key in PEM that signs; whoever has the public one can check. Needs the extra
+    `audit`. Default: an HMAC under the secret of `[server]`, which only its holder can check."""
+
+
 class Settings(_Table, frozen=True, kw_only=True):
     """The whole file. Secrets never stand in it, only references to them."""
 
@@ -435,3 +452,4 @@ class Settings(_Table, frozen=True, kw_only=True):
     detect: Detect = Detect()
     """What `twintrack privacy` looks for."""
     telemetry: Telemetry = Telemetry()
+    audit: Audit = Audit()

@@ -35,6 +35,7 @@ TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[detect]", settings.Detect),
     ("[[detect.rules]]", settings.DetectRule),
     ("[telemetry]", settings.Telemetry),
+    ("[audit]", settings.Audit),
 )
 """Every table of a configuration by the header it is written under."""
 

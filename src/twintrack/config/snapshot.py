@@ -11,7 +11,7 @@ import msgspec
 from twintrack.catalog.cost import TokenPrice as TokenPrice
 from twintrack.catalog.providers import Auth, KeyHeader, Prefill
 from twintrack.catalog.providers import DialectName as DialectName
-from twintrack.config.settings import DataClass, Deadlines, Failover, Limits, Telemetry, Zone
+from twintrack.config.settings import Audit, DataClass, Deadlines, Failover, Limits, Telemetry, Zone
 from twintrack.wire.deviations import Deviations
 
 
@@ -176,6 +176,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Rules for what was found, whatever its class."""
     tenants: tuple[Tenant, ...] = ()
     telemetry: Telemetry = Telemetry()
+    """With absolute references."""
+    audit: Audit = Audit()
     """With absolute references."""
     router: bytes = b""
     """Weights fitted to verdicts, as they stand in their file; empty: there are none."""

@@ -20,6 +20,7 @@ import uvicorn
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.control.app import application
+from twintrack.control.notary import Notary
 from twintrack.control.watch import Watch
 from twintrack.errors import LedgerError
 from twintrack.ledger.load import Loader
@@ -34,10 +35,11 @@ _LOOK_S = 0.5
 class Keeper(threading.Thread):
     """Moves what workers write into the database, on a thread of its own, since SQLite waits for the disk."""
 
-    def __init__(self, snapshot: Snapshot, watch: Watch) -> None:
+    def __init__(self, snapshot: Snapshot, watch: Watch, notary: Notary) -> None:
         super().__init__(name="ledger")
         self.snapshot = snapshot
         self._watch = watch
+        self._notary = notary
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -67,6 +69,10 @@ class Keeper(threading.Thread):
                     self._watch.loaded(loaded)
                     for problem in loaded.problems:
                         print(f"twintrack: {problem}", file=sys.stderr, flush=True)
+                if stopping:
+                    self._notary.last(loader)
+                else:
+                    self._notary.look(loader)
                 pause = _LOAD_EVERY_S
             except LedgerError as error:
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -79,12 +85,14 @@ class Keeper(threading.Thread):
             self._stopping.wait(pause)
 
 
-def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path, supervisor: int, watch: Watch) -> int:
+def run(
+    snapshot: Snapshot, console_socket: str, snapshot_path: Path, supervisor: int, watch: Watch, notary: Notary
+) -> int:
     """Run until SIGTERM or until the process `supervisor` is gone, then load what is left; return the exit status."""
-    keeper = Keeper(snapshot, watch)
+    keeper = Keeper(snapshot, watch, notary)
     keeper.start()
     try:
-        asyncio.run(_pages(keeper, watch, console_socket, snapshot_path, supervisor))
+        asyncio.run(_pages(keeper, watch, notary, console_socket, snapshot_path, supervisor))
         return 0 if keeper.is_alive() else 1
     finally:
         keeper.stop()
@@ -92,7 +100,9 @@ def run(snapshot: Snapshot, console_socket: str, snapshot_path: Path, supervisor
         watch.stop()
 
 
-async def _pages(keeper: Keeper, watch: Watch, console_socket: str, snapshot_path: Path, supervisor: int) -> None:
+async def _pages(
+    keeper: Keeper, watch: Watch, notary: Notary, console_socket: str, snapshot_path: Path, supervisor: int
+) -> None:
     config = uvicorn.Config(
         application(lambda: keeper.snapshot),
         uds=console_socket,
@@ -109,6 +119,7 @@ async def _pages(keeper: Keeper, watch: Watch, console_socket: str, snapshot_pat
         try:
             keeper.snapshot = msgspec.msgpack.decode(snapshot_path.read_bytes(), type=Snapshot)
             watch.use(keeper.snapshot)
+            notary.use(keeper.snapshot)
         except (OSError, msgspec.DecodeError) as error:
             print(f"twintrack: the console still shows the old configuration: {error}", file=sys.stderr, flush=True)
 

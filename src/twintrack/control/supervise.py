@@ -157,12 +157,14 @@ class Supervisor:
         return run
 
     def _control(self) -> int:
+        from twintrack.control.notary import Notary
         from twintrack.control.plane import run
         from twintrack.control.watch import Watch
 
         self._close_sockets()
         watch = Watch(self._snapshot, self._board, self._plan.secret)
-        return run(self._snapshot, self._console_socket, self._snapshot_path, self._pid, watch)
+        notary = Notary(self._snapshot, self._plan.secret)
+        return run(self._snapshot, self._console_socket, self._snapshot_path, self._pid, watch, notary)
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:

@@ -199,6 +199,7 @@ class Serving:
             tuple(route.index for route in snapshot.routes if route.trace_content),
             recorded(snapshot),
             time.time_ns() // 1000,
+            tuple(snapshot.tenants[key.tenant].name if key.tenant >= 0 else "" for key in snapshot.keys),
         )
 
 

@@ -143,9 +143,7 @@ class Batch:
         memory = self.memory
         vocabulary = memory.vocabulary
         self._first_row = memory.next_id
-        self._audit = Recorder(
-            self.db, memory.audit, memory.generations, vocabulary.basis_words, vocabulary.ending_words
-        )
+        self._audit = Recorder(self.db, memory.audit, memory.generations, vocabulary.ending_words)
 
     def add(self, writer: str, records: list[Record]) -> None:
         """Store what one writer wrote, in its order.

@@ -213,6 +213,16 @@ class Loader:
         with self._turn, self._explaining(), self._transaction() as db:
             return checkpoints.make(db, seal, self._clock_us())
 
+    def unsent_checkpoints(self) -> list[Checkpoint]:
+        """Raises LedgerError, see `load`."""
+        with self._turn, self._explaining():
+            return checkpoints.unsent(self._connection())
+
+    def mark_sent(self, made: Checkpoint) -> None:
+        """It is where it was to go. Raises LedgerError, see `load`."""
+        with self._turn, self._explaining(), self._transaction() as db:
+            checkpoints.mark_sent(db, made.entries, self._clock_us())
+
     def fsync(self) -> None:
         """Put the journals on disk; call it each second. Power loss then costs at most a second.
 

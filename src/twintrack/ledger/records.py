@@ -60,6 +60,8 @@ class Names(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=0):
     """What the policy version stands for, as `config/recorded.py` writes it."""
     at_us: int = 0
     """When this worker began to serve it; 0: not said."""
+    tenants: tuple[str, ...] = ()
+    """By key; empty where it has none."""
 
 
 class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):

@@ -90,6 +90,10 @@ class Words:
     def key(self, index: int) -> str | None:
         return self._names.keys[index] if 0 <= index < len(self._names.keys) else None
 
+    def tenant(self, key: int) -> str | None:
+        """Of a key."""
+        return self._names.tenants[key] or None if 0 <= key < len(self._names.tenants) else None
+
     def ruled_out(self, ruled_out: RuledOut) -> str | None:
         """JSON [[deployment, code, have, need], …]; None if nothing was."""
         known = self._ruled_out

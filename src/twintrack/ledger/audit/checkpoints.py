@@ -25,10 +25,20 @@ def make(db: sqlite3.Connection, seal: Seal, now_us: int) -> Checkpoint | None:
     began = to_body(to_bodies(bodies)[0])
     chain = began.chain if isinstance(began, Began) else ""
     made = checkpoint(seal, chain, entries, digest.hex(), now_us)
-    db.execute("INSERT INTO audit_checkpoints VALUES (?, ?, ?)", (entries, now_us, line(made).decode()))
+    db.execute("INSERT INTO audit_checkpoints VALUES (?, ?, ?, NULL)", (entries, now_us, line(made).decode()))
     return made
 
 
 def newest(db: sqlite3.Connection) -> Checkpoint | None:
     found = db.execute("SELECT body FROM audit_checkpoints ORDER BY entries DESC LIMIT 1").fetchone()
     return msgspec.json.decode(found[0], type=Checkpoint) if found else None
+
+
+def unsent(db: sqlite3.Connection) -> list[Checkpoint]:
+    """The newest, if it was sent nowhere: it says all that those before it say."""
+    found = db.execute("SELECT body, sent_us FROM audit_checkpoints ORDER BY entries DESC LIMIT 1").fetchone()
+    return [msgspec.json.decode(found[0], type=Checkpoint)] if found and found[1] is None else []
+
+
+def mark_sent(db: sqlite3.Connection, entries: int, now_us: int) -> None:
+    db.execute("UPDATE audit_checkpoints SET sent_us = ? WHERE entries = ?", (now_us, entries))

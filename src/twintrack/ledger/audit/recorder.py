@@ -30,7 +30,7 @@ from twintrack.ledger.audit.entry import (
 )
 from twintrack.ledger.audit.search import first_of, half_told
 from twintrack.ledger.records import Dispatch, Names, Refuse, Screened
-from twintrack.ledger.words import NAMELESS, Basis, Ending, Words, data_class
+from twintrack.ledger.words import NAMELESS, Ending, Words, data_class
 
 _DECIDED: Final = 1
 """Tag of `Decided`, whose canonical form is made without making the value: that takes half the time."""
@@ -51,6 +51,8 @@ class Remembered:
         """Entries by what they say. Empty in a new process: saying something again changes nothing."""
         self.about: dict[tuple[int, str], int] = {}
         """By context and role."""
+        self.who: dict[int, tuple[str | None, str | None]] = {}
+        """Key and tenant by context."""
         self.ended: dict[int, int] = {0: 0}
         """By ending."""
         self.finals: set[int] = set()
@@ -73,7 +75,6 @@ class Recorder:
     """Of one batch. What it is told it puts into the chain when asked to `store`."""
 
     __slots__ = (
-        "_basis_words",
         "_chain",
         "_db",
         "_endings",
@@ -91,13 +92,11 @@ class Recorder:
         db: sqlite3.Connection,
         memory: Remembered,
         generations: Mapping[str, Mapping[int, Words]],
-        basis_words: list[Basis],
         endings: Mapping[int, Ending],
     ) -> None:
         self._db = db
         self._memory = memory
         self._generations = generations
-        self._basis_words = basis_words
         self._endings = endings
         self.done: list[tuple[Begun, int, int]] = []
         """Attempts that began and ended in this batch: (begun, ending, ended)."""
@@ -125,22 +124,22 @@ class Recorder:
             text = words.ruled_out(refuse.ruled_out)
             ruled_out = 0 if text is None else self._ruled_out(text, refuse.at_us)
             refused = self._refused(refuse, words)
-            self._request(refuse.request_id, words.key(refuse.key), refuse.at_us, refused, ruled_out)
+            self._request(refuse.request_id, words, refuse.key, refuse.at_us, refused, ruled_out)
         for request_id, (screened, words) in list(self.screened.items()):
-            self._request(request_id, words.key(screened.key), screened.at_us, 0, 0)
+            self._request(request_id, words, screened.key, screened.at_us, 0, 0)
         self._chain.store(reach)
         self._memory.trim()
 
     # Twice for each request: written for speed.
 
     def _begun(self, attempts: list[tuple[Begun, int, int]]) -> None:
-        memory, chain, screened, basis_words = self._memory, self._chain, self.screened, self._basis_words
+        memory, chain, screened, who_of = self._memory, self._chain, self.screened, self._memory.who
         about_of, ended_of, ruled_out_of = memory.about, memory.ended, memory.ruled_out
         firsts, finals = memory.firsts, memory.finals
         add, encode = chain.add_encoded, to_msgpack
         random = os.urandom(SALT_BYTES * len(attempts))
         place = 0
-        for (dispatch, context, basis, text, writer), ending, ended_us in attempts:
+        for (dispatch, context, _, text, writer), ending, ended_us in attempts:
             request_id, number, at_us, role = dispatch.request_id, dispatch.attempt, dispatch.at_us, dispatch.role
             about = about_of.get((context, role))
             if about is None:
@@ -158,7 +157,7 @@ class Recorder:
             place += SALT_BYTES
             add(
                 encode((_DECIDED, first, at_us, screen, (number, about, ended, ended_us), 0, ruled_out)),
-                random[place - SALT_BYTES : place] + encode((request_id, basis_words[basis].key, None, hmac)),
+                random[place - SALT_BYTES : place] + encode((request_id, *who_of[context], hmac)),
                 at_us,
             )
             if ending in finals and role == "answer":
@@ -179,10 +178,10 @@ class Recorder:
             if first:
                 chain.add_encoded(body, NOBODY, ended_us)
             else:  # the chain is younger than its begin
-                chain.add_encoded(body, self._personal(request_id, None, None), ended_us)
+                chain.add_encoded(body, self._personal(request_id, None, None, None), ended_us)
                 firsts[request_id] = chain.seq
 
-    def _request(self, request_id: str, key: str | None, at_us: int, refused: int, ruled_out: int) -> None:
+    def _request(self, request_id: str, words: Words, key: int, at_us: int, refused: int, ruled_out: int) -> None:
         """One that was sent to nobody, or not yet."""
         memory = self._memory
         screen = hmac = None
@@ -190,12 +189,12 @@ class Recorder:
             screen, hmac = self._screen(*found), found[0].body_hmac
         first = memory.firsts.get(request_id, 0)
         body = to_msgpack((_DECIDED, first, at_us, screen, None, refused, ruled_out))
-        self._chain.add_encoded(body, self._personal(request_id, key, hmac), at_us)
+        self._chain.add_encoded(body, self._personal(request_id, words.key(key), words.tenant(key), hmac), at_us)
         if not refused and not first:
             memory.firsts[request_id] = self._chain.seq
 
-    def _personal(self, request_id: str, key: str | None, hmac: bytes | None) -> bytes:
-        return os.urandom(SALT_BYTES) + to_msgpack((request_id, key, None, hmac))
+    def _personal(self, request_id: str, key: str | None, tenant: str | None, hmac: bytes | None) -> bytes:
+        return os.urandom(SALT_BYTES) + to_msgpack((request_id, key, tenant, hmac))
 
     # ---- what others refer to
 
@@ -226,6 +225,7 @@ class Recorder:
             chosen=words.deployment(dispatch.chosen).name if dispatch.chosen >= 0 else None,
         )
         seq = self._memory.about[context, dispatch.role] = self._say(body, dispatch.at_us)
+        self._memory.who[context] = words.key(dispatch.key), words.tenant(dispatch.key)
         return seq
 
     def _ended(self, ending: int, at_us: int) -> int:

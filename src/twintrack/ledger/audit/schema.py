@@ -32,6 +32,7 @@ CREATE TABLE audit_policies (
 CREATE TABLE audit_checkpoints (
   entries INTEGER PRIMARY KEY,        -- of the chain when it was made
   at_us INTEGER NOT NULL,
-  body TEXT NOT NULL                  -- JSON, as it is sent away
+  body TEXT NOT NULL,                 -- JSON, as it is sent away
+  sent_us INTEGER                     -- NULL: nowhere yet
 ) STRICT;
 """

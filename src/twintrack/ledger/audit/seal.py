@@ -1,26 +1,22 @@
 """Keys that sign checkpoints, and what each signature proves.
 
 ed25519      anybody who has the public key sees that the holder of the private one made it. Needs the extra `audit`.
-hmac-sha256  who holds the same key sees that a holder of it made it. The default, with a key in the data folder: it
-             stops whoever can write to the database and read nothing else, and nobody who can read the folder.
+hmac-sha256  who holds the same secret sees that a holder of it made it. The default, with the secret of the data
+             folder: it stops who can write to the database and read nothing else, and nobody who can read the folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twintrack.errors import ConfigError, EnvironmentProblem, MissingExtra
 from twintrack.ledger.audit.checkpoint import Algorithm, Checkpoint, signed_text
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-KEY_FILE: Final = "audit.key"
-_KEY_BYTES: Final = 32
 
 
 class Seal(Protocol):
@@ -109,45 +105,38 @@ def genuine(made: Checkpoint, seals: list[Seal]) -> bool | None:
     return any(seal.fits(text, signature) for seal in fitting)
 
 
-def folder_seal(data: Path, *, make: bool = False) -> HmacSeal | None:
-    """The key that lies in the data folder; None: there is none.
+def secret_seal(secret: bytes) -> HmacSeal:
+    """With the data folder's secret, which has other uses too."""
+    return HmacSeal(hmac.digest(secret, b"twintrack audit checkpoints", "sha256"))
 
+
+def signing(secret: bytes, key: str) -> Seal:
+    """What signs, by the configuration.
+
+    Args:
+        key: reference to a file with an Ed25519 private key; empty: the secret signs.
     Raises:
-        EnvironmentProblem: it cannot be read, or not be made.
+        ConfigError, MissingExtra: see `private_seal`.
     """
-    path = data / KEY_FILE
+    if not key:
+        return secret_seal(secret)
+    path = Path(key.removeprefix("file:"))
     try:
-        if make and not path.exists():
-            _write_new(path, os.urandom(_KEY_BYTES).hex())
-        return HmacSeal(bytes.fromhex(path.read_text().strip()))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise EnvironmentProblem(
-            f"The key {path} that signs checkpoints cannot be used", why=str(error), fix="Restore it, or move it away"
+        pem = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The key {path} that signs checkpoints cannot be read",
+            why=error.strerror or str(error),
+            fix="Correct audit.key, or let the gateway's user read it.",
         ) from None
+    return private_seal(pem, str(path))
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Whole or not at all, and whoever comes second keeps what is there."""
-    temporary = path.with_suffix(f".{os.getpid()}.new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
-
-
-def private_seal(pem: str, where: str) -> Ed25519Seal:
+def private_seal(pem: bytes, where: str) -> Ed25519Seal:
     """
     Args:
         pem: an Ed25519 private key, PKCS #8, as `openssl genpkey -algorithm ed25519` writes it.
-        where: the reference it came from.
+        where: the file it came from.
     Raises:
         ConfigError: it is none.
         MissingExtra: nothing here can sign with it.
@@ -159,7 +148,7 @@ def private_seal(pem: str, where: str) -> Ed25519Seal:
     except ImportError:
         raise _missing() from None
     try:
-        private = load_pem_private_key(pem.encode(), None)
+        private = load_pem_private_key(pem, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         private = None
         why = str(error)
