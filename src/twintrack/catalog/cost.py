@@ -30,6 +30,10 @@ class TokenPrice(msgspec.Struct, frozen=True):
     input_image_nusd_per_mtok: int | None = None
     output_image_nusd_per_mtok: int | None = None
 
+    def unsourced(self) -> TokenPrice:
+        """The same, wherever it was read."""
+        return msgspec.structs.replace(self, source="", long=self.long and self.long.unsourced())
+
 
 def cost_nusd(
     price: TokenPrice,

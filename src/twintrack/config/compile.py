@@ -127,12 +127,8 @@ def deciding(deployment: Deployment) -> dict[str, object]:
     fields = msgspec.structs.asdict(deployment)
     for word in _ADDRESS:
         del fields[word]
-    fields["price"] = _without_source(deployment.price)
+    fields["price"] = deployment.price and deployment.price.unsourced()
     return fields
-
-
-def _without_source(price: TokenPrice | None) -> TokenPrice | None:
-    return price and msgspec.structs.replace(price, source="", long=_without_source(price.long))
 
 
 def _deployments(
@@ -253,6 +249,8 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         pseudonyms=route.pseudonyms if isinstance(route.pseudonyms, tuple) else PSEUDONYMS * route.pseudonyms,
         privacy=rules.narrowing(route.privacy),
         learn=len(tiers) > 1 if route.learn is None else route.learn,
+        explore=route.explore,
+        nusd_per_day=-1 if route.usd_per_day is None else nusd(route.usd_per_day),
     )
 
 

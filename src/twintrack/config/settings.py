@@ -341,6 +341,12 @@ class Route(_Table, frozen=True, kw_only=True):
     """Share of the last tier's quality that must remain, 0 to 1."""
     max_usd_per_request: Usd | None = None
     """Hard limit on the predicted cost."""
+    usd_per_day: Usd | None = None
+    """Soft budget for a UTC day: the closer spending comes to it, the more quality gives way to cost, down to the
+    cheapest that may answer. Nothing is refused."""
+    explore: Annotated[float, msgspec.Meta(ge=0.0, le=0.1)] = 0.0
+    """Share of requests that a random one of those that may and can answer gets, so that other policies can be judged
+    by this traffic. 0 to 0.1; never for confidential and restricted data."""
     max_ttft_ms: Count | None = None
     """Hard limit on the time to first token, against what was measured lately."""
     default_class: DataClass = "internal"

@@ -126,6 +126,10 @@ class Route(msgspec.Struct, frozen=True):
     privacy: Narrowing = Narrowing()
     learn: bool = False
     """Numbers that describe its requests are kept."""
+    explore: float = 0.0
+    """Share of choices made at random."""
+    nusd_per_day: int = -1
+    """Soft budget; -1: none."""
 
 
 class Tenant(msgspec.Struct, frozen=True):

@@ -419,6 +419,13 @@ class Attempt:
                 usage.output_image_tokens,
             )
         )
+        route = accepted.route
+        if route is not None:
+            if cost and route.nusd_per_day >= 0:
+                accepted.serving.steering[route.index].paid(cost)
+            if outcome == "ok":
+                tokens = accepted.prompt_tokens_est + (usage.output_tokens or 0)
+                accepted.serving.conversations.answered(accepted.decision.conversation, target.index, tokens)
         pulse = self.pulse
         pulse.in_flight -= 1
         pulse.outcomes[outcome] = pulse.outcomes.get(outcome, 0) + 1

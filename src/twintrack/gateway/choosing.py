@@ -9,6 +9,7 @@ from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, TwintrackError, UnknownModel, nearest
 from twintrack.gateway import override
 from twintrack.gateway.state import Serving
+from twintrack.policy.affinity import conversation
 from twintrack.policy.choose import Decision, decide, decide_named
 from twintrack.signals.read import data_class, read
 from twintrack.signals.signals import Signals
@@ -117,6 +118,8 @@ def choose(
         predictor=serving.predictor,
         describe=route.learn,
     )
+    affinity = b"%d %b" % (key, prompt.first_user[:_AFFINITY_CHARS].encode("utf-8", "replace"))
+    steering = serving.steering.get(route.index)
     try:
         decision = decide(
             serving.policy,
@@ -124,10 +127,16 @@ def choose(
             signals,
             serving.load,
             key=key,
-            affinity=b"%d %b" % (key, prompt.first_user[:_AFFINITY_CHARS].encode("utf-8", "replace")),
+            affinity=affinity,
+            steer=None if steering is None else steering.controller,
+            pressure=0.0 if steering is None else steering.pressure,
+            warm=serving.conversations.warm(conversation(affinity)) if prompt.turns > 1 else None,
+            draw=serving.random() if route.explore else 1.0,
         )
     except TwintrackError as error:
         raise Refused(error, route, signals) from None
+    if steering is not None:
+        steering.chose(decision)
     if route.observe >= 0 and route.observe != decision.deployment:
         # The choice goes on record; the answer comes from where it always came from, if that may see the request.
         observed = serving.policy.candidate(

@@ -22,8 +22,10 @@ from twintrack.config.recorded import recorded
 from twintrack.config.settings import DataClass
 from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
+from twintrack.gateway.conversations import Conversations
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
+from twintrack.gateway.steering import Steerings, Told, renewed, steerings
 from twintrack.gateway.turns import Later, Turns
 from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Refuse, Screened, Settle
 from twintrack.ledger.secret import secret as secret_of
@@ -73,6 +75,7 @@ class Serving:
         before: Serving | None = None,
         *,
         today: int,
+        random: Callable[[], float] = random.random,
     ) -> None:
         """
         Args:
@@ -97,6 +100,12 @@ class Serving:
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
         self._answer_heads: dict[tuple[int, str, str], bytes] = {}
+        self.random = random
+        same = before is not None and before.names == self.names
+        self.conversations: Conversations = before.conversations if before is not None and same else Conversations()
+        self.steering: Steerings = steerings(snapshot, self.predictor)
+        if before is not None:
+            self.steering = renewed(self.steering, snapshot, before.snapshot, before.steering)
         self._keys = {key.sha256: key.index for key in snapshot.keys}
         self._seen: dict[bytes, int] = {}
         self.inquires = False
@@ -243,7 +252,7 @@ class GatewayState:
         """The last tick came late."""
         self.pulses: dict[str, Pulse] = {}
         self._wall = wall
-        self.serving = Serving(snapshot, self.pulses, secret, today=self._today())
+        self.serving = Serving(snapshot, self.pulses, secret, today=self._today(), random=random)
         self.exchanges: set[Running] = set()
         self.refusals: dict[str, int] = {}
         """Requests nobody was asked for, by error code."""
@@ -283,10 +292,16 @@ class GatewayState:
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve `snapshot` from now on; what is running ends as it began."""
-        serving = Serving(snapshot, self.pulses, self._secret, self.serving, today=self._today())
+        serving = Serving(snapshot, self.pulses, self._secret, self.serving, today=self._today(), random=self.random)
         self.journal.names(serving.record_names(self.worker))
         before, self.serving = self.serving, serving
         before.close()
+
+    def hear(self, told: Told) -> None:
+        """What the control plane knows of all workers together."""
+        router = self.serving.snapshot.policy_version.partition("+")[2]
+        for each in self.serving.steering.values():
+            each.hear(told, router)
 
     def _today(self) -> int:
         return int(self._wall()) // _DAY_S
@@ -330,6 +345,9 @@ class GatewayState:
         finally:
             for pulse in self.pulses.values():
                 pulse.tick(now)
+            self.serving.conversations.now = now
+            for each in self.serving.steering.values():
+                each.tick(self._wall())
             self.pool.sweep(now)
 
     def look(self, now: float) -> None:

@@ -8,8 +8,14 @@ conversations it had move. CRC-32 and a fixed mixer, because Python's own `hash`
 from __future__ import annotations
 
 from hashlib import blake2b
+from zlib import crc32
 
 _MASK = (1 << 64) - 1
+
+
+def conversation(affinity: bytes) -> int:
+    """32 bits by which a conversation is known, from what it keeps from turn to turn."""
+    return crc32(affinity)
 
 
 def seed(name: str) -> int:

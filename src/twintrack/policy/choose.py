@@ -1,25 +1,24 @@
 """Who answers: the cheapest tier with a deployment that is allowed, able, ready and good enough.
 
     hard objections    from privacy rules, the request and the moment; nothing overrides them
-    good enough        p_good at least `keep_quality` of the best of the dearest tier that is allowed
-    cheapest           tiers are ordered by the operator; inside one, conversations stick to a deployment
+    good enough        p_good at least `keep_quality` of the best of the dearest tier that is allowed, or what the
+                       route's controller says is enough
+    cheapest           tiers are ordered by the operator; inside one by cost, and conversations stick to a deployment
 
-`decide` is pure: the same arguments give the same decision in every process.
+`decide` is pure: the same arguments give the same decision in every process. What is random is drawn outside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
-from zlib import crc32
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 from twintrack.config.snapshot import Route
 from twintrack.policy.admitted import Admitted
-from twintrack.policy.affinity import weight
+from twintrack.policy.affinity import conversation as conversation_of
 from twintrack.policy.checks import (
-    Candidate,
     Lately,
     lasting_objection,
     modality_bits,
@@ -27,8 +26,9 @@ from twintrack.policy.checks import (
     predicted_nusd,
 )
 from twintrack.policy.compiled import Policy, for_endpoint
-from twintrack.policy.explain import BELOW_QUALITY, GOOD_ENOUGH, NAMED, ONLY_ONE, STAKES, TOP_TIER
+from twintrack.policy.explain import BELOW_QUALITY, EXPLORED, NAMED, ONLY_ONE, STAKES
 from twintrack.policy.objections import BUSY, CONTEXT, RuledOut
+from twintrack.policy.ranking import Ready, Warm, best_first, cheapest_first, expected_nusd
 from twintrack.policy.refusal import KeyMayNot as KeyMayNot
 from twintrack.policy.refusal import NobodyMay as NobodyMay
 from twintrack.policy.refusal import NobodyReady as NobodyReady
@@ -40,8 +40,28 @@ Load: TypeAlias = Sequence[Lately]
 """By deployment index."""
 
 _TEXT_ONLY = modality_bits(("text",))
-_DEARER, _CHEAPER, _LAST = 0, 1_000, 2_000
-"""Groups of the order, with the distance in tiers added."""
+_EXPLORED_CLASSES = frozenset(("public", "internal"))
+_NOT_EXPLORED = frozenset((ONLY_ONE, STAKES))
+"""There is no choice, or it is not the route's to make."""
+
+
+class Steer(Protocol):
+    """What a route's controller says; see `controller.py`."""
+
+    @property
+    def shifts(self) -> Sequence[float]: ...
+    @property
+    def trusted(self) -> Sequence[bool]: ...
+    def floor(self, best: float, cost: float) -> float: ...
+
+
+class Reference(NamedTuple):
+    """Whom a choice is measured against: the best of the last tier that is allowed."""
+
+    deployment: int
+    p_good: float
+    nusd: int
+    """What the request would cost there; 0: unknown, or charged by the hour."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -58,7 +78,7 @@ class Decision(msgspec.Struct, frozen=True):
     predicted_nusd: int | None
     """None: unknown, or charged by the hour."""
     propensity: float
-    """Probability of this choice under this policy; 1, as nothing is random."""
+    """Probability of this choice under this policy; 1 where nothing is random."""
     reason: str
     """A code for `explain.reason_sentence`."""
     baseline: int
@@ -67,14 +87,34 @@ class Decision(msgspec.Struct, frozen=True):
     """The privacy set of the request's class: every later hop draws from it."""
     measured: bool = False
     """Verdicts speak in `p_good`."""
+    reference: Reference | None = None
+    """None: the choice was not the route's to make, or it has no controller."""
+    conversation: int = 0
+    """By which `affinity.py` knows it."""
 
 
-def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: int, affinity: bytes) -> Decision:
+def decide(
+    policy: Policy,
+    route: Route,
+    signals: Signals,
+    load: Load,
+    *,
+    key: int,
+    affinity: bytes,
+    steer: Steer | None = None,
+    pressure: float = 0.0,
+    warm: Warm | None = None,
+    draw: float = 1.0,
+) -> Decision:
     """Choose for a request that names a route.
 
     Args:
         key: index of the caller's key, -1 where none is configured.
         affinity: what a conversation keeps: key and first user turn, shortened as the caller likes.
+        steer: the route's controller, where it has one.
+        pressure: share of the quality to keep that a budget takes.
+        warm: where the conversation was answered lately.
+        draw: a random number from 0 to 1; below the route's `explore` the choice is random.
     Raises:
         NobodyMay: 422, no deployment can ever answer this as it is.
         TooLongForAll: 400, a shorter prompt could be answered.
@@ -93,20 +133,26 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
     worst = lane.worst
     all_able = worst is not None and lasting_objection(worst, signals, bits, limit_nusd) is None
 
-    ready: list[tuple[float, Candidate]] = []
+    if signals.reading is None:
+        steer = None  # it steers what a fitted router said
+    shifts = None if steer is None else steer.shifts
+    ready: Ready = []
     last_tier = -1
     best_of_last = 0.0
+    best = None
     for candidate in lane.candidates:
         objection = policy.key_objection(key, candidate.index) if key_matters else None
         if objection is None and not all_able:
             objection = lasting_objection(candidate, signals, bits, limit_nusd)
         if objection is None:
             p = p_good(candidate.deployment, signals)
+            if shifts is not None:
+                p += shifts[candidate.index]
             # A busy last tier still says what quality is to be kept.
             if candidate.last_tier > last_tier:
-                last_tier, best_of_last = candidate.last_tier, p
+                last_tier, best_of_last, best = candidate.last_tier, p, candidate
             elif candidate.last_tier == last_tier and p > best_of_last:
-                best_of_last = p
+                best_of_last, best = p, candidate
             objection = passing_objection(candidate, load[candidate.index], route.max_ttft_ms, deadline_ms)
             if objection is None:
                 ready.append((p, candidate))
@@ -115,17 +161,35 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
     if not ready:
         raise refusal(policy, tuple(ruled_out), signals, lane.view, route, key)
 
-    conversation = crc32(affinity)
-    floor = route.keep_quality * best_of_last
+    conversation = conversation_of(affinity)
+    floor = each_keeps = route.keep_quality * best_of_last
+    reference = None
+    if steer is not None and best is not None and steer.trusted[best.index]:
+        at_stake = expected_nusd(best, signals, warm) or 0
+        floor = steer.floor(best_of_last, at_stake)
+        reference = Reference(best.index, best_of_last - steer.shifts[best.index], at_stake)
+        if floor < each_keeps and not all(steer.trusted):
+            # Where no verdict speaks, a request keeps the promise by itself.
+            lower = floor / each_keeps
+            ready = [(p if steer.trusted[each.index] else p * lower, each) for p, each in ready]
+    if pressure:
+        floor *= 1.0 - pressure
     if len(ready) == 1:
         reason = ONLY_ONE if ready[0][0] >= floor else BELOW_QUALITY
         order = ready
     elif signals.stakes_high:
         reason = STAKES
-        order = _best_first(ready, signals, conversation)
+        order = best_first(ready, signals, conversation)
     else:
-        reason, order = _cheapest_first(ready, floor, last_tier, conversation)
+        reason, order = cheapest_first(ready, floor, signals, last_tier, conversation, lane.one_price, warm)
+    propensity = 1.0
+    if route.explore and reason not in _NOT_EXPLORED and signals.data_class in _EXPLORED_CLASSES and route.observe < 0:
+        reason, order, propensity = _explored(ready, order, reason, route.explore, draw)
     p, chosen = order[0]
+    if reason in _NOT_EXPLORED or reason == BELOW_QUALITY:
+        reference = None
+    if shifts is not None:
+        p = p_good(chosen.deployment, signals)
     return Decision(
         chosen.index,
         chosen.tier,
@@ -133,12 +197,25 @@ def decide(policy: Policy, route: Route, signals: Signals, load: Load, *, key: i
         tuple(ruled_out),
         p,
         predicted_nusd(chosen, signals),
-        1.0,
+        propensity,
         reason,
         route.baseline,
         lane.view.allowed,
         policy.judge.measured(chosen.deployment, signals),
+        reference,
+        conversation,
     )
+
+
+def _explored(ready: Ready, order: Ready, reason: str, share: float, draw: float) -> tuple[str, Ready, float]:
+    """Reason, order and propensity where a share of the choices is made at random, each of `ready` as likely as any."""
+    each = share / len(ready)
+    if draw >= share:
+        return reason, order, 1.0 - share + each
+    found = ready[min(int(draw / each), len(ready) - 1)]
+    if found[1].index == order[0][1].index:
+        return reason, order, 1.0 - share + each
+    return EXPLORED, [found, *(entry for entry in order if entry[1].index != found[1].index)], each
 
 
 def decide_named(policy: Policy, deployment: int, signals: Signals, load: Load, *, key: int) -> Decision:
@@ -184,44 +261,3 @@ def _limit_nusd(route: int, label: int | None) -> int:
     if label is None:
         return route
     return label if route < 0 else min(route, label)
-
-
-def _best_first(
-    ready: list[tuple[float, Candidate]], signals: Signals, conversation: int
-) -> list[tuple[float, Candidate]]:
-    """By p_good; equals by cost, an unknown one last, and then by affinity."""
-
-    def rank(entry: tuple[float, Candidate]) -> tuple[float, bool, int, int]:
-        p, candidate = entry
-        cost = 0 if candidate.per_hour else predicted_nusd(candidate, signals)
-        return (-p, cost is None, cost or 0, -weight(conversation, candidate.seed))
-
-    return sorted(ready, key=rank)
-
-
-def _cheapest_first(
-    ready: list[tuple[float, Candidate]], floor: float, last_tier: int, conversation: int
-) -> tuple[str, list[tuple[float, Candidate]]]:
-    """The reason, and `ready` in the order of `Decision.order`; `floor` is the least p_good that is good enough."""
-    suitable_tiers = [candidate.tier for p, candidate in ready if p >= floor]
-    if suitable_tiers:
-        tier = min(suitable_tiers)
-        reason = TOP_TIER if tier == last_tier else GOOD_ENOUGH
-    else:
-        # Under a fitted router the dearest need not be the best.
-        _, tier = max([(p, candidate.tier) for p, candidate in ready])
-        reason = BELOW_QUALITY
-    ranked = []
-    for p, candidate in ready:
-        away = candidate.tier - tier
-        if p >= floor:
-            group = _DEARER + away if away >= 0 else _CHEAPER - away
-        elif away >= 0:
-            group = _LAST + away
-        else:
-            continue
-        # Affinity chooses; among the rest of a tier a known cost goes before an unknown one.
-        unknown = group > 0 and candidate.price is None and not candidate.per_hour
-        ranked.append((group, unknown, -weight(conversation, candidate.seed), candidate.index, p, candidate))
-    ranked.sort()
-    return reason, [(entry[4], entry[5]) for entry in ranked]

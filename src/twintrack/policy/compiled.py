@@ -40,6 +40,8 @@ class Lane:
     worst: Candidate | None
     """As able as the least able in each respect, as dear as the dearest: what it can answer, all can. None: nobody."""
     view: View
+    one_price: tuple[bool, ...] = ()
+    """By tier, whether all in it cost the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,10 @@ class Policy:
                 ruled_out.append((index, *found))
             else:
                 candidates.append(msgspec.structs.replace(found, tier=tiers[0], last_tier=tiers[-1]))
-        return Lane(tuple(candidates), tuple(ruled_out), _worst(candidates), view)
+        one_price = tuple(
+            len({_paid(each) for each in candidates if each.tier == tier}) < 2 for tier in range(len(route.tiers))
+        )
+        return Lane(tuple(candidates), tuple(ruled_out), _worst(candidates), view, one_price)
 
 
 def _view(snapshot: Snapshot, rung: int, rules: tuple[Rules, ...], today: float) -> View:
@@ -221,6 +226,11 @@ def _candidate(admitted: Admitted) -> Candidate:
         deployment.price,
         deployment.per_hour_nusd > 0,
     )
+
+
+def _paid(candidate: Candidate) -> tuple[bool, TokenPrice | None]:
+    """How it is charged, wherever that was read; one of unknown price is like another."""
+    return candidate.per_hour, candidate.price and candidate.price.unsourced()
 
 
 def _worst(candidates: list[Candidate]) -> Candidate | None:

@@ -48,6 +48,8 @@ BELOW_QUALITY = "below_quality"
 STAKES = "stakes"
 ONLY_ONE = "only_one"
 NAMED = "named"
+STAYS = "stays"
+EXPLORED = "explored"
 
 _REASONS = {
     GOOD_ENOUGH: "It is in the cheapest tier that is good enough for a request like this",
@@ -56,6 +58,8 @@ _REASONS = {
     STAKES: "The caller marked the stakes as high, so the best that may answer does",
     ONLY_ONE: "It is the only one that may and can answer",
     NAMED: "The client named this deployment",
+    STAYS: "It answered this conversation lately and has it in its cache, so a cheaper tier would cost more",
+    EXPLORED: "It was drawn at random: the route explores, so that others can be compared with what it usually chooses",
 }
 _HEADERS = {
     GOOD_ENOUGH: "cheapest that is good enough",
@@ -64,6 +68,8 @@ _HEADERS = {
     STAKES: "high stakes, so the best",
     ONLY_ONE: "the only one that can",
     NAMED: "named by the client",
+    STAYS: "conversation stays where it is cached",
+    EXPLORED: "drawn at random to explore",
 }
 
 _ZONE_WORDS = {"own": "your own machines", "contracted": "providers under contract", "third_party": "third parties"}
