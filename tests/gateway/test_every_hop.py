@@ -1,0 +1,239 @@
+"""Nobody gets a byte, or a connection, of what it may not see: every class, every kind of provider, every way a request
+can go on to somebody, and everything that can go wrong on the way.
+
+The cells are played in a worker whose connections end in memory (`support/street.py`), so that each of them is there;
+`test_handle_privacy.py` plays some over sockets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import NamedTuple
+
+import pytest
+
+from support.fuzzing.answers import good
+from support.hops import (
+    FAULTS,
+    HOME,
+    HOPS,
+    MAY,
+    OPEN_RULES,
+    PLACES,
+    RULES,
+    SOME_FAULTS,
+    SPARE,
+    TEXT,
+    Fault,
+    Hop,
+    Worlds,
+    config,
+    house_of,
+    worlds,
+)
+from support.street import Heard, House, Street, Worker, on_a_street
+from twintrack.config.settings import DATA_CLASSES
+
+TOLD = ("public", "internal")
+STATUSES = {200, 400, 401, 403, 413, 422, 429, 500, 502, 503, 504}
+
+
+class Cell(NamedTuple):
+    hop: Hop
+    place: str
+    whose: str
+    data_class: str
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.hop.name}, {self.place}, rules of {self.whose}, {self.data_class}, {self.fault.name}"
+
+    @property
+    def may(self) -> bool:
+        whose = "everybody" if self.whose == "route" and self.hop.by_name else self.whose
+        return self.place in MAY[whose][self.data_class] and not self.fault.nobody
+
+
+def cells(hop: Hop, place: str, whose: str) -> Iterator[Cell]:
+    for data_class, fault in product(DATA_CLASSES, FAULTS if whose == "everybody" else SOME_FAULTS):
+        yield Cell(hop, place, whose, data_class, fault)
+
+
+async def play(worker: Worker, others: Worlds, cell: Cell) -> Heard:
+    """The request of a cell, with whoever is ill made ill."""
+    hop, fault, street = cell.hop, cell.fault, worker.street
+    worker.rest()
+    there = house_of(street, cell.place)
+    if hop.prepare is not None:
+        await hop.prepare(worker, there.port)
+    for port in (HOME, SPARE) if hop.ill == "home" else (there.port,):
+        house = street.house(port)
+        house.connects = fault.connects
+        if fault.say is not None:
+            house.say = fault.say
+        if hop.ill == "there":
+            once(house)
+    if fault.meanwhile is not None:
+        first = there if hop.ill == "there" else street.house(HOME)
+        happens = fault.meanwhile
+        first.on_request = lambda: happens(worker, others)
+    if fault.before is not None:
+        fault.before(worker)
+    body = hop.request(TEXT)
+    if fault.spoil is not None:
+        sent, headers = fault.spoil(hop, body, cell.data_class)
+    else:
+        sent, headers = json.dumps(body).encode(), {"x-twintrack-class": cell.data_class}
+    if cell.whose in ("key", "tenant"):
+        headers["authorization"] = "Bearer env:K"
+    return await worker.ask(hop.path, sent, headers | hop.headers)
+
+
+def once(house: House) -> None:
+    """It is ill for one request, and well from then on."""
+    say = house.say
+
+    def then(request: bytes) -> list[bytes]:
+        house.say = good
+        return say(request)
+
+    house.say = then
+
+
+class Seen(NamedTuple):
+    cell: Cell
+    heard: Heard
+    reached: bool
+
+
+async def row(
+    street: Street, hop: Hop, place: str, whose: str, which: Callable[[int], bool], rules: str = RULES
+) -> list[Seen]:
+    """Every class and fault for one way to one place under one set of rules; `which` by the number of the cell."""
+    worker, others = Worker(street, config(hop, place, whose, rules)), worlds(hop, place, whose)
+    seen = []
+    for number, cell in enumerate(cells(hop, place, whose)):
+        if not which(number):
+            continue
+        heard = await play(worker, others, cell)
+        seen.append(Seen(cell, heard, house_of(street, place).reached))
+        strangers = {port for port, house in street.houses.items() if house.reached} - {HOME, SPARE}
+        assert strangers <= {PLACES[place][0]}, f"{cell}: somebody at {strangers} was reached"
+        assert not worker.gateway.exchanges, f"{cell}: it goes on although it was answered"
+        if cell.data_class not in TOLD:
+            assert not worker.book.told, f"{cell}: a collector is told"
+    return seen
+
+
+ROWS = tuple(product(HOPS, PLACES, MAY))
+SHARE = 3
+"""Of the cells one in so many is played each time, all of them in the long run."""
+
+
+def some(row: int, cell: int) -> bool:
+    return (row + cell) % SHARE == 0
+
+
+def everything(row: int, cell: int) -> bool:
+    return True
+
+
+def played(which: Callable[[int, int], bool]) -> list[Seen]:
+    found: list[Seen] = []
+
+    async def all_of_them(street: Street) -> None:
+        for number, (hop, place, whose) in enumerate(ROWS):
+            found.extend(await row(street, hop, place, whose, lambda cell, number=number: which(number, cell)))
+
+    on_a_street(all_of_them)
+    return found
+
+
+def leaks(seen: list[Seen]) -> list[str]:
+    return [str(each.cell) for each in seen if each.reached and not each.cell.may]
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[Seen]:
+    return played(some)
+
+
+def test_nobody_is_reached_who_may_not_see_it(seen: list[Seen]) -> None:
+    assert leaks(seen) == []
+    assert len(seen) >= 5_000
+
+
+@pytest.mark.long
+def test_nobody_is_reached_in_any_cell() -> None:
+    seen = played(everything)
+    assert leaks(seen) == []
+    assert len(seen) == sum(1 for each in ROWS for _ in cells(*each))
+
+
+def test_whoever_may_see_it_is_reached_on_every_way(seen: list[Seen]) -> None:
+    """Or the silence above would be that of ways that lead nowhere."""
+    reached = {(each.cell.hop.name, each.cell.place) for each in seen if each.reached}
+    assert reached == {(hop.name, place) for hop in HOPS for place in PLACES}
+    by_class = {(each.cell.whose, each.cell.data_class, each.cell.place) for each in seen if each.reached}
+    assert by_class == {
+        (whose, data_class, place) for whose in MAY for data_class in DATA_CLASSES for place in MAY[whose][data_class]
+    } | {
+        # Who names a deployment asks no route.
+        ("route", data_class, place)
+        for data_class in DATA_CLASSES
+        for place in MAY["everybody"][data_class]
+    }
+
+
+def test_it_answers_or_says_why_not(seen: list[Seen]) -> None:
+    for cell, heard, reached in seen:
+        who = heard.headers.get("x-twintrack-provider", "")
+        assert heard.status in STATUSES, cell
+        assert who in ("", "home", "spare", cell.place), cell
+        assert not who or heard.headers["x-twintrack-class"] == cell.data_class, cell
+        if heard.status == 200 and who == cell.place:
+            assert reached, cell
+        if heard.status == 422 and not cell.fault.nobody:
+            assert f"{cell.data_class} data" in heard.body.decode() or "data and above" in heard.body.decode(), cell
+
+
+def test_the_matrix_sees_a_leak() -> None:
+    """The same ways under rules that let everything out: each of them is noticed."""
+    found: list[Seen] = []
+
+    async def wrongly(street: Street) -> None:
+        for hop in HOPS:
+            found.extend(await row(street, hop, "outside", "everybody", lambda cell: True, rules=OPEN_RULES))
+
+    on_a_street(wrongly)
+    assert {each.cell.hop.name for each in found if each.reached and each.cell.data_class == "restricted"} == {
+        hop.name for hop in HOPS
+    }
+
+
+@pytest.mark.parametrize("meanwhile", ["reload that allows less", "reload that allows more", "records end"])
+def test_what_comes_after_a_change_is_under_the_new_rules(meanwhile: str) -> None:
+    """And what ran meanwhile was not: the matrix has that."""
+    fault = next(each for each in FAULTS if each.name == meanwhile)
+    now = {
+        "reload that allows less": dict.fromkeys(DATA_CLASSES, False),
+        "reload that allows more": dict.fromkeys(DATA_CLASSES, True),
+        "records end": {"public": True, "internal": False, "confidential": False, "restricted": False},
+    }[meanwhile]
+
+    async def both(street: Street) -> None:
+        hop = HOPS[0]
+        worker, others = Worker(street, config(hop, "firm", "everybody")), worlds(hop, "firm", "everybody")
+        for data_class in DATA_CLASSES:
+            worker.rest()
+            assert fault.meanwhile is not None
+            fault.meanwhile(worker, others)
+            firm = house_of(street, "firm")
+            headers = {"x-twintrack-class": data_class}
+            heard = await worker.ask(hop.path, json.dumps(hop.request(TEXT)).encode(), headers)
+            assert heard.status == 200
+            assert firm.reached == now[data_class], (meanwhile, data_class)
+
+    on_a_street(both)

@@ -1,0 +1,381 @@
+"""The table of the matrix: who may see what, every way a request can go on to somebody, and all that can go wrong.
+
+`test_every_hop.py` plays it, `test_dialling.py` fails when a way is missing here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from support.fuzzing.answers import asked, chunk, framed_head, good
+from support.street import DAY_S, House, Say, Street, Worker, snapshot
+from twintrack.config.settings import DATA_CLASSES
+from twintrack.config.snapshot import Snapshot
+from twintrack.policy.affinity import seed, weight
+
+HOME, SPARE = 1001, 1002
+"""Ports of our own machines; `home` and its twin have one account, `spare` is another."""
+AGREED = 'entity = "F", retention_days = 0, trains_on_data = false, baa = true, dpa = true, persons = ["us"]'
+OWN = 'region = "eu-west"\nterms = { persons = ["us"] }\n'
+PLACES: dict[str, tuple[int, str, str]] = {
+    "outside": (2001, "third_party", ""),
+    "vendor": (2002, "third_party", 'region = "eu-west"\nterms = { trains_on_data = false, dpa = true }'),
+    "bare": (2003, "contracted", 'region = "eu-west"'),
+    "lapsed": (2004, "contracted", f'region = "eu-west"\nterms = {{ {AGREED}, expires_on = "2024-10-03" }}'),
+    "overseas": (2005, "contracted", f'region = "us-east"\nterms = {{ {AGREED}, expires_on = "2030-01-01" }}'),
+    "firm": (2006, "contracted", f'region = "eu-west"\nterms = {{ {AGREED}, expires_on = "2024-10-20" }}'),
+}
+"""Port, zone, and what else is known, on 2024-10-04."""
+RULES = """
+[privacy]
+internal = { no_training = true }
+confidential = { zones = ["own", "contracted"], regions = ["eu-*"], max_retention_days = 0, dpa = true }
+"""
+OPEN_RULES = """
+[privacy]
+confidential = { zones = ["own", "contracted", "third_party"] }
+restricted = { zones = ["own", "contracted", "third_party"] }
+"""
+CLOSED_RULES = """
+[privacy]
+public = { zones = ["own"] }
+"""
+_EVERYBODY = {
+    "public": set(PLACES),
+    "internal": {"vendor", "overseas", "firm"},
+    "confidential": {"firm"},
+    "restricted": set(),
+}
+MAY: dict[str, dict[str, set[str]]] = {
+    "everybody": _EVERYBODY,
+    "route": {each: _EVERYBODY[each] & {"overseas", "firm"} for each in DATA_CLASSES},
+    "key": {each: _EVERYBODY[each] & {"overseas", "firm"} for each in DATA_CLASSES},
+    "tenant": {each: _EVERYBODY[each] - (set() if each == "public" else {"overseas", "firm"}) for each in DATA_CLASSES},
+}
+"""Whose rules hold beside the general ones, and who may see a class then: written down, not computed by the policy."""
+NARROWING = {
+    "everybody": "",
+    "route": '[routes.r.privacy]\npublic = { zones = ["own", "contracted"], baa = true }\n',
+    "key": '[[keys]]\nname = "k"\nkey = "env:K"\nprivacy = { public = { persons = ["us", "ca"] } }\n',
+    "tenant": '[[keys]]\nname = "k"\nkey = "env:K"\ntenant = "t"\n[tenants.t.privacy]\n'
+    'internal = { providers = ["home", "spare", "vendor*", "bare*"] }\n',
+}
+
+
+# ---- ways to somebody
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A way to `there`, and the request that goes it if it may."""
+
+    name: str
+    path: str
+    tiers: tuple[str, ...]
+    """Deployments of each tier, with blanks between them."""
+    body: dict[str, Any] = field(default_factory=dict)
+    """What is in it beside model and text."""
+    model: str = "r"
+    """r is the route."""
+    more: str = ""
+    """Of the route."""
+    headers: dict[str, str] = field(default_factory=dict)
+    api: str = "openai"
+    speaks: str = ""
+    """The provider's dialect; default: as the API."""
+    embeds: bool = False
+    by_name: bool = False
+    """The client names the deployment: no route's rules hold."""
+    ill: Literal["home", "there"] = "home"
+    """Who fails: the one before, or `there` itself at the first request."""
+    prepare: Callable[[Worker, int], Any] | None = None
+    """Before the request; gets the port of `there`."""
+
+    def request(self, text: str) -> dict[str, Any]:
+        if self.embeds:
+            said: dict[str, Any] = {"input": text}
+        elif self.path == "/v1/responses":
+            said = {"input": text}
+        else:
+            said = {"messages": [{"role": "user", "content": text}]}
+        return {"model": self.model} | said | self.body
+
+
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+STREAM = {"stream": True}
+
+
+async def _kept_alive(worker: Worker, port: int) -> None:
+    """A connection to `there` that was used before, and is closed when it is written to again."""
+    house = worker.street.house(port)
+    _, connection = await worker.street.create_connection(lambda: _connection(worker, port), "127.0.0.1", port)
+    connection.served = 1
+    house.quiet()
+    first = iter([[b""]])
+    house.say = lambda request: next(first, None) or good(request)
+
+
+def _connection(worker: Worker, port: int) -> Any:
+    from twintrack.providers.connection import Connection
+    from twintrack.providers.upstream import Address
+
+    address = Address("127.0.0.1", port, False)
+    idle = worker.pool._idle.setdefault(address, [])
+    connection = Connection(lambda connection, keep: None)
+    connection.idle_since = worker.street.time()
+    idle.append(connection)
+    return connection
+
+
+async def _full(worker: Worker, port: int) -> None:
+    """Whoever is at home has as much to do as it may."""
+    for name in ("home", "twin", "spare"):
+        if name in worker.gateway.pulses:
+            worker.gateway.pulses[name].in_flight = 256
+
+
+async def _broken_down(worker: Worker, port: int) -> None:
+    for name in ("home", "twin", "spare"):
+        if name in worker.gateway.pulses:
+            worker.gateway.pulses[name].wished(worker.gateway.now, 30.0)
+
+
+HOPS = (
+    Hop("first choice", CHAT, ("there", "home")),
+    Hop("first choice, streamed", CHAT, ("there", "home"), STREAM),
+    Hop("failover to a dearer tier", CHAT, ("home", "there")),
+    Hop("failover, streamed", CHAT, ("home", "there"), STREAM),
+    Hop("failover to a cheaper tier", CHAT, ("there spare", "home"), headers={"x-twintrack-stakes": "high"}),
+    Hop("high stakes", CHAT, ("home", "there"), headers={"x-twintrack-stakes": "high"}),
+    Hop("affinity", CHAT, ("home there spare",)),
+    Hop("again, after a pause", CHAT, ("there",), ill="there"),
+    Hop("redial of a stale connection", CHAT, ("there",), prepare=_kept_alive),
+    Hop("an account that rests", CHAT, ("home", "twin", "there")),
+    Hop("all at home are busy", CHAT, ("home", "there"), prepare=_full),
+    Hop("all at home are passed over", CHAT, ("home", "there"), prepare=_broken_down),
+    Hop("take-up of a cut stream", CHAT, ("home", "there"), STREAM, more="take_up = true"),
+    Hop("take-up, messages", MESSAGES, ("home", "there"), STREAM | {"max_tokens": 9}, more="take_up = true"),
+    Hop("observe", CHAT, ("home", "spare"), more='mode = "observe"\nobserve = "there"'),
+    Hop("observed fails", CHAT, ("there", "home"), more='mode = "observe"\nobserve = "home"'),
+    Hop("count tokens", "/v1/messages/count_tokens", ("there", "home"), api="anthropic"),
+    Hop("count tokens, failover", "/v1/messages/count_tokens", ("home", "there"), api="anthropic"),
+    Hop("embeddings", "/v1/embeddings", ("there home",), embeds=True),
+    Hop("embeddings, failover", "/v1/embeddings", ("home", "there"), embeds=True),
+    Hop("translated", MESSAGES, ("there", "home"), {"max_tokens": 9}),
+    Hop("translated, failover", MESSAGES, ("home", "there"), STREAM | {"max_tokens": 9}),
+    Hop("responses", RESPONSES, ("home", "there")),
+    Hop(
+        "what a provider keeps",
+        RESPONSES,
+        ("home",),
+        {"previous_response_id": "resp_1"},
+        model="there",
+        by_name=True,
+        speaks="responses",
+    ),
+    Hop("named", CHAT, ("home",), model="there", by_name=True),
+    Hop("named, streamed", CHAT, ("home",), STREAM, model="there", by_name=True),
+    Hop("told to a collector", CHAT, ("home", "there"), more="trace_content = true"),
+)
+
+
+# ---- what goes wrong
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    say: Say | None = None
+    """What whoever is ill says; None: it answers well."""
+    connects: Literal["at once", "refused", "never"] = "at once"
+    meanwhile: Callable[[Worker, Worlds], None] | None = None
+    """What happens while whoever is asked first thinks. It fails then, so that the request goes on."""
+    spoil: Callable[[Hop, dict[str, Any], str], tuple[bytes, dict[str, str]]] | None = None
+    """The request as it is sent, and its headers, from what it says and its class. None: said by header."""
+    nobody: bool = False
+    """Nobody may be asked whatever the class."""
+    before: Callable[[Worker], None] | None = None
+    after: Callable[[Worker], None] | None = None
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Other configurations of the same worker."""
+
+    open: Snapshot
+    closed: Snapshot
+
+
+def status(code: int, more: bytes = b"", body: bytes = b'{"error":{"message":"no","type":"server_error"}}') -> Say:
+    head = b"HTTP/1.1 %d No\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n" % (code, more, len(body))
+    return lambda request: [head + body]
+
+
+SPENT = status(429, body=b'{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}')
+
+
+def cut_off(request: bytes) -> list[bytes]:
+    """Words, and then the connection is gone."""
+    whole = good(request)
+    return [*whole[: len(whole) // 2], b""] if asked(request)[1] else [whole[0][:-3], b""]
+
+
+def begun(request: bytes) -> list[bytes]:
+    """A head, and then silence."""
+    return [framed_head(asked(request)[1], None)]
+
+
+def swap_open(worker: Worker, worlds: Worlds) -> None:
+    worker.gateway.swap(worlds.open)
+
+
+def swap_closed(worker: Worker, worlds: Worlds) -> None:
+    worker.gateway.swap(worlds.closed)
+
+
+def time_goes_by(worker: Worker, worlds: Worlds) -> None:
+    """All records end."""
+    worker.street.wall += 10_000 * DAY_S
+    worker.gateway.tick(worker.street.clock)
+
+
+def _said_twice(hop: Hop, body: dict[str, Any], data_class: str) -> tuple[bytes, dict[str, str]]:
+    """Public by header, and what it is in the metadata."""
+    labelled = body | {"metadata": {"twintrack_class": data_class}}
+    return json.dumps(labelled).encode(), {"x-twintrack-class": "public"}
+
+
+def _a_word_nobody_knows(hop: Hop, body: dict[str, Any], data_class: str) -> tuple[bytes, dict[str, str]]:
+    return json.dumps(body).encode(), {"x-twintrack-class": f"{data_class}ish"}
+
+
+def _unknown_in_metadata(hop: Hop, body: dict[str, Any], data_class: str) -> tuple[bytes, dict[str, str]]:
+    labelled = body | {"metadata": {"twintrack_clas": data_class}}
+    return json.dumps(labelled).encode(), {"x-twintrack-class": data_class}
+
+
+def _override(hop: Hop, body: dict[str, Any], data_class: str) -> tuple[bytes, dict[str, str]]:
+    """By somebody who is no operator."""
+    headers = {"x-twintrack-override-class": "public", "x-twintrack-override-reason": "hurry"}
+    return json.dumps(body).encode(), headers | {"x-twintrack-class": data_class}
+
+
+def _broken(hop: Hop, body: dict[str, Any], data_class: str) -> tuple[bytes, dict[str, str]]:
+    return json.dumps(body).encode()[:-1], {"x-twintrack-class": data_class}
+
+
+def _huge(hop: Hop, body: dict[str, Any], data_class: str) -> tuple[bytes, dict[str, str]]:
+    return json.dumps(body | {"user": "x" * 70_000}).encode(), {"x-twintrack-class": data_class}
+
+
+def _hurried(hop: Hop, body: dict[str, Any], data_class: str) -> tuple[bytes, dict[str, str]]:
+    return json.dumps(body).encode(), {"x-twintrack-class": data_class, "x-twintrack-deadline-ms": "700"}
+
+
+def _no_journal(worker: Worker) -> None:
+    worker.book.full = True
+
+
+FAULTS = (
+    Fault("none"),
+    Fault("engine down", connects="refused"),
+    Fault("engine hangs", connects="never"),
+    Fault("500", status(500)),
+    Fault("503 with a wish", status(503, b"retry-after: 1\r\n")),
+    Fault("429", status(429)),
+    Fault("no money", SPENT),
+    Fault("401", status(401)),
+    Fault("400", status(400)),
+    Fault("redirect", status(302, b"location: http://127.0.0.1:2001/\r\n")),
+    Fault("closed at once", lambda request: [b""]),
+    Fault("silence", lambda request: []),
+    Fault("a head and silence", begun),
+    Fault("garbage", lambda request: [b"\x16\x03\x01 nothing of HTTP\r\n\r\n"]),
+    Fault("no JSON", status(200, body=b"<html>")),
+    Fault("cut off", cut_off),
+    Fault(
+        "an answer that is none", lambda request: [framed_head(asked(request)[1], None), chunk(b"data: {}\n\n"), b""]
+    ),
+    Fault("hurried", lambda request: [], spoil=_hurried),
+    Fault("reload that allows more", status(500), meanwhile=swap_open),
+    Fault("reload that allows less", status(500), meanwhile=swap_closed),
+    Fault("records end", status(500), meanwhile=time_goes_by),
+    Fault("journal full", before=_no_journal, nobody=True),
+    Fault("two labels", status(500), spoil=_said_twice),
+    Fault("a class nobody knows", spoil=_a_word_nobody_knows, nobody=True),
+    Fault("a label nobody knows", spoil=_unknown_in_metadata, nobody=True),
+    Fault("an override by anybody", spoil=_override, nobody=True),
+    Fault("broken JSON", spoil=_broken, nobody=True),
+    Fault("too large", spoil=_huge, nobody=True),
+)
+SOME_FAULTS = tuple(each for each in FAULTS if each.name in ("none", "500", "engine down", "reload that allows more"))
+"""For the rules of routes, keys and tenants."""
+
+
+# ---- a worker for each way and place
+
+_LIMITS = """
+[server.deadlines]
+connect_s = 1.0
+first_byte_s = 1.0
+between_chunks_s = 1.0
+total_s = 12.0
+[server.failover]
+backoff_s = 0.1
+max_wait_s = 2.0
+[server.limits]
+max_body_bytes = 65_536
+[telemetry]
+otlp = "http://127.0.0.1:3001"
+"""
+
+
+def config(hop: Hop, place: str, whose: str, rules: str = RULES) -> str:
+    port, zone, more = PLACES[place]
+    text = _LIMITS + rules
+    for name, at, its_zone, its_more in (
+        ("home", HOME, "own", OWN),
+        ("spare", SPARE, "own", OWN),
+        (place, port, zone, more),
+    ):
+        text += f'[[providers]]\nname = "{name}"\napi = "{hop.api}"\nurl = "http://127.0.0.1:{at}/v1"\n'
+        text += f'dialects = ["{hop.speaks}"]\n' if hop.speaks else ""
+        text += f'zone = "{its_zone}"\n{its_more}\n'
+    for name, at in (("home", "home"), ("twin", "home"), ("spare", "spare"), ("there", place)):
+        facts = f"context_tokens = 100000, tools = true, quality = 0.9{', embeddings = true' if hop.embeds else ''}"
+        text += f'[[deployments]]\nname = "{name}"\nmodel = "m"\nprovider = "{at}"\nfacts = {{ {facts} }}\n'
+        text += 'prefill = "last"\nprice = { input_usd_per_mtok = 2.0, output_usd_per_mtok = 8.0 }\n'
+    tiers = ", ".join(
+        f'{{ name = "t{number}", deployments = {json.dumps(each.split())} }}' for number, each in enumerate(hop.tiers)
+    )
+    narrowing = NARROWING[whose]
+    route = f"[routes.r]\ntiers = [{tiers}]\n{hop.more}\n"
+    return text + (narrowing + route if narrowing.startswith("[[") else route + narrowing)
+
+
+def sticks_to(there: str, others: tuple[str, ...]) -> str:
+    """A first turn whose conversation goes to `there` if it may."""
+    from zlib import crc32
+
+    for number in range(1000):
+        text = f"Conversation {number}"
+        conversation = crc32(b"-1 " + text.encode())
+        if all(weight(conversation, seed(there)) > weight(conversation, seed(each)) for each in others):
+            return text
+    raise AssertionError("no conversation sticks there")
+
+
+TEXT = sticks_to("there", ("home", "spare"))
+
+
+def worlds(hop: Hop, place: str, whose: str) -> Worlds:
+    return Worlds(
+        snapshot(config(hop, place, "everybody", OPEN_RULES), 2), snapshot(config(hop, place, whose, CLOSED_RULES), 3)
+    )
+
+
+def house_of(street: Street, place: str) -> House:
+    return street.house(PLACES[place][0])
