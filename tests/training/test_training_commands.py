@@ -185,5 +185,6 @@ def test_noise_teaches_nothing_and_changes_nothing(tmp_path, run):
 def test_too_few_verdicts_and_an_empty_ledger_are_said(tmp_path, run):
     few = verdicts(tmp_path / "few.jsonl", count=30)
     assert "too few to learn from" in run("learn", "router", "--from", few).stderr
-    assert "holds no verdicts yet" in run("learn", "router", "--from", "ledger").stderr
+    empty = run("learn", "router", "--from", "ledger", "--data", str(tmp_path / "data"))
+    assert "holds no verdicts. Send them to POST /v1/feedback" in empty.stderr
     assert "--from FILE" in run("learn", "router").stderr

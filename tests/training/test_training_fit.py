@@ -150,7 +150,7 @@ def test_calibration_rises_and_is_close():
     sums = rng.normal(size=4_000)
     outcomes = (rng.random(4_000) < 1 / (1 + np.exp(-1.5 * sums - 0.5))).astype(float)
     for way in (isotonic, platt):
-        knots = way(sums, outcomes)
+        knots = way(sums, outcomes, np.ones(4_000))
         assert [y for _, y in knots] == sorted(y for _, y in knots)
         assert calibration_error(apply(knots, sums), outcomes) < 0.03
     assert calibrate(sums, outcomes, rng)[1] == "platt"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -13,6 +13,9 @@ import msgspec
 from twintrack.cli import data as data_folder
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import ROUTER
+
+if TYPE_CHECKING:
+    from twintrack.training.learn import Learned
 
 _BEFORE = "router.before.json"
 
@@ -36,8 +39,9 @@ def router_command(
     """Fit a router and take it if it is better, on requests it was not fitted to, than every simple rule.
 
     The rules are a constant, the length of the prompt, and the router in use, asked about requests that are new to it
-    as well. Rows are `prompt, model, score`, one a verdict from 0 to 1, or `prompt` with a column s:MODEL for each
-    model; docs/routing.md has an example. Exit code 1 says that it was not shown to be better and nothing was changed.
+    as well. From the ledger come verdicts, and numbers that describe requests, without their words. Rows of a file are
+    `prompt, model, score`, one a verdict from 0 to 1, or `prompt` with a column s:MODEL for each model;
+    docs/routing.md has an example. Exit code 1 says that it was not shown to be better and nothing was changed.
     """
     folder = data_folder.folder(data)
     if undo:
@@ -46,28 +50,8 @@ def router_command(
         return
     if source is None:
         raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
-    if source == "ledger":
-        raise TwintrackError(
-            "The ledger holds no verdicts yet",
-            why="this version records requests and costs, and no judgement of an answer",
-            fix="Give a file of verdicts: twintrack learn router --from FILE",
-        )
-    from twintrack.signals.weights import read_router, shipped_prior
-    from twintrack.training.files import read_outcomes
-    from twintrack.training.fit import as_examples
-    from twintrack.training.learn import learn
-
-    outcomes = read_outcomes(Path(source))
     in_use = folder / ROUTER
-    learned = learn(
-        as_examples(outcomes.prompts),
-        outcomes.scores,
-        shipped_prior(),
-        source=Path(source).name,
-        current=read_router(in_use) if in_use.exists() else None,
-        prompts=outcomes.prompts,
-        seed=seed,
-    )
+    learned = _from_ledger(folder, seed) if source == "ledger" else _from_file(Path(source), in_use, seed)
     taken = learned.better and not dry_run
     if taken:
         _take(folder, msgspec.json.encode(learned.router))
@@ -78,6 +62,42 @@ def router_command(
         _show(report)
     if not learned.better:
         ctx.exit(1)
+
+
+def _from_file(path: Path, in_use: Path, seed: int) -> Learned:
+    from twintrack.signals.weights import read_router, shipped_prior
+    from twintrack.training.files import read_outcomes
+    from twintrack.training.fit import as_examples
+    from twintrack.training.learn import learn
+
+    outcomes = read_outcomes(path)
+    return learn(
+        as_examples(outcomes.prompts),
+        outcomes.scores,
+        shipped_prior(),
+        source=path.name,
+        current=read_router(in_use) if in_use.exists() else None,
+        prompts=outcomes.prompts,
+        seed=seed,
+    )
+
+
+def _from_ledger(folder: Path, seed: int) -> Learned:
+    from twintrack.config.compile import router_version
+    from twintrack.ledger.verdicts import judgements
+    from twintrack.signals.predictor import weights_in
+    from twintrack.signals.weights import shipped_prior
+    from twintrack.training.ledger import learn_from
+
+    database = data_folder.ledger(folder)
+    found = judgements(database) if database is not None else []
+    if not found:
+        raise TwintrackError(
+            f"The ledger in {folder} holds no verdicts",
+            fix="Send them to POST /v1/feedback or use `twintrack feedback`; or give a file: --from FILE",
+        )
+    in_use = weights_in(folder)
+    return learn_from(found, shipped_prior(), in_use=router_version(in_use) if in_use else "", seed=seed)
 
 
 def _take(folder: Path, weights: bytes) -> None:

@@ -107,7 +107,12 @@ def policy_version(
         tenants,
     )
     configured = hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
-    return f"{configured}+{hashlib.sha256(router).hexdigest()[:8]}" if router else configured
+    return f"{configured}+{router_version(router)}" if router else configured
+
+
+def router_version(router: bytes) -> str:
+    """Of a fitted router, by its file: what stands behind the `+` of a policy version."""
+    return hashlib.sha256(router).hexdigest()[:8]
 
 
 _ADDRESS = (

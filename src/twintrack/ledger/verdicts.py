@@ -48,6 +48,8 @@ class Judgement(msgspec.Struct, frozen=True):
     p_good: float | None
     """As it was predicted for `chosen`."""
     propensity: float | None
+    policy_version: str
+    """What chose; behind a `+` which fitted router, if one did."""
     features: bytes | None
     """See `signals/features.py`; None: not kept."""
 
@@ -81,7 +83,7 @@ class Verdicts(msgspec.Struct, frozen=True):
 
 _JUDGED: Final = """
 SELECT j.request_id, j.source, j.score, n.at_us, n.route, n.tier, n.deployment, n.model, n.simulated, n.chosen,
-  n.p_good, n.propensity,
+  n.p_good, n.propensity, n.policy_version,
   (SELECT f.numbers FROM attempts a JOIN features f ON f.attempt = a.id WHERE a.request_id = j.request_id) AS features
 FROM judged j CROSS JOIN entries n ON n.id = j.entry
 WHERE j.standing = 'counts' AND n.at_us >= ? AND n.at_us < ?

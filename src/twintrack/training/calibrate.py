@@ -13,14 +13,18 @@ _MOST_KNOTS = 40
 _FOLDS = 4
 
 
-def calibrate(sums: Array, outcomes: Array, rng: np.random.Generator) -> tuple[Knots, str]:
+def calibrate(
+    sums: Array, outcomes: Array, rng: np.random.Generator, weights: Array | None = None
+) -> tuple[Knots, str]:
     """Fit p(good | sum) by isotonic regression (Zadrozny & Elkan 2002) and by Platt's sigmoid (1999), and take the
     one with the lower log loss on data left out.
 
     Args:
         sums: shape (n,), rising with quality, made without the outcome they are to explain.
         outcomes: shape (n,), 0 to 1.
+        weights: shape (n,), mean about 1; default: all alike.
     """
+    weight = np.ones(len(sums)) if weights is None else weights
     ways = {"platt": platt, "isotonic": isotonic}
     fold = rng.integers(0, _FOLDS, len(sums))
     losses = {}
@@ -29,11 +33,10 @@ def calibrate(sums: Array, outcomes: Array, rng: np.random.Generator) -> tuple[K
         for number in range(_FOLDS):
             seen, unseen = fold != number, fold == number
             if seen.sum() and unseen.sum():
-                losses[name] += float(
-                    log_loss(apply(way(sums[seen], outcomes[seen]), sums[unseen]), outcomes[unseen]).sum()
-                )
+                p = apply(way(sums[seen], outcomes[seen], weight[seen]), sums[unseen])
+                losses[name] += float((log_loss(p, outcomes[unseen]) * weight[unseen]).sum())
     best = min(losses, key=lambda name: losses[name])
-    return ways[best](sums, outcomes), best
+    return ways[best](sums, outcomes, weight), best
 
 
 def apply(knots: Knots, sums: Array) -> Array:
@@ -42,39 +45,40 @@ def apply(knots: Knots, sums: Array) -> Array:
     return values
 
 
-def isotonic(sums: Array, outcomes: Array) -> Knots:
+def isotonic(sums: Array, outcomes: Array, weights: Array) -> Knots:
     """Pools neighbours that are out of order. The knots are the pools' means, at most `_MOST_KNOTS` of them."""
     order = np.argsort(sums, kind="stable")
     pools: list[tuple[float, float, float]] = []  # weight, sum of x, sum of y
     size = max(1, len(sums) // (4 * _MOST_KNOTS))
     for start in range(0, len(order), size):
         at = order[start : start + size]
-        pool = (float(len(at)), float(sums[at].sum()), float(outcomes[at].sum()))
+        heavy = weights[at]
+        pool = (float(heavy.sum()), float((heavy * sums[at]).sum()), float((heavy * outcomes[at]).sum()))
         while pools and pools[-1][2] / pools[-1][0] >= pool[2] / pool[0]:
             last = pools.pop()
             pool = (last[0] + pool[0], last[1] + pool[1], last[2] + pool[2])
         pools.append(pool)
     # One good and one bad outcome more in each pool, at the mean: a pool of three is no certainty.
-    mean = float(outcomes.mean())
+    mean = float(np.average(outcomes, weights=weights))
     return _knots([(x / w, (y + 2 * mean) / (w + 2)) for w, x, y in pools])
 
 
-def platt(sums: Array, outcomes: Array) -> Knots:
+def platt(sums: Array, outcomes: Array, weights: Array) -> Knots:
     """Newton's method on the penalised log loss; drawn as straight lines between `_MOST_KNOTS` knots."""
     centre, spread = float(sums.mean()), float(sums.std()) or 1.0
     x = np.column_stack([np.ones(len(sums)), (sums - centre) / spread])
-    weights = np.zeros(2)
+    found = np.zeros(2)
     for _ in range(25):
-        p = 1 / (1 + np.exp(-x @ weights))
-        gradient = x.T @ (p - outcomes) + np.array([0.0, 0.01]) * weights
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + np.diag([1e-6, 0.01])
+        p = 1 / (1 + np.exp(-x @ found))
+        gradient = x.T @ (weights * (p - outcomes)) + np.array([0.0, 0.01]) * found
+        curvature = (x * (weights * p * (1 - p))[:, None]).T @ x + np.diag([1e-6, 0.01])
         step = np.linalg.solve(curvature, gradient)
-        weights = weights - np.clip(step, -2, 2)
+        found = found - np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-6:
             break
-    slope = max(0.0, float(weights[1]))
+    slope = max(0.0, float(found[1]))
     places = np.linspace(-4, 4, _MOST_KNOTS)
-    return _knots([(centre + spread * z, 1 / (1 + np.exp(-(weights[0] + slope * z)))) for z in places])
+    return _knots([(centre + spread * z, 1 / (1 + np.exp(-(found[0] + slope * z)))) for z in places])
 
 
 def log_loss(p: Array, outcomes: Array) -> Array:
@@ -84,11 +88,11 @@ def log_loss(p: Array, outcomes: Array) -> Array:
     return loss
 
 
-def calibration_error(p: Array, outcomes: Array, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal mass."""
-    order = np.argsort(p, kind="stable")
-    parts = np.array_split(order, bins)
-    return float(sum(len(part) * abs(p[part].mean() - outcomes[part].mean()) for part in parts if len(part)) / len(p))
+def calibration_error(p: Array, outcomes: Array, weights: Array | None = None, bins: int = 10) -> float:
+    """Expected calibration error over bins of equally many."""
+    heavy = np.ones(len(p)) if weights is None else weights
+    parts = np.array_split(np.argsort(p, kind="stable"), bins)
+    return float(sum(abs((heavy[part] * (p[part] - outcomes[part])).sum()) for part in parts) / heavy.sum())
 
 
 def _knots(points: list[tuple[float, float]]) -> Knots:

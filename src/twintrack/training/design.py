@@ -29,13 +29,22 @@ class Examples:
     """Shape (n, features)."""
     grams: Sequence[set[int]] | None
     """Hashes of each example's n-grams; None where only features are known, as in the ledger."""
+    weights: Array | None = None
+    """Shape (n,), mean about 1: how much each counts; None: all alike."""
 
     def __len__(self) -> int:
         return len(self.features)
 
     def take(self, rows: NDArray[np.intp]) -> Examples:
-        grams = self.grams
-        return Examples(self.features[rows], None if grams is None else [grams[row] for row in rows])
+        grams, weights = self.grams, self.weights
+        return Examples(
+            self.features[rows],
+            None if grams is None else [grams[row] for row in rows],
+            None if weights is None else weights[rows],
+        )
+
+    def weight(self) -> Array:
+        return np.ones(len(self)) if self.weights is None else self.weights
 
 
 @dataclass(frozen=True)

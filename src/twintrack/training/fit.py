@@ -111,7 +111,7 @@ def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 
     knots = []
     for place in range(len(names)):
         known = np.isfinite(table[:, place])
-        knots.append(calibrate(sums[known, place], table[known, place], rng)[0])
+        knots.append(calibrate(sums[known, place], table[known, place], rng, examples.weight()[known])[0])
     calibrated = np.column_stack([apply(each, sums[:, place]) for place, each in enumerate(knots)])
     verdicts = tuple(int(np.isfinite(table[:, place]).sum()) for place in range(len(names)))
     return Fitted(names, on, heads, mix, tuple(knots), centre, spread, calibrated, verdicts, sums)
@@ -121,7 +121,7 @@ def _heads(on: Ground, table: Array, prior: Prior, rng: np.random.Generator) -> 
     """Heads, how they mix, and what each predicts for every example without it."""
     count = table.shape[1]
     known = np.isfinite(table)
-    means = np.array([table[known[:, place], place].mean() for place in range(count)])
+    means = np.array([np.average(table[at, place], weights=on.weights[at]) for place, at in enumerate(known.T)])
     level = np.where(known, table - means, 0.0).sum(1) / np.maximum(1, known.sum(1))
     slope = prior.mean("level_slope")
     if count == 1:

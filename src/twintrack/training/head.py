@@ -63,6 +63,8 @@ class Ground:
     phi: Array
     found: Occurrences | None
     gram_kernel: Array | None
+    weights: Array
+    """Shape (n,): the noise of an example has the variance 1 / weight."""
 
     def __len__(self) -> int:
         return len(self.difficulty)
@@ -72,11 +74,12 @@ def ground(examples: Examples, difficulty: Array) -> Ground:
     """`difficulty` has mean 0 and standard deviation 1 over ordinary requests."""
     scale = scale_of(examples.features)
     phi = curves(scale.bins(examples.features))
+    weights = examples.weight()
     if examples.grams is None:
-        return Ground(scale, Lexicon({}, np.zeros(0)), difficulty, phi, None, None)
+        return Ground(scale, Lexicon({}, np.zeros(0)), difficulty, phi, None, None, weights)
     known = lexicon(examples.grams)
     found = occurrences(examples.grams, known)
-    return Ground(scale, known, difficulty, phi, found, gram_kernel(found))
+    return Ground(scale, known, difficulty, phi, found, gram_kernel(found), weights)
 
 
 def fit_heads(on: Ground, targets: Array, slopes: Sequence[float], rng: np.random.Generator) -> list[Head]:
@@ -105,15 +108,16 @@ def _fit_alike(
 ) -> list[Head]:
     difficulty, phi = on.difficulty[rows], on.phi[rows]
     gram = None if on.gram_kernel is None else on.gram_kernel[np.ix_(rows, rows)]
-    means = targets.mean(0)
+    weights = on.weights[rows]
+    means = np.average(targets, axis=0, weights=weights)
     rest = targets - means - difficulty[:, None] * slopes
     count = targets.shape[1]
     dual_curves, dual_grams = np.zeros(rest.shape), np.zeros(rest.shape)
     line, constant, variance = np.zeros(count), np.zeros(count), np.zeros(count)
     left_out = np.zeros(rest.shape)
     additive = phi @ phi.T
-    for place, (curve, ngram) in enumerate(_settings(additive, gram, difficulty, rest, rng)):
-        inverse = np.linalg.inv(_kernel(additive, gram, difficulty, curve, ngram))
+    for place, (curve, ngram) in enumerate(_settings(additive, gram, difficulty, rest, weights, rng)):
+        inverse = np.linalg.inv(_kernel(additive, gram, difficulty, curve, ngram, weights))
         target = rest[:, place]
         dual = inverse @ target
         dual_curves[:, place] = curve * dual
@@ -161,17 +165,24 @@ def predicted(head: Head, on: Ground, examples: Examples, difficulty: Array) -> 
     return result
 
 
-def _kernel(additive: Array, gram: Array | None, difficulty: Array, curve: float, ngram: float) -> Array:
-    """With the noise, whose variance is the unit."""
+def _kernel(
+    additive: Array, gram: Array | None, difficulty: Array, curve: float, ngram: float, weights: Array
+) -> Array:
+    """With the noise, whose variance is the unit, for an example of weight 1."""
     kernel: Array = 1.0 + curve * additive + _LINE_WEIGHT * np.outer(difficulty, difficulty)
     if gram is not None and ngram:
         kernel += ngram * gram
-    kernel.flat[:: len(kernel) + 1] += 1.0
+    kernel.flat[:: len(kernel) + 1] += 1.0 / weights
     return kernel
 
 
 def _settings(
-    additive: Array, gram: Array | None, difficulty: Array, rest: Array, rng: np.random.Generator
+    additive: Array,
+    gram: Array | None,
+    difficulty: Array,
+    rest: Array,
+    weights: Array,
+    rng: np.random.Generator,
 ) -> list[tuple[float, float]]:
     """Weights of curves and of n-grams for each column: the mean of their logarithms under the posterior."""
     tried = np.arange(len(rest))
@@ -179,11 +190,11 @@ def _settings(
         tried = np.sort(rng.choice(len(rest), _TRIED_ON, replace=False))
         additive = additive[np.ix_(tried, tried)]
         gram = None if gram is None else gram[np.ix_(tried, tried)]
-    difficulty, rest = difficulty[tried], rest[tried]
+    difficulty, rest, weights = difficulty[tried], rest[tried], weights[tried]
     settings, likelihoods = [], []
     for curve in _CURVE_WEIGHTS:
         for ngram in _GRAM_WEIGHTS[:1] if gram is None else _GRAM_WEIGHTS:
-            lower = np.linalg.cholesky(_kernel(additive, gram, difficulty, curve, ngram))
+            lower = np.linalg.cholesky(_kernel(additive, gram, difficulty, curve, ngram, weights))
             white = np.linalg.solve(lower, rest)
             fit = np.maximum((white**2).mean(0), 1e-12)
             settings.append((curve, ngram))

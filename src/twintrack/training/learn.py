@@ -26,6 +26,18 @@ _RESAMPLES = 1_000
 
 
 @dataclass(frozen=True)
+class Foreseen:
+    """What was predicted when the requests were decided, by whatever decided then."""
+
+    p_good: dict[str, Array]
+    """By deployment, shape (n,); NaN where it was not predicted."""
+    name: str
+    """Of what predicted it."""
+    in_use: bool
+    """It is a fitted router, and a new one has to be shown to be better than that."""
+
+
+@dataclass(frozen=True)
 class Learned:
     router: Router
     better: bool
@@ -41,6 +53,8 @@ def learn(
     source: str,
     current: Router | None = None,
     prompts: list[str] | None = None,
+    foreseen: Foreseen | None = None,
+    notes: tuple[str, ...] = (),
     seed: int = 0,
 ) -> Learned:
     """Fit on folds, compare on what each fold leaves out, then fit on everything.
@@ -52,16 +66,20 @@ def learn(
         scores: by deployment, shape (n,), 0 to 1, NaN where there is no verdict.
         current: the router in use; it needs `prompts` to be asked. It is compared on requests that it was not
             fitted to either, and of those there must be `LEAST_REQUESTS`.
+        foreseen: the same where texts are not known, from what was logged.
+        notes: for the card.
     Raises:
         TwintrackError: too few verdicts.
     """
-    names = [name for name, each in scores.items() if np.isfinite(each).sum() >= LEAST_VERDICTS]
+    counts = {name: int(np.isfinite(each).sum()) for name, each in scores.items()}
+    names = [name for name, count in counts.items() if count >= LEAST_VERDICTS]
     scores = {name: scores[name] for name in names}
     judged = np.any([np.isfinite(each) for each in scores.values()], axis=0) if names else np.zeros(0, bool)
     if judged.sum() < LEAST_REQUESTS:
+        there = ", ".join(f"{count} on {name}" for name, count in counts.items()) or "none"
         raise TwintrackError(
             f"{int(judged.sum())} requests with verdicts are too few to learn from",
-            why=f"{LEAST_REQUESTS} are needed, and {LEAST_VERDICTS} for each deployment that is to be told apart",
+            why=f"{LEAST_REQUESTS} are needed, {LEAST_VERDICTS} for each deployment to tell apart; there are {there}",
             fix="Collect some hundred; deployments with fewer are left to the catalogue.",
         )
     rows = np.flatnonzero(judged)
@@ -73,8 +91,9 @@ def learn(
         for rule, by_name in _predict(examples, scores, train, test, prior, seed).items():
             for name, values in by_name.items():
                 predictions.setdefault(rule, {}).setdefault(name, np.full(len(judged), np.nan))[test] = values
+    weights = examples.weight()
     comparison = {
-        rule: _compared(predictions["new router"], predictions[rule], scores, rng)
+        rule: _compared(predictions["new router"], predictions[rule], scores, weights, rng)
         for rule in predictions
         if rule != "new router"
     }
@@ -86,16 +105,24 @@ def learn(
         if news >= LEAST_REQUESTS:
             asked = _asked(current, prompts, scores, predictions["constant"])
             only = {name: np.where(fresh, each, np.nan) for name, each in scores.items()}
-            comparison["current router"] = _compared(predictions["new router"], asked, only, rng)
+            comparison["current router"] = _compared(predictions["new router"], asked, only, weights, rng)
+    if foreseen is not None:
+        only = {name: np.where(np.isfinite(foreseen.p_good[name]), each, np.nan) for name, each in scores.items()}
+        count = int(np.any([np.isfinite(each) for each in only.values()], axis=0).sum())
+        news = count if foreseen.in_use else None
+        if count >= LEAST_REQUESTS:
+            said = {name: np.nan_to_num(foreseen.p_good[name]) for name in scores}
+            comparison[foreseen.name] = _compared(predictions["new router"], said, only, weights, rng)
     better = all(each["low"] > 0 for each in comparison.values()) and (news is None or news >= LEAST_REQUESTS)
     p = np.concatenate([predictions["new router"][name][np.isfinite(scores[name])] for name in names])
     outcomes = np.concatenate([scores[name][np.isfinite(scores[name])] for name in names])
+    heavy = np.concatenate([weights[np.isfinite(scores[name])] for name in names])
     report: dict[str, Any] = {
         "requests": int(judged.sum()),
         "verdicts": len(outcomes),
         "deployments": {name: int(np.isfinite(scores[name]).sum()) for name in names},
-        "brier": round(float(((p - outcomes) ** 2).mean()), 5),
-        "calibration_error": round(calibration_error(p, outcomes), 4),
+        "brier": round(float(np.average((p - outcomes) ** 2, weights=heavy)), 5),
+        "calibration_error": round(calibration_error(p, outcomes, heavy), 4),
         "better_by": comparison,
         "better": better,
     }
@@ -112,6 +139,7 @@ def learn(
         source,
         len(outcomes),
         shown,
+        notes,
     )
     made = router(fitted, card)
     if prompts is not None:
@@ -132,15 +160,15 @@ def _predict(
     p = fitted.p_good(examples.take(test))
     ours = {name: p[:, place] for place, name in enumerate(fitted.names)}
     constant, length = {}, {}
-    chars = examples.features[:, 1]
+    chars, weights = examples.features[:, 1], examples.weight()
     for name, each in scores.items():
         known = train[np.isfinite(each[train])]
-        mean = float(each[known].mean()) if len(known) else 0.5
+        mean = float(np.average(each[known], weights=weights[known])) if len(known) else 0.5
         constant[name] = np.full(len(test), mean)
         if len(known) >= LEAST_VERDICTS // 2:
             # Length may count either way: a rule that nobody has fixed beforehand.
             way = 1.0 if np.corrcoef(chars[known], each[known] + 1e-9 * chars[known])[0, 1] >= 0 else -1.0
-            knots, _ = calibrate(way * chars[known], each[known], np.random.default_rng(seed))
+            knots, _ = calibrate(way * chars[known], each[known], np.random.default_rng(seed), weights[known])
             length[name] = apply(knots, way * chars[test])
         else:
             length[name] = constant[name]
@@ -168,7 +196,11 @@ def _asked(
 
 
 def _compared(
-    ours: dict[str, Array], theirs: dict[str, Array], scores: dict[str, Array], rng: np.random.Generator
+    ours: dict[str, Array],
+    theirs: dict[str, Array],
+    scores: dict[str, Array],
+    weights: Array,
+    rng: np.random.Generator,
 ) -> dict[str, float]:
     """By how much our Brier score is lower, with a 95 % interval over requests."""
     names = list(scores)
@@ -176,7 +208,7 @@ def _compared(
     mine, other = (np.column_stack([each[name] for name in names]) for each in (ours, theirs))
     known = np.isfinite(truth)
     gained = np.where(known, (other - truth) ** 2 - (mine - truth) ** 2, 0.0)
-    per_request, counts = gained.sum(1), known.sum(1)
+    per_request, counts = gained.sum(1) * weights, known.sum(1) * weights
     some = counts > 0
     per_request, counts = per_request[some], counts[some]
     sampled = []
