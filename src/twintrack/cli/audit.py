@@ -8,6 +8,10 @@ from twintrack.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "checkpoint": "Print the newest signed end of the chain.",
+    "prove": "State that no request of a class met anybody outside policy.",
+    "list": "Decisions, newest last.",
+    "show": "All that the chain says of one request.",
+    "export": "Entries as JSON lines, to be checked by another program.",
     "verify": "Compute the chain again, and hold it against checkpoints.",
 }
 """Name and one line of help; the module of `x` is `audit_x.py`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from twintrack.cli import audit_options as options
 from twintrack.cli import data as data_folder
 from twintrack.cli.audit_keys import known
 from twintrack.ledger.audit import checkpoint
@@ -16,18 +17,8 @@ from twintrack.ledger.schema import reading
 
 
 @click.command("verify")
-@click.option(
-    "--checkpoints",
-    type=click.Path(path_type=Path, exists=True),
-    multiple=True,
-    help="File or folder with checkpoints from outside; can be said several times.",
-)
-@click.option(
-    "--public-key",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    multiple=True,
-    help="PEM file of an Ed25519 key that signed checkpoints.",
-)
+@options.checkpoints
+@options.public_key
 @data_folder.option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context

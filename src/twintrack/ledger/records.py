@@ -215,6 +215,8 @@ class Screened(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
     """HMAC-SHA256 of the client's body under the data folder's key, cut to 16 bytes."""
     pseudonyms: int = 0
     """Values that were replaced before the request left."""
+    categories: tuple[str, ...] = ()
+    """Of the findings: pii, phi and so on; rules may ask for them."""
 
 
 class Judged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=6):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from twintrack.config.settings import Zone
-from twintrack.config.snapshot import Deployment, PrivacyRule, Terms
+from twintrack.config.snapshot import PrivacyRule, Terms
 
 Objection = tuple[str, int, int]
 """(code, have, need)"""
@@ -94,9 +94,23 @@ class Rules(NamedTuple):
         return at + 4 * self.origin + 16 * self.category
 
 
-def privacy_objection(
-    deployment: Deployment, rung: int, rules: Iterable[Rules], today: float = inf
-) -> Objection | None:
+class Place(Protocol):
+    """Of a deployment what privacy rules look at, now or as it was recorded."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def zone(self) -> Zone: ...
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def terms(self) -> Terms | None: ...
+
+
+def privacy_objection(deployment: Place, rung: int, rules: Iterable[Rules], today: float = inf) -> Objection | None:
     """Why `deployment` may not see data of class `DATA_CLASSES[rung]`.
 
     Rules of lower classes hold too: what is too sensitive for a place as confidential is so as restricted, even if a
@@ -113,7 +127,7 @@ def privacy_objection(
     return None
 
 
-def _objection(deployment: Deployment, rule: PrivacyRule, code: int, today: float) -> Objection | None:
+def _objection(deployment: Place, rule: PrivacyRule, code: int, today: float) -> Objection | None:
     zone, terms = deployment.zone, deployment.terms
     expired = terms is not None and 0 <= terms.until_day < today
     if zone not in rule.zones:

@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
-from twintrack.config.settings import CATEGORIES, DATA_CLASSES, ZONES
-from twintrack.config.snapshot import Narrowing, PrivacyRule, Route, Snapshot
+from twintrack.config.settings import CATEGORIES, DATA_CLASSES, ZONES, DataClass
+from twintrack.config.snapshot import Narrowing, PrivacyRule, Snapshot
 from twintrack.policy.objections import ORIGINS, Rules
 
 NOTHING = Narrowing()
 _OPEN = PrivacyRule(ZONES, ("*",))
 
 
+class Narrows(Protocol):
+    """A route, a tenant; now, or as it was recorded."""
+
+    @property
+    def privacy(self) -> Narrowing: ...
+
+
+class Caller(Narrows, Protocol):
+    """A key."""
+
+    @property
+    def tenant(self) -> int: ...
+
+
+class Ruled(Protocol):
+    """Of a snapshot what rules are made of, now or as it was recorded."""
+
+    @property
+    def privacy(self) -> Mapping[DataClass, PrivacyRule]: ...
+
+    @property
+    def categories(self) -> Mapping[str, PrivacyRule]: ...
+
+    @property
+    def keys(self) -> Sequence[Caller]: ...
+
+    @property
+    def tenants(self) -> Sequence[Narrows]: ...
+
+
 def rules_of(
-    snapshot: Snapshot, *, route: Route | None = None, key: int = -1, categories: tuple[str, ...] = ()
+    snapshot: Ruled, *, route: Narrows | None = None, key: int = -1, categories: tuple[str, ...] = ()
 ) -> tuple[Rules, ...]:
     """All of them have to let a deployment pass.
 
     Args:
         categories: of what was found in the request.
     """
-    general = Narrowing(snapshot.privacy, snapshot.categories)
+    general = Narrowing(dict(snapshot.privacy), dict(snapshot.categories))
     narrowed = [route.privacy if route is not None else NOTHING, NOTHING, NOTHING]
     if key >= 0:
         who = snapshot.keys[key]

@@ -97,6 +97,8 @@ class Screen(msgspec.Struct, array_like=True, frozen=True, tag=5):
     override: str
     """Key of the operator who had the class lowered; empty: nobody. An operator answers for that: it stays."""
     unscanned: tuple[str, ...]
+    categories: tuple[str, ...] = ()
+    """Of the findings, as far as rules ask for them."""
 
 
 class Refused(msgspec.Struct, array_like=True, frozen=True, tag=6):

@@ -269,6 +269,7 @@ class Recorder:
             sticky=screened.sticky,
             override=screened.override,
             unscanned=screened.unscanned,
+            categories=screened.categories,
         )
         return self._say(body, screened.at_us), screened.counts, screened.bands, screened.pseudonyms
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Final
 
-from twintrack.ledger.audit.blocks import block_entries
+from twintrack.ledger.audit.blocks import Entry, block_entries
 from twintrack.ledger.audit.entry import Decided
 
 _RECENT: Final = 64
@@ -27,6 +28,15 @@ def first_of(db: sqlite3.Connection, request_id: str, row: int = 0) -> int:
             if entry.personal is not None and entry.personal.request_id == request_id:
                 return entry.body.first or entry.seq if isinstance(entry.body, Decided) else entry.seq
     return 0
+
+
+def block_of(db: sqlite3.Connection, seq: int) -> Iterator[Entry]:
+    """The entries of the block that number `seq` is in."""
+    found = db.execute(
+        "SELECT seq, bodies, personal FROM audit WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (seq,)
+    ).fetchone()
+    if found:
+        yield from block_entries(*found)
 
 
 def half_told(db: sqlite3.Connection) -> dict[str, int]:
