@@ -93,6 +93,7 @@ def test_a_request_is_one_row_with_words_for_everything(books: Books):
         "energy_mj": 12_000,
         "energy_source": "estimated",
         "response_bytes": 9000,
+        "role": "answer",
     }
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from twintrack.catalog import models
 from twintrack.config import rules, secrets
+from twintrack.config.check_cascade import cascade_problems
 from twintrack.config.effective import (
     Endpoint,
     Model,
@@ -247,9 +248,19 @@ class _Check:
                         self._report((*path, place), f"names {deployment} a second time", "Remove it.")
             self._observe(base, route.mode, route.observe, known)
             self._pseudonyms((*base, "pseudonyms"), route.pseudonyms)
+            if route.cascade is not None:
+                cascade_problems(route.cascade, route, self._endpoints_of(), self._below((*base, "cascade")))
             names = {each for tier in route.tiers for each in tier.deployments}
             if len(names) > 1:
                 self._choice(name, names)
+
+    def _endpoints_of(self) -> dict[str, Endpoint]:
+        """By deployment."""
+        return {
+            deployment_name(each): self._endpoints[each.provider]
+            for each in self._settings.deployments
+            if each.provider in self._endpoints
+        }
 
     def _observe(self, base: Path, mode: str, observe: str, known: list[str]) -> None:
         if observe and observe not in known:

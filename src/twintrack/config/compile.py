@@ -12,7 +12,7 @@ from twintrack.catalog.prices import Prices
 from twintrack.config import effective, rules, settings
 from twintrack.config.secrets import header_reference
 from twintrack.config.settings import DATA_CLASSES, PSEUDONYMS, DataClass, Settings
-from twintrack.config.snapshot import Deployment, Key, PrivacyRule, Route, Snapshot, Tenant, Tier
+from twintrack.config.snapshot import Cascade, Deployment, Key, PrivacyRule, Route, Snapshot, Tenant, Tier
 from twintrack.config.source import Problem, Source, invalid
 from twintrack.wire.deviations import of_model
 
@@ -256,6 +256,25 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         learn=len(tiers) > 1 if route.learn is None else route.learn,
         explore=route.explore,
         nusd_per_day=-1 if route.usd_per_day is None else nusd(route.usd_per_day),
+        cascade=_cascade(route.cascade, names),
+    )
+
+
+def _cascade(said: settings.Cascade | None, names: Mapping[str, int]) -> Cascade | None:
+    if said is None:
+        return None
+    return Cascade(
+        check=said.check,
+        drafts=tuple(names[each] for each in said.drafts),
+        believe=tuple((names[one], names[other]) for one, other in said.believe),
+        min_mean_logprob=said.min_mean_logprob,
+        min_logprob=said.min_logprob,
+        must_match=said.must_match,
+        must_not_match=said.must_not_match,
+        min_chars=said.min_chars,
+        max_chars=-1 if said.max_chars is None else said.max_chars,
+        min_p_good=said.min_p_good,
+        max_draft_ms=said.max_draft_ms,
     )
 
 

@@ -332,6 +332,44 @@ class Tier(_Table, frozen=True, kw_only=True):
     """Names of deployments; the first of the last tier is what savings are measured against."""
 
 
+Check = Literal["schema", "match", "logprobs", "agreement"]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
+Logprob = Annotated[float, msgspec.Meta(ge=-1_000, le=0)]
+
+
+class Cascade(_Table, frozen=True, kw_only=True):
+    """Where no cheap tier is good enough by itself: a cheap deployment drafts, and its answer is checked before the
+    client sees any of it. If a check fails the tier that is good enough answers; both are paid. A draft is asked for
+    only where that is expected to be cheaper and the time allows it. docs/cascade.md says which checks are worth what.
+    """
+
+    check: tuple[Check, ...]
+    """What a draft has to pass, all of it. schema: JSON that the request asks for, and the parameters of its tools.
+    match: the rules below. logprobs: the provider's log-probabilities, asked for in the OpenAI dialect. agreement: two
+    drafts end in the same answer."""
+    drafts: tuple[str, ...] = ()
+    """Deployments that draft, in this order. Default: of the tiers below the one that is good enough the cheapest; with
+    agreement the cheapest two."""
+    believe: tuple[tuple[str, str], ...] = ()
+    """Pairs of drafts whose agreement is believed. Default: any two."""
+    min_mean_logprob: Logprob = -0.25
+    """Natural logarithm, mean over the tokens of a draft."""
+    min_logprob: Logprob | None = None
+    """Natural logarithm, of each token. Default: no limit."""
+    must_match: tuple[str, ...] = ()
+    """Regular expressions without look-around and back-references that must be found in a draft's text, all of them."""
+    must_not_match: tuple[str, ...] = ()
+    """None of these may be found."""
+    min_chars: Natural = 0
+    """Of a draft's text."""
+    max_chars: Natural | None = None
+    """Default: no limit."""
+    min_p_good: Share = 0.2
+    """Where the chance of a good answer is less than this, no draft is asked for."""
+    max_draft_ms: Count = 30_000
+    """A draft that takes longer is given up. All drafts of a request together take at most half of its deadline."""
+
+
 class Route(_Table, frozen=True, kw_only=True):
     """A model name clients send, answered by the cheapest deployment that is allowed and good enough."""
 
@@ -366,6 +404,8 @@ class Route(_Table, frozen=True, kw_only=True):
     """Keep some numbers that describe each request of class public or internal, so that a router can be fitted to
     verdicts on its answer: lengths, counts of marks and kinds of words, never text. Default: where there is more than
     one tier."""
+    cascade: Cascade | None = None
+    """Default: no drafts."""
     mode: Literal["route", "observe"] = "route"
     """observe: record the choice, answer with the deployment named in `observe`."""
     observe: str = ""

@@ -31,6 +31,7 @@ TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[[routes.NAME.tiers]]", settings.Tier),
     ("[tenants.NAME]", settings.Tenant),
     ("[privacy]", settings.Privacy),
+    ("[routes.NAME.cascade]", settings.Cascade),
     ("[privacy.CLASS]", settings.PrivacyRule),
     ("[detect]", settings.Detect),
     ("[[detect.rules]]", settings.DetectRule),

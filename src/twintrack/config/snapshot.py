@@ -11,7 +11,7 @@ import msgspec
 from twintrack.catalog.cost import TokenPrice as TokenPrice
 from twintrack.catalog.providers import Auth, KeyHeader, Prefill
 from twintrack.catalog.providers import DialectName as DialectName
-from twintrack.config.settings import Audit, DataClass, Deadlines, Failover, Limits, Telemetry, Zone
+from twintrack.config.settings import Audit, Check, DataClass, Deadlines, Failover, Limits, Telemetry, Zone
 from twintrack.wire.deviations import Deviations
 
 
@@ -103,6 +103,23 @@ class Tier(msgspec.Struct, frozen=True):
     deployments: tuple[int, ...]
 
 
+class Cascade(msgspec.Struct, frozen=True):
+    check: tuple[Check, ...]
+    drafts: tuple[int, ...]
+    """Deployments; empty: the cheapest."""
+    believe: tuple[tuple[int, int], ...]
+    """Deployments; empty: any two."""
+    min_mean_logprob: float
+    min_logprob: float | None
+    must_match: tuple[str, ...]
+    must_not_match: tuple[str, ...]
+    min_chars: int
+    max_chars: int
+    """-1: no limit."""
+    min_p_good: float
+    max_draft_ms: int
+
+
 class Route(msgspec.Struct, frozen=True):
     index: int
     name: str
@@ -130,6 +147,8 @@ class Route(msgspec.Struct, frozen=True):
     """Share of choices made at random."""
     nusd_per_day: int = -1
     """Soft budget; -1: none."""
+    cascade: Cascade | None = None
+    """None: no drafts."""
 
 
 class Tenant(msgspec.Struct, frozen=True):

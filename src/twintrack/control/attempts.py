@@ -16,6 +16,7 @@ _OUTCOMES = {
     "upstream_failed": "provider failed",
     "upstream_timeout": "too slow",
     "lost": "lost with a worker",
+    "set_aside": "set aside",
 }
 
 
@@ -81,7 +82,7 @@ def outcome(attempt: Attempt) -> str:
 
 def well(attempt: Attempt) -> bool:
     """It answered, or may yet."""
-    return attempt.state == "dispatched" or attempt.outcome == "ok"
+    return attempt.state == "dispatched" or attempt.outcome in ("ok", "set_aside")
 
 
 def tokens(attempt: Attempt) -> str:

@@ -29,6 +29,7 @@ from twintrack.wire.wish import wish
 _OUR_FAULT = frozenset((401, 403, 404))
 """A provider that says these to us was configured wrongly; the client did nothing wrong."""
 _NOT_NOW = frozenset((408, 409, 425))
+_ANSWERED = ("ok", "set_aside")
 _WHY_NOT_OK = {2: "only 200 is an answer", 3: "redirects are not followed"}
 _MAX_REFUSAL_BYTES = 1_048_576
 _BYTES_PER_TOKEN = 4
@@ -382,7 +383,7 @@ class Attempt:
         cost = baseline = energy = None
         if state == "settled":
             cost = reported_nusd(target.price, usage)
-            if accepted.route is not None:
+            if accepted.route is not None and outcome != "set_aside":
                 baseline = reported_nusd(accepted.serving.snapshot.deployments[accepted.route.baseline].price, usage)
             if usage.output_tokens is not None:
                 energy = energy_mj(usage.output_tokens, target.energy_j_per_output_token)
@@ -429,7 +430,7 @@ class Attempt:
         pulse = self.pulse
         pulse.in_flight -= 1
         pulse.outcomes[outcome] = pulse.outcomes.get(outcome, 0) + 1
-        if outcome == "ok":
+        if outcome in _ANSWERED:
             ttft_ms = None if self._ttft_us is None else self._ttft_us // 1000
             pulse.worked(ttft_ms, total_us // 1000, gateway.now)
         return cost

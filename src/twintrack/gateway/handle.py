@@ -23,6 +23,7 @@ from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavai
 from twintrack.gateway import heads, override
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
+from twintrack.gateway.cascade import Drafts, drafted
 from twintrack.gateway.choosing import RUNG, Refused, choose, class_unread, counted_tokens, labels_of
 from twintrack.gateway.client import Client
 from twintrack.gateway.outgoing import Outgoing, caller_trace, dispatch_record
@@ -57,6 +58,7 @@ class Exchange:
         "_comment_at",
         "_course",
         "_cut",
+        "_drafts",
         "_endpoint",
         "_failure",
         "_gateway",
@@ -114,6 +116,8 @@ class Exchange:
         """Why a provider could not be asked at all."""
         self._said: Said | None = None
         """What the client has got, where somebody may want it."""
+        self._drafts: Drafts | None = None
+        """Cheaper answers that are checked first; None: there are none."""
         self._cut: Cut | None = None
         """Where it broke off."""
         self._redialled = False
@@ -194,6 +198,9 @@ class Exchange:
         except TwintrackError as error:
             self._reject(error)
             return
+        form = None
+        if route is not None and route.cascade is not None:
+            decision, form = drafted(undecided, route, signals, decision)
         self._accepted = accepted = Accepted(
             self.request_id,
             self._gateway,
@@ -215,6 +222,8 @@ class Exchange:
         if asked.stream:
             self.write, self.chunk_writer = self._client.write, self._client.chunk_writer
         self._outgoing = Outgoing(accepted, body)
+        if form is not None and decision.drafting is not None:
+            self._drafts = Drafts(self, accepted, form, self._drafts_until(accepted))
         self._send(accepted, 0)
 
     def _stop_inquiry(self) -> None:
@@ -228,6 +237,11 @@ class Exchange:
         takes_up = bool(accepted.asked.stream) and route.take_up and self._endpoint.name in TAKEN_UP
         if takes_up or tell is not None:
             self._client = self._said = Said(self._client, tell, takes_up=takes_up, opened=self._opened)
+
+    def _drafts_until(self, accepted: Accepted) -> float:
+        """Half of the time is left to whoever answers if no draft is believed."""
+        now = self._gateway.now
+        return math.inf if accepted.labels.deadline_ms is None else now + (self._total_deadline - now) / 2
 
     def _counted(self, accepted: Accepted) -> bool:
         """Count tokens ourselves where the chosen provider cannot: a client that asks gets a number either way."""
@@ -280,8 +294,13 @@ class Exchange:
         gateway = self._gateway
         try:
             target, cut = accepted.target(position), self._cut
-            outgoing = self._outgoing
-            passage, dropped, call = outgoing.call(target) if cut is None else outgoing.continuing(target, cut)
+            outgoing, drafts = self._outgoing, self._drafts
+            if drafts is not None and position >= drafts.count:
+                drafts = None
+            if cut is not None:
+                passage, dropped, call = outgoing.continuing(target, cut)
+            else:
+                passage, dropped, call = outgoing.call(target, None if drafts is None else drafts.held)
             gateway.journal.append(dispatch_record(accepted, position, self._sent, call.body_bytes))
         except (BadRequest, Unavailable) as error:
             self._pass_over(accepted, position, error)
@@ -300,7 +319,11 @@ class Exchange:
             return
         if self._failure is not None:
             gateway.count_failover(self._failure.kind)
-        attempt = self._attempt = Attempt(accepted, self, position, self._sent, passage, dropped)
+        attempt = self._attempt = (
+            Attempt(accepted, self, position, self._sent, passage, dropped)
+            if drafts is None
+            else drafts.attempt(position, self._sent, passage, dropped)
+        )
         self._sent += 1
         gateway.exchanges.add(self)
         gateway.pool.send(accepted.decision.order[position], call, attempt, fresh=self._redialled)
@@ -322,6 +345,8 @@ class Exchange:
                 self._gateway.random,
                 repeats=not repeated,
             )
+            for position in range(0 if self._drafts is None else self._drafts.count):
+                course.impossible(position)  # who drafts does not answer unchecked
         return course
 
     def _go_on(self, accepted: Accepted) -> None:
@@ -347,6 +372,11 @@ class Exchange:
         """Nobody is left to ask, or no time. What was sent says more than what could not be sent."""
         if self._failure is not None:
             self._give_up(self._failure)
+        elif self._sent:
+            self._finish("unavailable")
+            self._fail_client(
+                Unavailable("No model that is good enough can answer right now", fix="Try again shortly.")
+            )
         else:
             assert self._unsaid is not None  # why nothing is under way
             self._refuse(Refused(self._unsaid, accepted.route, accepted.signals))
@@ -372,12 +402,38 @@ class Exchange:
             self.write(first)
 
     def on_whole(self, attempt: Attempt, body: bytes, cost_nusd: int | None) -> None:
+        if self._drafts is not None:
+            cost_nusd = self._drafts.total(cost_nusd)
         self._finish("ok", attempt)
         self._client.answer(200, self._answer_lines(attempt, b"application/json", cost_nusd), body)
 
     def on_complete(self, attempt: Attempt, last: bytes) -> None:
         self._finish("ok", attempt)
         self._client.close(last)
+
+    def on_held(self, attempt: Attempt, held: bytes) -> None:
+        """A stream that was held back to its end, and is the answer."""
+        self._finish("ok", attempt)
+        if self._opened:
+            self._client.write(held)
+        else:
+            self._opened = True
+            self._client.open(200, self._answer_lines(attempt, b"text/event-stream"), held)
+        self._client.close()
+
+    def on_set_aside(self, attempt: Attempt, position: int | None, failure: Failure | None) -> None:
+        """A draft is not the answer. `position`: of another one to ask for; None: whoever is good enough answers."""
+        accepted = self._accepted
+        assert accepted is not None
+        self._waited_ns += attempt.took_ns
+        self._attempt = None
+        if failure is None:
+            self._gateway.count_failover("set_aside")
+        self._failure, self._refusing = failure, attempt
+        if position is None:
+            self._go_on(accepted)
+        else:
+            self._send(accepted, position)
 
     def on_failed(self, attempt: Attempt, failure: Failure) -> None:
         """Before content another deployment may be asked. Behind it, and where nobody is left, the client is told."""
@@ -515,6 +571,7 @@ class Exchange:
     def _finish(self, outcome: str, attempt: Attempt | None = None) -> None:
         """`attempt`: one that just ended, and whose time is not among what we waited yet."""
         self._over = True
+        self._drafts = None  # it knows us
         if attempt is not None:
             self._waited_ns += attempt.took_ns
         else:

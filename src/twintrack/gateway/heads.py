@@ -64,7 +64,7 @@ def answer_lines(
         headers += b"x-twintrack-route: %b\r\nx-twintrack-tier: %b\r\nx-twintrack-why: %b\r\n" % (
             route.name.encode(),
             route.tiers[tier].name.encode() if tier >= 0 else b"-",
-            header_reason(accepted.decision).encode(),
+            header_reason(accepted.decision, position).encode(),
         )
     if attempts > 1:
         headers += attempts_line(attempts)

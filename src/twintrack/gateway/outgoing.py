@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from twintrack.catalog.cost import cost_nusd
 from twintrack.config.snapshot import Deployment, Snapshot
 from twintrack.errors import BadRequest, Unavailable
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.choosing import NAMED_OUTPUT_TOKENS, RUNG
-from twintrack.ledger.records import Dispatch
+from twintrack.ledger.records import Dispatch, Role
 from twintrack.providers.upstream import Upstream, UpstreamCall
 from twintrack.signals.features import packed
 from twintrack.signals.read import DESCRIBED
@@ -21,6 +22,8 @@ from twintrack.wire.passage import Conversation, Passage
 from twintrack.wire.translators import client_side
 
 _TRACEPARENT = b"traceparent"
+_ANSWER: Role = "answer"
+_DRAFT: Role = "draft"
 
 
 class Outgoing:
@@ -33,8 +36,12 @@ class Outgoing:
         self._conversation: Conversation | BadRequest | None = None
         """The request as other dialects need it, once one was needed; or why it cannot be read."""
 
-    def call(self, target: Deployment) -> tuple[Passage, tuple[str, ...], UpstreamCall]:
+    def call(
+        self, target: Deployment, held: Callable[[Passage], Passage] | None = None
+    ) -> tuple[Passage, tuple[str, ...], UpstreamCall]:
         """How to ask `target`: the way there and back, the paths of what is left out, the bytes.
+
+        `held` makes of the way one that holds the answer back.
 
         Raises:
             BadRequest: this provider cannot be told what the client said.
@@ -44,6 +51,8 @@ class Outgoing:
         endpoint = accepted.endpoint
         upstream = accepted.serving.upstreams[target.index]
         passage: Passage = upstream.straight.get(endpoint.name) or self._translated(upstream)
+        if held is not None:
+            passage = held(passage)
         body = passage.body(accepted.asked, self.body, upstream.target)
         dropped = passage.dropped
         if upstream.adapters:
@@ -95,7 +104,13 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
     """
     decision, signals, route = accepted.decision, accepted.signals, accepted.route
     target = decision.order[position].deployment
-    if route is not None:
+    p_good, drafting, role = decision.p_good, decision.drafting, _ANSWER
+    if drafting is not None and position < drafting.count:
+        role = _DRAFT
+        predicted = decision.predicted_nusd
+    elif drafting is not None:
+        p_good, predicted = drafting.p_good, drafting.predicted_nusd
+    elif route is not None:
         predicted = decision.predicted_nusd
     else:
         price = target.price
@@ -117,7 +132,7 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         decision.baseline,
         accepted.prompt_tokens_est,
         predicted,
-        decision.p_good,
+        p_good,
         signals.complexity if route else None,
         decision.propensity,
         signals.task,
@@ -125,7 +140,8 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         decision.ruled_out,
         body_bytes,
         caller_trace(accepted.headers, accepted.serving.snapshot) if _TRACEPARENT in accepted.headers else "",
-        features=_features(signals) if number == 0 and route is not None and route.learn else b"",
+        role,
+        _features(signals) if number == 0 and route is not None and route.learn else b"",
     )
 
 

@@ -22,6 +22,7 @@ from twintrack.config.recorded import recorded
 from twintrack.config.settings import DataClass
 from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
+from twintrack.gateway.believed import Believed
 from twintrack.gateway.conversations import Conversations
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
@@ -97,6 +98,7 @@ class Serving:
         self._accounts: dict[str, list[Pulse]] = {}
         for each, pulse in zip(snapshot.deployments, self.load, strict=True):
             self._accounts.setdefault(each.provider, []).append(pulse)
+        self.believed: Believed = before.believed if before is not None else Believed()
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
         self._answer_heads: dict[tuple[int, str, str], bytes] = {}
@@ -348,6 +350,7 @@ class GatewayState:
             self.serving.conversations.now = now
             for each in self.serving.steering.values():
                 each.tick(self._wall())
+            self.serving.believed.tick(now)
             self.pool.sweep(now)
 
     def look(self, now: float) -> None:

@@ -14,7 +14,7 @@ from twintrack.ledger.rollup import Sums
 from twintrack.ledger.schema import reading
 
 _KNOWN_COST: Final = "(cost_nusd IS NOT NULL OR state = 'released')"
-_NO_ANSWER: Final = "outcome IN ('upstream_refused', 'upstream_failed', 'upstream_timeout')"
+_NO_ANSWER: Final = "outcome IN ('upstream_refused', 'upstream_failed', 'upstream_timeout', 'set_aside')"
 _HOURLY: Final = "per_hour_nusd > 0"
 _WOULD_COST: Final = f"CASE WHEN {_NO_ANSWER} THEN coalesce(baseline_nusd, 0) ELSE baseline_nusd END"
 _BOTH: Final = f"({_WOULD_COST}) IS NOT NULL AND ({_HOURLY} OR {_KNOWN_COST})"

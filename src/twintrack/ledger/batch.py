@@ -194,6 +194,7 @@ class Batch:
                     record.baseline,
                     record.task,
                     record.language,
+                    record.role,
                 )
                 known = words.contexts.get(repeats)
                 if known is None:

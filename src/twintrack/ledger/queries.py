@@ -65,6 +65,8 @@ class Line(msgspec.Struct, frozen=True):
     attempts: int
     ok: int
     client_left: int
+    set_aside: int
+    """Complete, and not what the client got: drafts that were not believed, and what classifiers said."""
     failed: int
     lost: int
     input_tokens: int
@@ -203,6 +205,8 @@ class Attempt(msgspec.Struct, frozen=True, tag="attempt"):
     energy_mj: int | None
     energy_source: str | None
     response_bytes: int | None
+    role: str = "answer"
+    """What it was for: answer, draft or classifier."""
     allocated_nusd: int | None = None
     """Its part of the engine's hour as booked so far, where it is charged by the hour; still changes in that hour."""
 
@@ -372,6 +376,7 @@ _COUNTED: Final = {
     "ok": "s.outcome = 'ok' THEN r.attempts",
     "client_left": "s.outcome = 'client_left' THEN r.attempts",
     "lost": "s.outcome = 'lost' THEN r.attempts",
+    "set_aside": "s.outcome = 'set_aside' THEN r.attempts",
 }
 _MOMENTS: Final = ("hourly_us", "both_known", "both_us", "saving_nusd", "saving_sq", "saving_t", "saving_tt")
 _SAVED: Final = ("both_known", "saving_nusd", "saving_sq")
@@ -423,7 +428,8 @@ class _Tally:
             attempts=attempts,
             ok=s["ok"],
             client_left=s["client_left"],
-            failed=attempts - s["ok"] - s["client_left"] - s["lost"],
+            set_aside=s["set_aside"],
+            failed=attempts - s["ok"] - s["client_left"] - s["set_aside"] - s["lost"],
             lost=s["lost"],
             input_tokens=s["input_tokens"],
             output_tokens=s["output_tokens"],

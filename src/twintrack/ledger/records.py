@@ -30,6 +30,7 @@ Outcome = Literal[
     "upstream_failed",  # connection, framing or content error before the answer was complete
     "upstream_timeout",
     "lost",  # the worker died while the attempt was running
+    "set_aside",  # complete, and not what the client got: a draft that was not believed, or what a classifier said
 ]
 State = Literal["dispatched", "settled", "released", "unknown"]
 """released: sent but certainly not charged (refused or failed without usage); unknown: cost cannot be known."""

@@ -29,7 +29,7 @@ Kinds = tuple[int | None, ...]
 MOST: Final = 1 << 44
 """More tokens, nano-dollars, bytes or microseconds than one attempt can have; larger numbers are a provider's error."""
 
-NO_ANSWER: Final = frozenset({"upstream_refused", "upstream_failed", "upstream_timeout"})
+NO_ANSWER: Final = frozenset({"upstream_refused", "upstream_failed", "upstream_timeout", "set_aside"})
 """Outcomes of attempts that gave the client nothing: the baseline would have cost nothing more for them."""
 
 

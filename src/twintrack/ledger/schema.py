@@ -303,7 +303,31 @@ LEFT JOIN attempts a ON a.request_id = v.request_id AND a.attempt = (
 
 _AUDIT: Final = audit.TABLES
 
-MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT + _VERDICTS)
+_ROLES: Final = """
+ALTER TABLE contexts ADD COLUMN role TEXT NOT NULL DEFAULT 'answer';  -- or draft, or classifier
+
+DROP VIEW entries;
+CREATE VIEW entries AS
+SELECT
+  a.id, a.request_id, a.attempt, a.at_us, c.policy_version, c.route, c.tier, c.key, c.endpoint, c.stream,
+  c.data_class, c.reason, c.task, c.language,
+  d.name AS deployment, d.model, d.provider, d.zone, d.region, d.simulated, d.per_hour_nusd,
+  ch.name AS chosen, b.name AS baseline,
+  a.prompt_tokens_est, a.predicted_nusd, a.p_good, a.complexity, a.propensity, a.ruled_out, a.request_bytes,
+  coalesce(e.state, 'dispatched') AS state, e.outcome, e.status, a.detail, a.settled_us, a.ttft_us, a.total_us,
+  a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens, a.reasoning_tokens,
+  a.cache_write_1h_tokens, a.input_audio_tokens, a.output_audio_tokens, a.input_image_tokens, a.output_image_tokens,
+  e.usage_source, a.cost_nusd, a.baseline_nusd, a.energy_mj, e.energy_source, a.response_bytes, c.role
+FROM attempts a
+CROSS JOIN contexts c ON c.id = a.context   -- CROSS: SQLite keeps this order, and with it that of the ids
+CROSS JOIN deployments d ON d.id = c.deployment
+LEFT JOIN deployments ch ON ch.id = c.chosen
+LEFT JOIN deployments b ON b.id = c.baseline
+LEFT JOIN endings e ON e.id = a.ending;
+"""
+"""What attempts are for."""
+
+MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT + _VERDICTS + _ROLES)
 """Step n leads from version n to n + 1. A step that has been released is never changed again."""
 
 VERSION: Final = len(MIGRATIONS)

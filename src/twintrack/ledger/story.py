@@ -15,7 +15,14 @@ _OUTCOMES = {
     "upstream_failed": "failed",
     "upstream_timeout": "took too long",
     "lost": "was running when our worker died",
+    "set_aside": "answered and was set aside",
 }
+_OF_DRAFTS = {
+    "ok": "drafted an answer, which passed its checks and is what the client got",
+    "set_aside": "drafted an answer, which was set aside",
+}
+_OF_CLASSIFIERS = {"set_aside": "was asked what kind of request it is, and said so"}
+_BY_ROLE = {"answer": _OUTCOMES, "draft": _OUTCOMES | _OF_DRAFTS, "classifier": _OUTCOMES | _OF_CLASSIFIERS}
 
 
 def told(found: Sequence[Entry]) -> list[str]:
@@ -23,7 +30,7 @@ def told(found: Sequence[Entry]) -> list[str]:
     attempts, refusals = _apart(found)
     lines: list[str] = []
     if attempts:
-        first = attempts[0]
+        first = _decided(attempts)
         if first.simulated:
             lines.append("SIMULATED: price or answer of this request is made up.")
         lines += [_asked(first), _facts(first), *_ruled_out(first.ruled_out), *_choice(first)]
@@ -39,12 +46,17 @@ def in_short(found: Sequence[Entry]) -> list[str]:
     attempts, refusals = _apart(found)
     lines: list[str] = []
     if attempts:
-        lines += [_asked(attempts[0]), *_choice(attempts[0])]
+        lines += [_asked(attempts[0]), *_choice(_decided(attempts))]
         lines += [_with(_ended(attempt), _cost(attempt)) for attempt in attempts]
         lines += _bill(attempts)
     for refusal in refusals:
         lines += [_came(refusal), _refused(refusal)]
     return lines
+
+
+def _decided(attempts: list[Attempt]) -> Attempt:
+    """The first that was chosen for the request itself."""
+    return next((attempt for attempt in attempts if attempt.role != "classifier"), attempts[0])
 
 
 def _apart(found: Iterable[Entry]) -> tuple[list[Attempt], list[Refusal]]:
@@ -131,8 +143,10 @@ def _ended(attempt: Attempt) -> str:
     who = f"Attempt {attempt.attempt + 1}: {attempt.deployment} ({attempt.model} at {attempt.provider})"
     if attempt.state == "dispatched":
         return f"{who} has been running since {moment(attempt.at_us)}."
-    what = _OUTCOMES.get(attempt.outcome or "", f"ended as {attempt.outcome}")
-    because = [f"HTTP {attempt.status}"] if attempt.status and attempt.outcome != "ok" else []
+    outcomes = _BY_ROLE.get(attempt.role, _OUTCOMES)
+    what = outcomes.get(attempt.outcome or "", f"ended as {attempt.outcome}")
+    well = attempt.outcome in ("ok", "set_aside")
+    because = [f"HTTP {attempt.status}"] if attempt.status and not well else []
     because += [attempt.detail] if attempt.detail else []
     reason = f" ({', '.join(because)})" if because else ""
     took = f", first token after {_s(attempt.ttft_us)}" if attempt.ttft_us is not None else ""

@@ -171,13 +171,14 @@ class Vocabulary:
             self.deployment(words.deployment(record.deployment)),
             self.deployment(words.deployment(record.chosen)) if record.chosen >= 0 else None,
             self.deployment(words.deployment(record.baseline)) if record.baseline >= 0 else None,
+            record.role,
         )
         known = self._contexts.get(columns)
         if known is not None:
             return known
         which = self._add(
             "INSERT INTO contexts (policy_version, route, tier, key, endpoint, stream, data_class, reason, task, "
-            "language, deployment, chosen, baseline) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "language, deployment, chosen, baseline, role) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             columns,
         )
         return self._keep_context(which, columns)
@@ -224,7 +225,7 @@ class Vocabulary:
             self.hourly.add(which)
 
     def _keep_context(self, which: int, columns: tuple[Any, ...]) -> tuple[int, int]:
-        _, route, tier, key, endpoint, _, its_class, _, _, _, deployment, _, baseline = columns
+        _, route, tier, key, endpoint, _, its_class, _, _, _, deployment, _, baseline, _ = columns
         counts = deployment in self._simulated or baseline not in self._simulated
         words = Basis(deployment, route, tier, key, endpoint, its_class, counts)
         basis = self._bases.get(words)

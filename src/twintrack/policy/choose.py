@@ -64,6 +64,18 @@ class Reference(NamedTuple):
     """What the request would cost there; 0: unknown, or charged by the hour."""
 
 
+class Drafting(msgspec.Struct, frozen=True, gc=False):
+    """That cheaper deployments answer first, and are checked (`drafting.py`)."""
+
+    count: int
+    """So many of the decision's order draft, from its start; who follows answers if none of them is believed."""
+    p_pass: float
+    """Probability that one is."""
+    p_good: float | None
+    """Of who answers otherwise, as the next; the decision's own are of the first draft."""
+    predicted_nusd: int | None
+
+
 class Decision(msgspec.Struct, frozen=True):
     deployment: int
     """The chosen one."""
@@ -91,6 +103,8 @@ class Decision(msgspec.Struct, frozen=True):
     """None: the choice was not the route's to make, or it has no controller."""
     conversation: int = 0
     """By which `affinity.py` knows it."""
+    drafting: Drafting | None = None
+    """None: who is chosen answers."""
 
 
 def decide(

@@ -17,6 +17,10 @@ from twintrack.policy.objections import (
     DIALECT,
     DIALECTS,
     DPA,
+    DRAFT_DEAR,
+    DRAFT_POOR,
+    DRAFT_SLOW,
+    DRAFT_UNPRICED,
     ENDPOINT,
     EXPIRED,
     KEY,
@@ -50,6 +54,7 @@ ONLY_ONE = "only_one"
 NAMED = "named"
 STAYS = "stays"
 EXPLORED = "explored"
+DRAFT = "draft"
 
 _REASONS = {
     GOOD_ENOUGH: "It is in the cheapest tier that is good enough for a request like this",
@@ -60,6 +65,7 @@ _REASONS = {
     NAMED: "The client named this deployment",
     STAYS: "It answered this conversation lately and has it in its cache, so a cheaper tier would cost more",
     EXPLORED: "It was drawn at random: the route explores, so that others can be compared with what it usually chooses",
+    DRAFT: "It is not sure to be good enough, so it drafts: if a check of its answer fails, a better one answers",
 }
 _HEADERS = {
     GOOD_ENOUGH: "cheapest that is good enough",
@@ -70,6 +76,7 @@ _HEADERS = {
     NAMED: "named by the client",
     STAYS: "conversation stays where it is cached",
     EXPLORED: "drawn at random to explore",
+    DRAFT: "a cheaper draft, checked",
 }
 
 _ZONE_WORDS = {"own": "your own machines", "contracted": "providers under contract", "third_party": "third parties"}
@@ -96,14 +103,18 @@ def objection_sentence(code: str, have: int, need: int) -> str:
     return f"ruled out by another version ({code}, {have}, {need})" if write is None else write(have, need)
 
 
-def header_reason(decision: Decision) -> str:
-    """At most some 80 ASCII characters for a response header."""
+def header_reason(decision: Decision, position: int = 0) -> str:
+    """At most some 80 ASCII characters for a response header; `position` in the decision's order of who answered."""
     text = _HEADERS.get(decision.reason, decision.reason)
+    p_good = decision.p_good
+    drafting = decision.drafting
+    if drafting is not None and position >= drafting.count:
+        text, p_good = "no cheaper draft passed its check", drafting.p_good
     if decision.ruled_out:
         text = f"{text}; {len(decision.ruled_out)} ruled out"
-    if decision.p_good is None:
+    if p_good is None:
         return text
-    return f"{text}; {'learned ' if decision.measured else ''}p_good {decision.p_good:.2f}"
+    return f"{text}; {'learned ' if decision.measured else ''}p_good {p_good:.2f}"
 
 
 def fix_sentence(code: str) -> str:
@@ -242,6 +253,14 @@ _OBJECTIONS: dict[str, Callable[[int, int], str]] = {
     BUSY: lambda have, need: f"it has {have} requests in flight, its limit is {need}",
     TTFT: lambda have, need: f"its first token took {need} ms lately, the limit is {have} ms",
     LATENCY: lambda have, need: f"its answers took {need} ms lately, the deadline is {have} ms",
+    DRAFT_POOR: lambda have, need: (
+        f"it did not draft, since its answer is good with a chance of {have / 10:g} %, under {need / 10:g} %"
+    ),
+    DRAFT_SLOW: lambda have, need: f"it did not draft, since with its draft it took {need} ms, over {have} ms",
+    DRAFT_DEAR: lambda have, need: f"it did not draft, since with its draft {usd(need)} is expected, over {usd(have)}",
+    DRAFT_UNPRICED: lambda have, need: (
+        f"it did not draft, since {'what the answer costs' if have else 'its price'} by the token is unknown"
+    ),
 }
 
 _FIXES = {

@@ -60,11 +60,20 @@ TTFT = "ttft"
 """have: limit; need: measured, in ms."""
 LATENCY = "latency"
 """have: deadline; need: measured, in ms."""
+DRAFT_POOR = "draft_poor"
+"""It could have drafted. have: chance of a good answer; need: least chance, in thousandths."""
+DRAFT_SLOW = "draft_slow"
+"""Likewise. have: limit; need: drafts and answer, measured, in ms."""
+DRAFT_DEAR = "draft_dear"
+"""Likewise. have: cost without a draft, or limit; need: expected with it, in nano-dollars."""
+DRAFT_UNPRICED = "draft_unpriced"
+"""Likewise, if its price (have 0) or that of who answers otherwise (1) were known by the token."""
 
 CODES = (
     ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS,
     KEY, ENDPOINT, DIALECT, MODALITY, TOOLS, CONTEXT, OUTPUT, COST, COST_UNKNOWN,
     UNHEALTHY, BUSY, TTFT, LATENCY,
+    DRAFT_POOR, DRAFT_SLOW, DRAFT_DEAR, DRAFT_UNPRICED,
 )  # fmt: skip
 PRIVACY = frozenset((ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS))
 """What privacy rules say."""

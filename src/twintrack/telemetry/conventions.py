@@ -47,7 +47,7 @@ def operation(endpoint: str) -> str:
 
 def error_type(outcome: str, status: int) -> str:
     """In how few words an attempt failed; empty if it did not. `status`: the provider's, 0 if none came."""
-    if outcome == "ok":
+    if outcome in ("ok", "set_aside"):
         return ""
     if outcome == "upstream_refused":
         if status in _CLIENT_ERRORS:

@@ -85,7 +85,7 @@ ATTRIBUTES: Final[tuple[tuple[str, str, str], ...]] = (
     ("twintrack.language", "request", ""),
     ("twintrack.attempts", "request", "how many there were"),
     ("twintrack.outcome", "both", "`ok`, `client_left`, `upstream_refused`, `upstream_failed`, `upstream_timeout`, "
-     "`lost`, `refused`, `unavailable`"),
+     "`set_aside`, `lost`, `refused`, `unavailable`"),
     ("twintrack.cost.predicted_usd", "request", ""),
     ("twintrack.cost.baseline_usd", "request", "what the baseline would have cost"),
     ("twintrack.cost.usd", "attempt", "absent where it is unknown or the engine is paid by the hour"),

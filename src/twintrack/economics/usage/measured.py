@@ -78,7 +78,7 @@ def from_ledger(path: Path, since_us: int | None = None) -> Counted:
     where = f"the ledger, {total.requests:,} requests over {span:,} hours"
     answered = max(total.ok + total.client_left, 1)
     cached = total.cache_read_tokens / max(total.input_tokens, 1)
-    retried = max(total.attempts / max(total.requests - total.refused, 1) - 1, 0.0)
+    retried = max((total.attempts - total.set_aside) / max(total.requests - total.refused, 1) - 1, 0.0)
     inputs = {
         "requests_per_day": _measured("requests_per_day", max(total.requests / days, 1), where),
         "input_tokens": _measured("input_tokens", max(total.input_tokens / answered, 1), where),

@@ -1,0 +1,88 @@
+"""What a route's cascade may not say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from twintrack.config.effective import Endpoint, Report
+from twintrack.config.settings import Cascade, Route
+from twintrack.config.source import shown
+from twintrack.errors import nearest
+
+_AGREEING = 2
+_LOOKS_AROUND = re.compile(r"\\[1-9]|\(\?(?:[=!]|<[=!]|P=|\()")
+"""What the engines that match without going back do not have."""
+
+
+def cascade_problems(cascade: Cascade, route: Route, endpoints: Mapping[str, Endpoint], report: Report) -> None:
+    """
+    Args:
+        endpoints: of the provider, by deployment; those that could be filled in.
+        report: takes paths below the cascade's.
+    """
+    last = set(route.tiers[-1].deployments) if route.tiers else set()
+    cheaper = list(dict.fromkeys(each for tier in route.tiers[:-1] for each in tier.deployments if each not in last))
+    if not cascade.check:
+        report(("check",), "is empty, so every draft would be believed", 'Name one, like check = ["schema"].')
+    if len(route.tiers) == 1:
+        report((), "has nobody to draft: the route has one tier", "Add a cheaper tier in front.")
+        return
+    if route.mode == "observe":
+        report((), "drafts nothing: the route observes", 'Use mode = "route", or remove it.')
+    for place, name in enumerate(cascade.drafts):
+        _known(("drafts", place), name, cheaper, "a deployment of the tiers below the last", report)
+    drafts = list(cascade.drafts) or cheaper
+    if len(set(cascade.drafts)) < len(cascade.drafts):
+        report(("drafts",), "names a deployment twice", "Name each once.")
+    if "agreement" in cascade.check and len(drafts) < _AGREEING:
+        fix = "Add a second cheap deployment, or check something else."
+        report(("check",), "asks for agreement, and only one deployment could draft", fix)
+    if cascade.believe and "agreement" not in cascade.check:
+        report(("believe",), "is set, but agreement is not checked", 'Add "agreement" to check, or remove it.')
+    if cascade.believe and not cascade.drafts:
+        report(("believe",), "is set, and drafts are not named", "Name them in the order in which they are asked.")
+    for place, pair in enumerate(cascade.believe):
+        for at, name in enumerate(pair):
+            _known(("believe", place, at), name, drafts, "a deployment that drafts", report)
+        if pair[0] == pair[1]:
+            report(("believe", place), "is a deployment and itself", "Name two.")
+    _logprobs(cascade, drafts, endpoints, report)
+    _rules(cascade, report)
+
+
+def _known(path: tuple[str | int, ...], name: str, known: list[str], thing: str, report: Report) -> None:
+    if name in known:
+        return
+    near = nearest(name, known, most=1)
+    fix = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known[:10])}."
+    report(path, f"is {shown(name)}, which is not the name of {thing}", fix)
+
+
+def _logprobs(cascade: Cascade, drafts: list[str], endpoints: Mapping[str, Endpoint], report: Report) -> None:
+    if "logprobs" not in cascade.check:
+        return
+    silent = [name for name in drafts if name in endpoints and "openai" not in endpoints[name].dialects]
+    if silent:
+        what = f"asks for log-probabilities, which {silent[0]} does not tell: it does not speak the OpenAI dialect"
+        report(("check",), what, "Name other drafts, or check something else.")
+
+
+def _rules(cascade: Cascade, report: Report) -> None:
+    said = (cascade.must_match, cascade.must_not_match, cascade.min_chars, cascade.max_chars)
+    if any(each not in ((), 0, None) for each in said) and "match" not in cascade.check:
+        report(("check",), "does not name match, and rules for it are set", 'Add "match", or remove them.')
+    if "match" in cascade.check and all(each in ((), 0, None) for each in said):
+        report(("check",), "names match, and no rule is set", "Set must_match, must_not_match, min_chars or max_chars.")
+    for word in ("must_match", "must_not_match"):
+        for place, pattern in enumerate(getattr(cascade, word)):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                report((word, place), f"is no regular expression: {error}", "Correct it.")
+                continue
+            if not pattern or _LOOKS_AROUND.search(pattern):
+                fix = "Write it without look-around, conditions and back-references."
+                report((word, place), "is a regular expression that cannot be matched in one pass", fix)
+    if cascade.max_chars is not None and cascade.max_chars < cascade.min_chars:
+        report(("max_chars",), "is less than min_chars", "No answer could pass.")

@@ -1,0 +1,232 @@
+"""The drafts of one request: asked for one after the other, each checked before the client sees any of it.
+
+A draft is an attempt like any other, dispatched, booked and stopped the same way, but held back to its end
+(`wire/held.py`). When it is whole it is checked (`checks.py`), and its end is booked by what came of that: `ok` is the
+one the client gets, `set_aside` any other. So a check costs nothing where there is no cascade.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Protocol
+
+from twintrack.config.snapshot import Cascade, Route
+from twintrack.errors import BadRequest, UpstreamError, UpstreamTimeout
+from twintrack.gateway.accepted import Accepted
+from twintrack.gateway.agreement import final_answer
+from twintrack.gateway.attempt import Attempt
+from twintrack.gateway.checks import Wanted, objection, wanted
+from twintrack.gateway.panel import Heard, Panel, all_pairs
+from twintrack.gateway.recovery import Failure
+from twintrack.gateway.undecided import Undecided
+from twintrack.ledger.records import Outcome, State
+from twintrack.policy.choose import Decision
+from twintrack.policy.drafting import with_drafts
+from twintrack.signals.signals import Signals
+from twintrack.wire.held import Held
+from twintrack.wire.passage import Passage
+from twintrack.wire.translators import client_side
+from twintrack.wire.usage import Usage
+
+CHECKED = ("chat", "messages", "responses")
+"""Endpoints whose answers can be read."""
+
+
+class Exchange(Protocol):
+    """What a request does with its drafts."""
+
+    def on_whole(self, attempt: Attempt, body: bytes, cost_nusd: int | None) -> None:
+        """A draft is believed: it is the answer."""
+        ...
+
+    def on_held(self, attempt: Attempt, held: bytes) -> None:
+        """Likewise, of a stream."""
+        ...
+
+    def on_failed(self, attempt: Attempt, failure: Failure) -> None: ...
+
+    def on_set_aside(self, attempt: Attempt, position: int | None, failure: Failure | None) -> None:
+        """This one is not the answer. `position` of the draft to ask for next; None: somebody else has to answer.
+        `failure`: it was none at all."""
+        ...
+
+
+class Drafts:
+    """The `Owner` of a request's drafts."""
+
+    __slots__ = ("_accepted", "_cost_nusd", "_exchange", "_heard", "_panel", "_rules", "_until", "_wanted", "count")
+
+    def __init__(self, exchange: Exchange, accepted: Accepted, asked: Wanted, until: float) -> None:
+        """
+        Args:
+            accepted: its decision has drafts.
+            until: when no draft is waited for any more, on the gateway's clock.
+        """
+        drafting = accepted.decision.drafting
+        assert drafting is not None
+        assert accepted.route is not None
+        assert accepted.route.cascade is not None
+        rules = accepted.route.cascade
+        self._exchange = exchange
+        self._accepted = accepted
+        self._wanted = asked
+        self._rules: Cascade = rules
+        self._until = until
+        self.count = drafting.count
+        self._panel = Panel(drafting.count, _pairs(accepted, rules, drafting.count))
+        self._heard = Heard(False, None)
+        """Of the draft that ended last."""
+        self._cost_nusd: int | None = 0
+        """Of those that are over; None: unknown."""
+
+    def held(self, passage: Passage) -> Held:
+        """The way to a provider and back, for a draft."""
+        return Held(
+            passage,
+            logprobs="logprobs" in self._rules.check and not self._wanted.logprobs,
+            most_bytes=self._accepted.serving.snapshot.limits.max_answer_bytes,
+        )
+
+    def attempt(self, position: int, number: int, passage: Passage, dropped: tuple[str, ...]) -> Attempt:
+        assert isinstance(passage, Held)
+        most_s = self._rules.max_draft_ms / 1000
+        until = min(self._until, self._accepted.gateway.now + most_s)
+        return DraftAttempt(self._accepted, self, position, number, passage, dropped, until)
+
+    def total(self, cost_nusd: int | None) -> int | None:
+        """What an answer cost together with the drafts that were set aside; None: unknown."""
+        return None if cost_nusd is None or self._cost_nusd is None else self._cost_nusd + cost_nusd
+
+    def judge(self, attempt: Attempt, passage: Held) -> tuple[Outcome, str]:
+        """How a draft that is whole ends, and why. A check that fails by a fault of ours believes nothing."""
+        good, answer, detail = False, None, ""
+        try:
+            draft = passage.draft()
+            found = objection(draft, self._wanted, self._rules)
+            good, detail = found is None, found or ""
+            if good and "agreement" in self._rules.check:
+                answer = final_answer(draft)
+                detail = "it ends in no answer to agree about" if answer is None else ""
+        except UpstreamError as error:
+            detail = error.what
+        except Exception as error:  # noqa: BLE001 - nobody gets an answer that was not checked
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} in {at.name}, {os.path.basename(at.filename)}:{at.lineno}"
+            print(f"twintrack: request {self._accepted.request_id}: a draft was not checked: {where}", file=sys.stderr)
+            detail = "it could not be checked"
+        self._heard = heard = self._panel.heard(attempt.position, good, answer)
+        if heard.believed:
+            return "ok", ""
+        if not detail:
+            detail = "no other agrees with it" if heard.next is None else "it waits for another to agree"
+        return "set_aside", detail
+
+    # ---- what an attempt tells its owner
+
+    def write(self, data: bytes) -> None:
+        """Nothing of a stream comes before its end."""
+
+    def on_content(self, attempt: Attempt, first: bytes) -> None:
+        """Likewise."""
+
+    def chunk_writer(self) -> None:
+        return None
+
+    def on_whole(self, attempt: Attempt, body: bytes, cost_nusd: int | None) -> None:
+        if self._heard.believed:
+            self._note(believed=True)
+            self._exchange.on_whole(attempt, body, cost_nusd)
+        else:
+            self._cost_nusd = self.total(cost_nusd)
+            self._set_aside(attempt, None)
+
+    def on_complete(self, attempt: Attempt, last: bytes) -> None:
+        self._cost_nusd = None  # a stream's cost stands in the ledger alone
+        if self._heard.believed:
+            self._note(believed=True)
+            self._exchange.on_held(attempt, last)
+        else:
+            self._set_aside(attempt, None)
+
+    def on_failed(self, attempt: Attempt, failure: Failure) -> None:
+        if failure.kind in ("deadline", "stale"):
+            self._exchange.on_failed(attempt, failure)  # the request's time is over; or it was never asked
+            return
+        self._cost_nusd = None
+        self._heard = self._panel.heard(attempt.position, False, None)
+        self._set_aside(attempt, failure)
+
+    def _set_aside(self, attempt: Attempt, failure: Failure | None) -> None:
+        position = self._heard.next
+        if position is not None and self._accepted.gateway.now >= self._until:
+            position = None
+        if position is None:
+            self._note(believed=False)
+        self._exchange.on_set_aside(attempt, position, failure)
+
+    def _note(self, *, believed: bool) -> None:
+        accepted = self._accepted
+        assert accepted.route is not None
+        accepted.serving.believed.note(accepted.route.name, believed)
+
+
+class DraftAttempt(Attempt):
+    """An attempt whose answer is checked before it is booked."""
+
+    __slots__ = ("_drafts", "_until")
+    passage: Held
+
+    def __init__(
+        self,
+        accepted: Accepted,
+        drafts: Drafts,
+        position: int,
+        number: int,
+        passage: Held,
+        dropped: tuple[str, ...],
+        until: float,
+    ) -> None:
+        super().__init__(accepted, drafts, position, number, passage, dropped)
+        self._drafts: Drafts | None = drafts
+        self._until = until
+
+    def tick(self, now: float, *, slow: bool) -> None:
+        if now >= self._until:
+            self._failed(UpstreamTimeout("The draft took too long"), kind="timeout", blame=False)
+        else:
+            super().tick(now, slow=slow)
+
+    def _settle(self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None) -> int | None:
+        drafts, self._drafts = self._drafts, None
+        if outcome == "ok" and drafts is not None:
+            outcome, detail = drafts.judge(self, self.passage)
+        return super()._settle(state, outcome, detail, usage)
+
+
+def drafted(undecided: Undecided, route: Route, signals: Signals, decision: Decision) -> tuple[Decision, Wanted | None]:
+    """`decision` with drafts in front where they are worth it; and what the request wants of the form of its answer.
+
+    None are asked for where that cannot be read, or several answers are wanted at once.
+    """
+    endpoint, serving, key = undecided.endpoint.name, undecided.serving, undecided.key
+    if endpoint not in CHECKED or decision.tier <= 0:
+        return decision, None
+    try:
+        request, _ = client_side(endpoint).read_request(undecided.body, True)
+    except BadRequest:
+        return decision, None
+    if request.n != 1:
+        return decision, None
+    decided = with_drafts(serving.policy, route, signals, serving.load, decision, serving.believed, key=key)
+    return decided, wanted(request)
+
+
+def _pairs(accepted: Accepted, rules: Cascade, count: int) -> list[tuple[int, int]] | None:
+    if "agreement" not in rules.check:
+        return None
+    if not rules.believe:
+        return list(all_pairs(count))
+    places = {accepted.target(position).index: position for position in range(count)}
+    return [(places[one], places[other]) for one, other in rules.believe if one in places and other in places]

@@ -1,0 +1,201 @@
+"""An answer that is held back whole, and read, before anything of it goes on.
+
+The client's bytes are made as ever, by the passage that leads to the provider; this one stands in front of it, keeps
+them to the end, and reads beside them what was said. Log-probabilities that only the gateway asked for are taken out
+before anybody else sees them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from twintrack.errors import UpstreamError
+from twintrack.wire import sse
+from twintrack.wire.body import with_members
+from twintrack.wire.canonical.answer import Finish
+from twintrack.wire.canonical.parts import Logprob, Part, Text
+from twintrack.wire.canonical.request import Target
+from twintrack.wire.dialect import UNREADABLE, Asked, Stream
+from twintrack.wire.gathered import Gathered
+from twintrack.wire.passage import Passage
+from twintrack.wire.translators import provider_side
+from twintrack.wire.usage import Usage
+
+_TELLS_LOGPROBS = "chat"
+"""The endpoint whose providers can be asked for them in a way that all of them understand."""
+_MARK = b'"logprobs"'
+
+
+class Draft(msgspec.Struct, frozen=True, gc=False):
+    """What an answer says, in no dialect."""
+
+    parts: tuple[Part, ...]
+    finish: Finish
+    logprobs: tuple[float, ...] = ()
+    """Natural logarithms, one a token; empty: the provider told none."""
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+class Held:
+    """A `Passage`. One serves one attempt."""
+
+    __slots__ = ("_asks", "_most_bytes", "_passage", "_stream", "_whole", "dialect", "dropped", "endpoint")
+
+    def __init__(self, passage: Passage, *, logprobs: bool, most_bytes: int) -> None:
+        """
+        Args:
+            passage: the way to the provider and back.
+            logprobs: ask the provider for them; the client did not.
+            most_bytes: a longer stream is an error.
+        """
+        self._passage = passage
+        self.dialect = passage.dialect
+        self.endpoint = passage.endpoint
+        self.dropped: tuple[str, ...] = ()
+        self._asks = logprobs and passage.endpoint == _TELLS_LOGPROBS
+        self._most_bytes = most_bytes
+        self._whole = b""
+        self._stream: HeldStream | None = None
+
+    def body(self, asked: Asked, body: bytes, target: Target) -> bytes:
+        body = self._passage.body(asked, body, target)
+        self.dropped = self._passage.dropped
+        return with_members(body, {"logprobs": b"true"}) if self._asks else body
+
+    def open_stream(self, asked: Asked) -> Stream:
+        stream = self._passage.open_stream(asked)
+        self._stream = HeldStream(stream, self.dialect, strip=self._asks, most_bytes=self._most_bytes)
+        return self._stream
+
+    def answer(self, body: bytes) -> tuple[bytes, Usage]:
+        self._whole = body
+        return self._passage.answer(_without_logprobs(body) if self._asks else body)
+
+    def draft(self) -> Draft:
+        """What was said, once all of it is there. Raises UpstreamError: it cannot be read."""
+        if self._stream is not None:
+            return self._stream.draft()
+        try:
+            answer = provider_side(self.dialect).read_answer(self._whole)
+        except UNREADABLE as error:
+            raise UpstreamError("The provider's answer cannot be read", why=str(error)) from None
+        told = [each.logprob for part in answer.parts if isinstance(part, Text) for each in part.logprobs]
+        return Draft(answer.parts, answer.finish, tuple(told))
+
+
+class HeldStream:
+    """A `Stream` that has no content before its end, and then all of it."""
+
+    __slots__ = (
+        "_bytes",
+        "_held",
+        "_most_bytes",
+        "_reader",
+        "_rest",
+        "_said",
+        "_stream",
+        "_strip",
+        "content",
+        "failure",
+        "finished",
+        "inside",
+        "pieces",
+    )
+
+    def __init__(self, stream: Stream, dialect: str, *, strip: bool, most_bytes: int) -> None:
+        self._stream = stream
+        self._said = _Said()
+        self._reader = provider_side(dialect).read_stream(self._said)
+        self._strip = strip
+        self._most_bytes = most_bytes
+        self._held: list[bytes] = []
+        self._rest = bytearray()
+        """The start of an event whose end has not come."""
+        self._bytes = 0
+        self.content = self.finished = self.inside = False
+        self.failure = ""
+        self.pieces = 0
+
+    def feed(self, data: bytes) -> bytes:
+        self._bytes += len(data)
+        if self._bytes > self._most_bytes:
+            raise UpstreamError("The provider's answer is too large")
+        rest = self._rest
+        ended = sse.ends(bytes(rest[-sse.PART_OF_END :]) + data)
+        rest += data
+        if ended:
+            events, left = sse.split(bytes(rest))
+            self._rest = bytearray(left)
+            for event in events:
+                self._take(event)
+        return b""
+
+    def close(self) -> bytes:
+        """The whole stream as the client gets it; empty the second time, as everything behind it."""
+        if self._rest:
+            self._held.append(self._stream.feed(bytes(self._rest)))
+            self._rest = bytearray()
+        self._held.append(self._stream.close())
+        self._reader.close()
+        stream = self._stream
+        self.content, self.finished, self.failure = stream.content, stream.finished, stream.failure
+        held, self._held = b"".join(self._held), []
+        return held
+
+    def usage(self) -> Usage:
+        return self._stream.usage()
+
+    def draft(self) -> Draft:
+        """Raises UpstreamError: the provider did not come to say how it ended."""
+        said = self._said
+        if said.finish_reason is None:
+            raise UpstreamError("The provider's answer is not complete", why="it has no finish reason")
+        return Draft(said.parts, said.finish_reason, tuple(said.logprobs))
+
+    def _take(self, event: bytes) -> None:
+        payload = sse.payload(event)
+        if payload:
+            self._reader.see(payload)
+        if self._strip and _MARK in payload:
+            event = b"data: " + _without_logprobs(payload) + b"\n\n"
+        self._held.append(self._stream.feed(event))
+        self.pieces = self._stream.pieces
+
+
+class _Said(Gathered):
+    """Beside what is said, how probable it was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logprobs: list[float] = []
+
+    def text(self, piece: str, logprobs: tuple[Logprob, ...] = ()) -> None:
+        super().text(piece)
+        self.logprobs += [each.logprob for each in logprobs]
+
+
+class _Choices(msgspec.Struct):
+    choices: list[dict[str, msgspec.Raw]] | None = None
+
+
+_CHOICES = msgspec.json.Decoder(_Choices)
+_encode: Any = msgspec.json.Encoder().encode
+
+
+def _without_logprobs(body: bytes) -> bytes:
+    """An answer or a chunk of chat completions as it is where nobody asked for them; what cannot be read stays."""
+    if _MARK not in body:
+        return body
+    try:
+        choices = _CHOICES.decode(body).choices
+    except UNREADABLE:
+        return body  # whoever reads it next says what is wrong
+    if not choices:
+        return body
+    kept = [{name: value for name, value in choice.items() if name != "logprobs"} for choice in choices]
+    return with_members(body, {"choices": _encode(kept)})
