@@ -55,3 +55,10 @@ def test_a_reader_never_sees_half_of_a_write() -> None:
     late = time.monotonic() + 60
     while time.monotonic() < late and os.waitpid(pid, os.WNOHANG) == (0, 0):
         assert len(set(board.read(0))) <= 1
+
+
+def test_what_the_control_plane_tells_is_no_counter() -> None:
+    board = Board(2, 1)
+    assert board.told() == b""
+    board.tell(b"news")
+    assert (board.told(), [board.read(slot) for slot in range(board.slots)]) == (b"news", [b"", b"", b""])

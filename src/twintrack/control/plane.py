@@ -21,6 +21,7 @@ import uvicorn
 from twintrack.config.snapshot import Snapshot
 from twintrack.control.app import application
 from twintrack.control.notary import Notary
+from twintrack.control.telling import Telling
 from twintrack.control.watch import Watch
 from twintrack.errors import LedgerError
 from twintrack.ledger.load import Loader
@@ -35,11 +36,12 @@ _LOOK_S = 0.5
 class Keeper(threading.Thread):
     """Moves what workers write into the database, on a thread of its own, since SQLite waits for the disk."""
 
-    def __init__(self, snapshot: Snapshot, watch: Watch, notary: Notary) -> None:
+    def __init__(self, snapshot: Snapshot, watch: Watch, notary: Notary, telling: Telling) -> None:
         super().__init__(name="ledger")
         self.snapshot = snapshot
         self._watch = watch
         self._notary = notary
+        self._telling = telling
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -73,6 +75,7 @@ class Keeper(threading.Thread):
                     self._notary.last(loader)
                 else:
                     self._notary.look(loader)
+                    self._telling.tell(self.snapshot)
                 pause = _LOAD_EVERY_S
             except LedgerError as error:
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -86,10 +89,16 @@ class Keeper(threading.Thread):
 
 
 def run(
-    snapshot: Snapshot, console_socket: str, snapshot_path: Path, supervisor: int, watch: Watch, notary: Notary
+    snapshot: Snapshot,
+    console_socket: str,
+    snapshot_path: Path,
+    supervisor: int,
+    watch: Watch,
+    notary: Notary,
+    telling: Telling,
 ) -> int:
     """Run until SIGTERM or until the process `supervisor` is gone, then load what is left; return the exit status."""
-    keeper = Keeper(snapshot, watch, notary)
+    keeper = Keeper(snapshot, watch, notary, telling)
     keeper.start()
     try:
         asyncio.run(_pages(keeper, watch, notary, console_socket, snapshot_path, supervisor))

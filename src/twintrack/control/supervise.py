@@ -159,12 +159,15 @@ class Supervisor:
     def _control(self) -> int:
         from twintrack.control.notary import Notary
         from twintrack.control.plane import run
+        from twintrack.control.telling import Telling
         from twintrack.control.watch import Watch
+        from twintrack.ledger.schema import database
 
         self._close_sockets()
         watch = Watch(self._snapshot, self._board, self._plan.secret)
         notary = Notary(self._snapshot, self._plan.secret)
-        return run(self._snapshot, self._console_socket, self._snapshot_path, self._pid, watch, notary)
+        telling = Telling(self._board, database(self._data))
+        return run(self._snapshot, self._console_socket, self._snapshot_path, self._pid, watch, notary, telling)
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:

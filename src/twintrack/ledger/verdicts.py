@@ -24,7 +24,7 @@ STANDINGS: Final = {
     "unanswered": "on requests without an answer",
 }
 """Why a verdict does not count."""
-_TRUST: Final = ("human", "check", "judge", "feedback")
+TRUST: Final = ("human", "check", "judge", "feedback")
 """Where sources disagree on one answer the first of these is believed; two of the same are averaged."""
 
 
@@ -102,7 +102,7 @@ def judgements(db_path: Path, since_us: int | None = None, until_us: int | None 
     found = []
     for _, said in groupby(rows, key=lambda row: row[0]):
         rows_of_one = list(said)
-        source = min((row[1] for row in rows_of_one), key=_TRUST.index)
+        source = min((row[1] for row in rows_of_one), key=TRUST.index)
         scores = [row[2] for row in rows_of_one if row[1] == source]
         request_id, _, _, at_us, route, tier, deployment, model, simulated, *rest = rows_of_one[0]
         score = sum(scores) / len(scores)

@@ -3,8 +3,9 @@
 A slot is written by one worker and read by everyone: a version that is odd while a write is going on, a length, and
 msgpack. A reader that meets a write takes another look. A worker that is started again goes on from its slot.
 
-In front of the slots stand whole numbers of 64 bits, each written at once: the configuration that should serve, and of
-each worker the one it serves, how it stands, and when it was last seen.
+One further place holds what the control plane tells the workers. In front of all stand whole numbers of 64 bits, each
+written at once: the configuration that should serve, and of each worker the one it serves, how it stands, and when it
+was last seen.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Board:
         self.slots = slots = workers + others
         self.started_ns = time.time_ns()
         """Since when what lies here was counted."""
-        self._map = mmap.mmap(-1, slots * _SLOT_BYTES)
+        self._map = mmap.mmap(-1, (slots + 1) * _SLOT_BYTES)
         self._numbers = memoryview(mmap.mmap(-1, 8 * (1 + _NUMBERS * workers))).cast("Q")
 
     def want(self, generation: int) -> None:
@@ -72,6 +73,14 @@ class Board:
         start = at + _HEADER.size
         self._map[start : start + len(payload)] = payload
         _HEADER.pack_into(self._map, at, version + 1, len(payload))
+
+    def tell(self, payload: bytes) -> None:
+        """The control plane's: what all workers shall know. At most `MOST_BYTES`."""
+        self.write(self.slots, payload)
+
+    def told(self) -> bytes:
+        """What was told last; empty if nothing was yet."""
+        return self.read(self.slots)
 
     def read(self, slot: int) -> bytes:
         """The slot's payload; empty if nothing was written yet."""

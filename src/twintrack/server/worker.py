@@ -26,6 +26,7 @@ from twintrack.config.snapshot import Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.open import dialing
 from twintrack.gateway.state import GatewayState
+from twintrack.gateway.steering import Told
 from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.providers.outbox import Outbox
 from twintrack.providers.pool import Pool
@@ -125,14 +126,25 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         )
         post.board.report(post.slot, gateway.serving.snapshot.generation, how, time.monotonic())
 
+    told = b""
+
+    def hear() -> None:
+        """Once a second, if there is news of all workers."""
+        nonlocal told
+        news = post.board.told()
+        if news != told:
+            told = news
+            gateway.hear(msgspec.msgpack.decode(news, type=Told))
+
     def reload() -> None:
-        nonlocal swapped_at
+        nonlocal swapped_at, told
         try:
             fresh = msgspec.msgpack.decode(post.snapshot_path.read_bytes(), type=Snapshot)
             how = dialing(fresh, post.secret)
             gateway.swap(fresh)
             pool.use(how)
             swapped_at = loop.time()
+            told = b""  # what steers the new routes has heard nothing yet
         except (OSError, msgspec.DecodeError, TwintrackError) as error:
             print(f"twintrack worker {post.slot}: still serving the old configuration: {error}", file=sys.stderr)
         report()
@@ -186,6 +198,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         ticks += 1
         if ticks % _SHOW_EVERY_TICKS == 0:
             show()
+            hear()
             if os.getppid() != post.supervisor and not stopped.is_set():
                 drain()  # the supervisor was killed: nobody would tell us of a new configuration
 

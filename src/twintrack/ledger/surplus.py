@@ -1,0 +1,70 @@
+"""What the gateway steers by: how verdicts compare with predictions, and what was spent on a day. By route."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from twintrack.ledger.schema import reading
+from twintrack.ledger.verdicts import TRUST
+
+HOURS_A_DAY: Final = 24
+
+_COMPARED: Final = """
+SELECT j.request_id, j.source, j.score, j.judged_us, n.route, n.deployment, n.p_good
+FROM judged j CROSS JOIN entries n ON n.id = j.entry
+WHERE j.judged_us >= ? AND j.standing = 'counts' AND n.route IS NOT NULL AND n.p_good IS NOT NULL
+  AND n.deployment = n.chosen AND n.policy_version LIKE ?
+ORDER BY j.request_id
+"""
+_SPENT: Final = """
+SELECT s.route, sum(r.cost_nusd) FROM rollups r JOIN slices s ON s.id = r.slice
+WHERE r.hour >= ? AND r.hour < ? AND s.route IS NOT NULL GROUP BY s.route
+"""
+
+Surplus = dict[str, dict[str, tuple[float, float, float]]]
+"""By route and deployment: number of answers, sum of score − predicted, sum of its squares."""
+
+
+def newest_verdict(path: Path) -> tuple[int, int]:
+    """How many verdicts there are, and when the newest was given; else nothing has changed. Raises LedgerError."""
+    with reading(path) as db:
+        count, at_us = db.execute("SELECT count(*), coalesce(max(at_us), 0) FROM verdicts").fetchone()
+    return int(count), int(at_us)
+
+
+def surpluses(path: Path, router: str, since_us: int, most: int) -> Surplus:
+    """Verdicts on answers that the router chose, compared with what it had predicted.
+
+    An answer that several judged counts once, by its most trusted source.
+
+    Args:
+        router: as it stands behind the + of the policy version.
+        since_us: verdicts given from then on.
+        most: answers of a route that count; the newest.
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    with reading(path) as db:
+        rows = db.execute(_COMPARED, (since_us, f"%+{router}")).fetchall()
+    by_route: dict[str, list[tuple[int, str, float]]] = {}
+    for _, said in groupby(rows, key=lambda row: row[0]):
+        of_one = list(said)
+        source = min((row[1] for row in of_one), key=TRUST.index)
+        scores = [row[2] for row in of_one if row[1] == source]
+        *_, judged_us, route, deployment, p_good = of_one[0]
+        by_route.setdefault(route, []).append((judged_us, deployment, sum(scores) / len(scores) - p_good))
+    found: Surplus = {}
+    for route, answers in by_route.items():
+        sums = found[route] = {}
+        for _, deployment, surplus in sorted(answers)[-most:]:
+            number, total, squares = sums.get(deployment, (0.0, 0.0, 0.0))
+            sums[deployment] = number + 1, total + surplus, squares + surplus * surplus
+    return found
+
+
+def spent(path: Path, day: int) -> dict[str, int]:
+    """Nano-dollars by route on a day, UTC days since 1970, as far as costs are known. Raises LedgerError."""
+    with reading(path) as db:
+        return dict(db.execute(_SPENT, (day * HOURS_A_DAY, (day + 1) * HOURS_A_DAY)).fetchall())
