@@ -14,7 +14,7 @@ from support.fuzzing.answers import asked, chunk, framed_head, good
 from support.street import DAY_S, House, Say, Street, Worker, snapshot
 from twintrack.config.settings import DATA_CLASSES
 from twintrack.config.snapshot import Snapshot
-from twintrack.policy.affinity import seed, weight
+from twintrack.policy.affinity import conversation, seed, weight
 
 HOME, SPARE = 1001, 1002
 """Ports of our own machines; `home` and its twin have one account, `spare` is another."""
@@ -143,6 +143,24 @@ async def _broken_down(worker: Worker, port: int) -> None:
             worker.gateway.pulses[name].wished(worker.gateway.now, 30.0)
 
 
+async def _explores(worker: Worker, port: int) -> None:
+    """The random choice falls on the second, which is `there`."""
+    worker.chance = 0.075
+
+
+async def _warm(worker: Worker, port: int) -> None:
+    """The conversation was answered by `there` before."""
+    there = worker.gateway.serving.names["there"]
+    for key in (-1, 0):
+        known = conversation(b"%d %b" % (key, TURNS[0]["content"].encode()))
+        worker.gateway.serving.conversations.answered(known, there, 8_000)
+
+
+TURNS = [
+    {"role": "user", "content": "A long document. " * 500},
+    {"role": "assistant", "content": "Yes?"},
+    {"role": "user", "content": "Shorten it."},
+]
 HOPS = (
     Hop("first choice", CHAT, ("there", "home")),
     Hop("first choice, streamed", CHAT, ("there", "home"), STREAM),
@@ -151,6 +169,8 @@ HOPS = (
     Hop("failover to a cheaper tier", CHAT, ("there spare", "home"), headers={"x-twintrack-stakes": "high"}),
     Hop("high stakes", CHAT, ("home", "there"), headers={"x-twintrack-stakes": "high"}),
     Hop("affinity", CHAT, ("home there spare",)),
+    Hop("where it is cached", CHAT, ("home there spare",), {"messages": TURNS}, prepare=_warm),
+    Hop("exploration", CHAT, ("home", "there"), more="explore = 0.1", prepare=_explores),
     Hop("again, after a pause", CHAT, ("there",), ill="there"),
     Hop("redial of a stale connection", CHAT, ("there",), prepare=_kept_alive),
     Hop("an account that rests", CHAT, ("home", "twin", "there")),
@@ -347,7 +367,8 @@ def config(hop: Hop, place: str, whose: str, rules: str = RULES) -> str:
     for name, at in (("home", "home"), ("twin", "home"), ("spare", "spare"), ("there", place)):
         facts = f"context_tokens = 100000, tools = true, quality = 0.9{', embeddings = true' if hop.embeds else ''}"
         text += f'[[deployments]]\nname = "{name}"\nmodel = "m"\nprovider = "{at}"\nfacts = {{ {facts} }}\n'
-        text += 'prefill = "last"\nprice = { input_usd_per_mtok = 2.0, output_usd_per_mtok = 8.0 }\n'
+        price = "input_usd_per_mtok = 2.0, output_usd_per_mtok = 8.0, cache_read_usd_per_mtok = 0.2"
+        text += f'prefill = "last"\nprice = {{ {price} }}\n'
     tiers = ", ".join(
         f'{{ name = "t{number}", deployments = {json.dumps(each.split())} }}' for number, each in enumerate(hop.tiers)
     )
@@ -358,12 +379,10 @@ def config(hop: Hop, place: str, whose: str, rules: str = RULES) -> str:
 
 def sticks_to(there: str, others: tuple[str, ...]) -> str:
     """A first turn whose conversation goes to `there` if it may."""
-    from zlib import crc32
-
     for number in range(1000):
         text = f"Conversation {number}"
-        conversation = crc32(b"-1 " + text.encode())
-        if all(weight(conversation, seed(there)) > weight(conversation, seed(each)) for each in others):
+        known = conversation(b"-1 " + text.encode())
+        if all(weight(known, seed(there)) > weight(known, seed(each)) for each in others):
             return text
     raise AssertionError("no conversation sticks there")
 

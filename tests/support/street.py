@@ -150,6 +150,8 @@ class Worker:
 
     def __init__(self, street: Street, config: str) -> None:
         self.street = street
+        self.chance = 0.5
+        """What is drawn at random."""
         self.snapshot = snapshot(config)
         self.book = Book()
         self.pool = Pool(street, Dialing(1.0, 60.0))
@@ -161,7 +163,7 @@ class Worker:
             secret=lambda reference: reference,
             now=street.clock,
             later=street.call_soon,
-            random=lambda: 0.5,
+            random=lambda: self.chance,
             wall=lambda: street.wall,
         )
         self._first = self.gateway.serving
@@ -171,6 +173,7 @@ class Worker:
         """As on the first day."""
         street, gateway = self.street, self.gateway
         street.wall = float(BEGAN_DAY * DAY_S)
+        self.chance = 0.5
         for house in street.houses.values():
             house.quiet()
         gateway.serving = self._first
