@@ -9,6 +9,7 @@ from twintrack.cli.lazy import LazyGroup
 _COMMANDS = {
     "scan": "Say what a text holds, its class, and who may see it.",
     "test": "Try the rules on their own examples.",
+    "erase": "Remove from the ledger what leads to somebody.",
     "bench": "Measure on labelled documents what is found and what is not.",
 }
 """Name and one line of help; the module of `x` is `privacy_x.py`."""
@@ -16,4 +17,5 @@ _COMMANDS = {
 
 @click.group("privacy", cls=LazyGroup, modules="twintrack.cli.privacy_{}", lines=_COMMANDS)
 def command() -> None:
-    """What a text holds that must not leave. Everything is read on this machine, and nothing is kept."""
+    """What a text holds that must not leave: everything is read on this machine, and nothing is kept. And how what the
+    ledger keeps of somebody is erased."""

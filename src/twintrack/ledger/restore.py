@@ -14,6 +14,8 @@ from pathlib import Path
 from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger import archive, pending
 from twintrack.ledger.archive import CONFIGURATION, BackupBroken, Manifest
+from twintrack.ledger.audit.entry import Restored as Audited
+from twintrack.ledger.audit.note import note
 from twintrack.ledger.copies import copy_database
 from twintrack.ledger.folder import BACKUPS, LOADER_LOCK, claim, loading
 from twintrack.ledger.load import Loader
@@ -135,7 +137,8 @@ def _staged(file: Path, new: Path) -> Restored:
             loaded = loader.load()
             problems += loaded.problems
             caught_up = loaded.caught_up
-    with closing(sqlite3.connect(new / DATABASE)) as db:
+    with closing(sqlite3.connect(new / DATABASE, isolation_level=None)) as db:
+        _note(db, manifest.made if manifest is not None else "")
         attempts = db.execute("SELECT count(*) FROM attempts").fetchone()[0]
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     (new / LOADER_LOCK).unlink(missing_ok=True)
@@ -144,6 +147,16 @@ def _staged(file: Path, new: Path) -> Restored:
     # Loading may have upgraded it; the copy it kept of before is this very backup.
     shutil.rmtree(new / BACKUPS, ignore_errors=True)
     return Restored(manifest, version, attempts, tuple(problems), None, configuration)
+
+
+def _note(db: sqlite3.Connection, made: str) -> None:
+    """The audit chain says itself where something may be missing."""
+    if db.execute("SELECT 1 FROM audit LIMIT 1").fetchone() is None:
+        return
+    now_us = time.time_ns() // 1000
+    db.execute("BEGIN IMMEDIATE")
+    note(db, Audited(now_us, made or "an unknown time"), now_us)
+    db.execute("COMMIT")
 
 
 def _unpacked(file: Path, new: Path) -> Manifest | None:
