@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import openai
@@ -20,6 +21,24 @@ provider = "local"
 [routes.auto]
 tiers = [{ name = "small", deployments = ["demo-nano@local"] }]
 default_class = "restricted"
+[[deployments]]
+name = "draft"
+model = "demo-nano"
+provider = "local"
+facts = { quality = 0.3 }
+price = { input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.1 }
+[[deployments]]
+name = "dear"
+model = "demo-nano"
+provider = "local"
+facts = { quality = 0.95 }
+price = { input_usd_per_mtok = 5.0, output_usd_per_mtok = 5.0 }
+[routes.lenient]
+tiers = [{ name = "small", deployments = ["draft"] }, { name = "large", deployments = ["dear"] }]
+cascade = { check = ["logprobs"], min_mean_logprob = -100.0, min_p_good = 0.0 }
+[routes.strict]
+tiers = [{ name = "small", deployments = ["draft"] }, { name = "large", deployments = ["dear"] }]
+cascade = { check = ["logprobs"], min_mean_logprob = 0.0, min_p_good = 0.0 }
 """
 QUESTION = [{"role": "user", "content": "2 + 3 ="}]
 
@@ -62,6 +81,33 @@ def test_the_openai_sdk_talks_to_it(gateway: Served) -> None:
         )
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens > 0
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_its_own_log_probabilities_say_whether_its_draft_is_believed(gateway: Served, streamed: bool) -> None:
+    asked = {"messages": QUESTION, "temperature": 0, "max_tokens": 12, "stop": ["\n"], "stream": streamed}
+    believed, doubted = (gateway.ask(asked | {"model": route}) for route in ("lenient", "strict"))
+
+    # The engine closes its connection behind a stream, which may be noticed only by asking again.
+    rows = [[row for row in gateway.entries(answer.id) if row["state"] != "released"] for answer in (believed, doubted)]
+    assert [(row["deployment"], row["role"], row["outcome"]) for row in rows[0]] == [("draft", "draft", "ok")]
+    assert [(row["deployment"], row["role"], row["outcome"]) for row in rows[1]] == [
+        ("draft", "draft", "set_aside"),
+        ("dear", "answer", "ok"),
+    ]
+    told = re.fullmatch(
+        r"its log-probability is (-\d+\.\d\d) a token, at least -?0.00 is asked for", rows[1][0]["detail"]
+    )
+    assert told is not None
+    assert -10 < float(told[1]) < 0
+    for answer in (believed, doubted):
+        assert answer.status == 200
+        assert b"logprob" not in answer.body
+    said = [
+        words(each.body) if streamed else each.json()["choices"][0]["message"]["content"]
+        for each in (believed, doubted)
+    ]
+    assert said[0] == said[1] != ""
 
 
 def test_a_client_that_leaves_stops_it(gateway: Served) -> None:

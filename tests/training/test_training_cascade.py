@@ -9,7 +9,7 @@ import pytest
 
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import shipped_prior
-from twintrack.training.cascade import Strategy, outcome, replay
+from twintrack.training.cascade import replay
 from twintrack.training.files import Outcomes
 
 PRICES = {"a": (0.1, 0.1), "b": (0.1, 0.1), "large": (5.0, 15.0)}
@@ -58,7 +58,7 @@ def test_where_weak_models_share_their_mistakes_their_agreement_is_not_believed(
 
 
 def test_every_answer_that_is_asked_for_is_paid_and_a_missing_one_agrees_with_nothing():
-    from twintrack.training.cascade import Answers
+    from twintrack.training.strategies import Answers, Strategy, outcome
 
     on = Answers(
         right={"a": np.array([1.0, 0, 1]), "b": np.array([1.0, 0, 0]), "large": np.array([1.0, 1, 1])},
