@@ -87,6 +87,8 @@ class Hop:
     speaks: str = ""
     """The provider's dialect; default: as the API."""
     embeds: bool = False
+    poor: tuple[str, ...] = ()
+    """Deployments that are not good enough by themselves, cheap for it."""
     by_name: bool = False
     """The client names the deployment: no route's rules hold."""
     ill: Literal["home", "there"] = "home"
@@ -156,6 +158,9 @@ async def _warm(worker: Worker, port: int) -> None:
         worker.gateway.serving.conversations.answered(known, there, 8_000)
 
 
+_CHECKED = 'cascade = { check = ["match"], min_chars = 1 }'
+_NEVER = 'cascade = { check = ["match"], must_match = ["nothing says this"] }'
+_AGREEING = 'cascade = { check = ["agreement"], drafts = ["there", "home"] }'
 TURNS = [
     {"role": "user", "content": "A long document. " * 500},
     {"role": "assistant", "content": "Yes?"},
@@ -178,6 +183,11 @@ HOPS = (
     Hop("all at home are passed over", CHAT, ("home", "there"), prepare=_broken_down),
     Hop("take-up of a cut stream", CHAT, ("home", "there"), STREAM, more="take_up = true"),
     Hop("take-up, messages", MESSAGES, ("home", "there"), STREAM | {"max_tokens": 9}, more="take_up = true"),
+    Hop("a draft", CHAT, ("there", "home"), more=_CHECKED, poor=("there",)),
+    Hop("a draft, streamed", CHAT, ("there", "home"), STREAM, more=_CHECKED, poor=("there",)),
+    Hop("a draft, translated", MESSAGES, ("there", "home"), {"max_tokens": 99}, more=_CHECKED, poor=("there",)),
+    Hop("after a draft that failed", CHAT, ("home", "there"), more=_NEVER, poor=("home",)),
+    Hop("a draft that has to agree", CHAT, ("home", "there", "spare"), more=_AGREEING, poor=("home", "there")),
     Hop("observe", CHAT, ("home", "spare"), more='mode = "observe"\nobserve = "there"'),
     Hop("observed fails", CHAT, ("there", "home"), more='mode = "observe"\nobserve = "home"'),
     Hop("count tokens", "/v1/messages/count_tokens", ("there", "home"), api="anthropic"),
@@ -365,9 +375,13 @@ def config(hop: Hop, place: str, whose: str, rules: str = RULES) -> str:
         text += f'dialects = ["{hop.speaks}"]\n' if hop.speaks else ""
         text += f'zone = "{its_zone}"\n{its_more}\n'
     for name, at in (("home", "home"), ("twin", "home"), ("spare", "spare"), ("there", place)):
-        facts = f"context_tokens = 100000, tools = true, quality = 0.9{', embeddings = true' if hop.embeds else ''}"
+        quality = 0.4 if name in hop.poor else 0.9
+        facts = f"context_tokens = 100000, tools = true, quality = {quality}{', embeddings = true' * hop.embeds}"
         text += f'[[deployments]]\nname = "{name}"\nmodel = "m"\nprovider = "{at}"\nfacts = {{ {facts} }}\n'
-        price = "input_usd_per_mtok = 2.0, output_usd_per_mtok = 8.0, cache_read_usd_per_mtok = 0.2"
+        output_usd = 0.4 if name in hop.poor else 8.0
+        price = (
+            f"input_usd_per_mtok = {output_usd / 4}, output_usd_per_mtok = {output_usd}, cache_read_usd_per_mtok = 0.1"
+        )
         text += f'prefill = "last"\nprice = {{ {price} }}\n'
     tiers = ", ".join(
         f'{{ name = "t{number}", deployments = {json.dumps(each.split())} }}' for number, each in enumerate(hop.tiers)
