@@ -158,7 +158,7 @@ def ports(world: dict[str, Any], request: dict[str, Any]) -> set[int]:
 @given(st.lists(WORLD.map(usable), min_size=2, max_size=2), st.lists(REQUEST, min_size=1, max_size=4))
 def test_nobody_outside_the_set_is_dialled(worlds: list[dict[str, Any]], requests: list[dict[str, Any]]) -> None:
     async def play(street: Street) -> None:
-        worker = Worker(street, config(worlds[0]))
+        worker = Worker(street, snapshot(config(worlds[0])))
         other = snapshot(config(worlds[1]), 2)
         for request in requests:
             worker.rest()

@@ -13,6 +13,7 @@ from itertools import product
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from support.fuzzing.answers import good
 from support.hops import (
@@ -29,12 +30,14 @@ from support.hops import (
     Fault,
     Hop,
     Worlds,
+    built,
     config,
     house_of,
     worlds,
 )
-from support.street import Heard, House, Street, Worker, on_a_street
+from support.street import Heard, House, Street, Worker, on_a_street, snapshot
 from twintrack.config.settings import DATA_CLASSES
+from twintrack.config.snapshot import Snapshot
 
 TOLD = ("public", "internal")
 STATUSES = {200, 400, 401, 403, 413, 422, 429, 500, 502, 503, 504}
@@ -112,7 +115,7 @@ async def row(
     street: Street, hop: Hop, place: str, whose: str, which: Callable[[int], bool], rules: str = RULES
 ) -> list[Seen]:
     """Every class and fault for one way to one place under one set of rules; `which` by the number of the cell."""
-    worker, others = Worker(street, config(hop, place, whose, rules)), worlds(hop, place, whose)
+    worker, others = Worker(street, built(hop, place, whose, rules)), worlds(hop, place, whose)
     seen = []
     for number, cell in enumerate(cells(hop, place, whose)):
         if not which(number):
@@ -172,6 +175,21 @@ def test_nobody_is_reached_in_any_cell() -> None:
     assert len(seen) == sum(1 for each in ROWS for _ in cells(*each))
 
 
+def test_rows_are_what_their_configuration_comes_to() -> None:
+    for number, hop in enumerate(HOPS):
+        place, whose = list(PLACES)[number % len(PLACES)], list(MAY)[number % len(MAY)]
+        assert _deciding(built(hop, place, whose)) == _deciding(snapshot(config(hop, place, whose)))
+
+
+def _deciding(found: Snapshot) -> Snapshot:
+    """Without the lines of the file where prices stand, and what is called after them."""
+    deployments = tuple(
+        replace(each, price=each.price and replace(each.price, source=""), deviations=None)
+        for each in found.deployments
+    )
+    return replace(found, policy_version="", deployments=deployments)
+
+
 def test_whoever_may_see_it_is_reached_on_every_way(seen: list[Seen]) -> None:
     """Or the silence above would be that of ways that lead nowhere."""
     reached = {(each.cell.hop.name, each.cell.place) for each in seen if each.reached}
@@ -225,7 +243,7 @@ def test_what_comes_after_a_change_is_under_the_new_rules(meanwhile: str) -> Non
 
     async def both(street: Street) -> None:
         hop = HOPS[0]
-        worker, others = Worker(street, config(hop, "firm", "everybody")), worlds(hop, "firm", "everybody")
+        worker, others = Worker(street, built(hop, "firm", "everybody")), worlds(hop, "firm", "everybody")
         for data_class in DATA_CLASSES:
             worker.rest()
             assert fault.meanwhile is not None

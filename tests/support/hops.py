@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from support.fuzzing.answers import asked, chunk, framed_head, good
 from support.street import DAY_S, House, Say, Street, Worker, snapshot
@@ -68,7 +71,7 @@ NARROWING = {
 # ---- ways to somebody
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hop:
     """A way to `there`, and the request that goes it if it may."""
 
@@ -404,10 +407,33 @@ def sticks_to(there: str, others: tuple[str, ...]) -> str:
 TEXT = sticks_to("there", ("home", "spare"))
 
 
-def worlds(hop: Hop, place: str, whose: str) -> Worlds:
-    return Worlds(
-        snapshot(config(hop, place, "everybody", OPEN_RULES), 2), snapshot(config(hop, place, whose, CLOSED_RULES), 3)
+@cache
+def _compiled(hop: Hop, place: str, whose: str, rules: str) -> Snapshot:
+    return snapshot(config(hop, place, whose, rules))
+
+
+def built(hop: Hop, place: str, whose: str, rules: str = RULES, generation: int = 1) -> Snapshot:
+    """What `config` comes to, put together from parts that are read once: reading it takes longer than a row."""
+    base = _compiled(hop, "firm", "everybody", RULES)
+    there = _compiled(HOPS[0], place, "everybody", RULES).deployments[-1]
+    who = _compiled(HOPS[0], "firm", whose, RULES)
+    *others, last = base.deployments
+    last = replace(
+        last, provider=there.provider, port=there.port, zone=there.zone, region=there.region, terms=there.terms
     )
+    return replace(
+        base,
+        generation=generation,
+        deployments=(*others, last),
+        routes=tuple(replace(each, privacy=who.routes[0].privacy) for each in base.routes),
+        keys=who.keys,
+        tenants=who.tenants,
+        privacy=_compiled(HOPS[0], "firm", "everybody", rules).privacy,
+    )
+
+
+def worlds(hop: Hop, place: str, whose: str) -> Worlds:
+    return Worlds(built(hop, place, "everybody", OPEN_RULES, 2), built(hop, place, whose, CLOSED_RULES, 3))
 
 
 def house_of(street: Street, place: str) -> House:

@@ -148,15 +148,14 @@ class Worker:
 
     _prices: Prices | None = None
 
-    def __init__(self, street: Street, config: str) -> None:
+    def __init__(self, street: Street, serves: Snapshot) -> None:
         self.street = street
         self.chance = 0.5
         """What is drawn at random."""
-        self.snapshot = snapshot(config)
         self.book = Book()
         self.pool = Pool(street, Dialing(1.0, 60.0))
         self.gateway = GatewayState(
-            self.snapshot,
+            serves,
             worker="w0",
             journal=self.book,
             pool=self.pool,
