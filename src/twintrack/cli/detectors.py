@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from twintrack.cli.file import USUAL, present
 from twintrack.config.load import load
 from twintrack.config.settings import Detect, Settings
 from twintrack.config.source import Source
-from twintrack.signals.sensitivity.detector import CustomRule, Detector
-from twintrack.signals.sensitivity.grade import Ladder, ladder
+from twintrack.gateway import detecting
+from twintrack.signals.sensitivity.detector import Detector
+from twintrack.signals.sensitivity.grade import Ladder
 
 
 def option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,27 +40,8 @@ def configured(config: Path | None) -> tuple[Settings, Source] | None:
 
 def detector(detect: Detect) -> Detector:
     """Raises ConfigError: a rule's pattern or check is none."""
-    custom = [
-        CustomRule(
-            name=rule.name,
-            category=rule.category,
-            terms=rule.terms,
-            pattern=rule.pattern,
-            words=rule.words,
-            check=rule.check,
-            finds=rule.finds,
-            ignores=rule.ignores,
-        )
-        for rule in detect.rules
-    ]
-    return Detector(custom, cache())
+    return detecting.detector(detect, detecting.cache())
 
 
 def steps(detect: Detect) -> Ladder:
-    return ladder(detect.classes, detect.thresholds)
-
-
-def cache() -> Path:
-    """Where compiled words are kept between runs (XDG Base Directory Specification 0.8)."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base, "twintrack")
+    return detecting.steps(detect)

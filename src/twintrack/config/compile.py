@@ -45,7 +45,7 @@ def compile_snapshot(
     names = {deployment.name: deployment.index for deployment in deployments}
     traced = bool(settings.telemetry.otlp)
     routes = tuple(
-        _route(number, name, route, names, traced=traced)
+        _route(number, name, route, names, settings.detect.mode, traced=traced)
         for number, (name, route) in enumerate(settings.routes.items())
     )
     tenants = tuple(
@@ -57,7 +57,7 @@ def compile_snapshot(
     categories = {name: rules.rule(each) for name, each in settings.privacy.categories.items()}
     return Snapshot(
         generation=generation,
-        policy_version=policy_version(deployments, routes, keys, privacy, categories, tenants, router),
+        policy_version=policy_version(deployments, routes, keys, privacy, categories, tenants, router, settings.detect),
         source=source.name,
         listen_host=listen[0],
         listen_port=listen[1],
@@ -79,6 +79,7 @@ def compile_snapshot(
         telemetry=_telemetry(settings.telemetry, source),
         audit=_audit(settings.audit, source),
         secret=source.reference(settings.server.secret) if settings.server.secret else "",
+        detect=settings.detect,
         router=router,
     )
 
@@ -91,6 +92,7 @@ def policy_version(
     categories: Mapping[str, PrivacyRule],
     tenants: tuple[Tenant, ...],
     router: bytes = b"",
+    detect: settings.Detect | None = None,
 ) -> str:
     """First 12 hex digits of the SHA-256 of all that decides which deployment answers; behind a + the first 8 of the
     fitted router's own, where there is one.
@@ -105,6 +107,7 @@ def policy_version(
         privacy,
         categories,
         tenants,
+        detect,
     )
     configured = hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
     return f"{configured}+{router_version(router)}" if router else configured
@@ -234,7 +237,15 @@ def _nusd(usd: float | None) -> int | None:
     return None if usd is None else nusd(usd)
 
 
-def _route(number: int, name: str, route: settings.Route, names: Mapping[str, int], *, traced: bool) -> Route:
+def _route(
+    number: int,
+    name: str,
+    route: settings.Route,
+    names: Mapping[str, int],
+    detect: settings.Screen,
+    *,
+    traced: bool,
+) -> Route:
     tiers = tuple(Tier(tier.name, tuple(names[each] for each in tier.deployments)) for tier in route.tiers)
     baseline = tiers[-1].deployments[0]
     observe = names[route.observe] if route.observe else baseline
@@ -257,6 +268,7 @@ def _route(number: int, name: str, route: settings.Route, names: Mapping[str, in
         explore=route.explore,
         nusd_per_day=-1 if route.usd_per_day is None else nusd(route.usd_per_day),
         cascade=_cascade(route.cascade, names),
+        detect=route.detect or detect,
     )
 
 

@@ -414,6 +414,12 @@ class Route(_Table, frozen=True, kw_only=True):
     """Categories of findings that give way to placeholders before a request leaves and come back in its answer, so that
     its class is that of what remains: pii, phi, financial, secret (which does not come back), person (names beside
     others), or a company's own. true: pii, person, financial and secret. Default: none."""
+    detect: Literal["", "enforce", "observe", "off"] = ""
+    """Whether its requests are read for what must not leave, as `mode` of [detect]. Default: as said there."""
+
+
+Screen = Literal["enforce", "observe", "off"]
+Unscannable = Literal["image", "audio", "video", "file", "tokens", "elsewhere", "encoded", "sealed"]
 
 
 class DetectRule(_Table, frozen=True, kw_only=True):
@@ -426,7 +432,8 @@ class DetectRule(_Table, frozen=True, kw_only=True):
     terms: tuple[str, ...] = ()
     """Names of projects, customers or products: whole words in any case; a star at the end allows other endings."""
     pattern: str = ""
-    """A regular expression, in Python's form."""
+    """A regular expression, in Python's form but for what looks ahead or back and references to groups, so that no
+    text can make it take long. Of what begins at one place the longest counts."""
     words: tuple[str, ...] = ()
     """One of these has to stand near what `pattern` matches. Default: none has to."""
     check: str = ""
@@ -438,8 +445,22 @@ class DetectRule(_Table, frozen=True, kw_only=True):
 
 
 class Detect(_Table, frozen=True, kw_only=True):
-    """What is looked for in requests, beyond and besides what is built in."""
+    """What is looked for in requests before they are sent anywhere."""
 
+    mode: Screen = "enforce"
+    """enforce: a request's class is no lower than what stands in it. observe: what was found is recorded and changes
+    nothing. off: nothing is read. A route may say its own."""
+    always: bool = False
+    """Read every request, for the record. Default: only those where a higher class would keep them from somebody."""
+    max_s: Seconds = 0.5
+    """Processor time for reading one request; one that takes longer counts as restricted."""
+    sticky_s: Seconds = 3600.0
+    """How long a conversation keeps the class that one of its turns was found to have, counted from the last turn. Each
+    worker remembers it by itself."""
+    unscannable: dict[Unscannable, DataClass] = {}
+    """Class of what cannot be read, by kind: image, audio, video, file, tokens (numbers instead of text), elsewhere
+    (what a provider keeps), encoded (no text and nothing known), sealed (a provider's own reasoning under its seal).
+    Default: public for sealed, restricted for all others."""
     rules: tuple[DetectRule, ...] = ()
     classes: dict[str, DataClass] = {}
     """Class that a category of findings suggests. Default: restricted for phi, secret and export, confidential for all

@@ -11,7 +11,18 @@ import msgspec
 from twintrack.catalog.cost import TokenPrice as TokenPrice
 from twintrack.catalog.providers import Auth, KeyHeader, Prefill
 from twintrack.catalog.providers import DialectName as DialectName
-from twintrack.config.settings import Audit, Check, DataClass, Deadlines, Failover, Limits, Telemetry, Zone
+from twintrack.config.settings import (
+    Audit,
+    Check,
+    DataClass,
+    Deadlines,
+    Detect,
+    Failover,
+    Limits,
+    Screen,
+    Telemetry,
+    Zone,
+)
 from twintrack.wire.deviations import Deviations
 
 
@@ -149,6 +160,7 @@ class Route(msgspec.Struct, frozen=True):
     """Soft budget; -1: none."""
     cascade: Cascade | None = None
     """None: no drafts."""
+    detect: Screen = "enforce"
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -206,3 +218,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Weights fitted to verdicts, as they stand in their file; empty: there are none."""
     secret: str = ""
     """Reference, or empty: it lies in the data folder."""
+    detect: Detect = Detect()

@@ -32,6 +32,7 @@ from twintrack.server.readiness import AUTHORISERS_S, unready
 
 if TYPE_CHECKING:
     from twintrack.engines.start import EngineProcess
+    from twintrack.signals.sensitivity.detector import Detector
 
 _ENGINE_S = 20.0
 """What engines get to load before we serve without them."""
@@ -95,6 +96,8 @@ class Supervisor:
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
         self._stamps: dict[Path, tuple[int, int]] = {}
+        self._detector: Detector | None = None
+        """What workers read requests with; they inherit it."""
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status.
@@ -122,6 +125,7 @@ class Supervisor:
         try:
             for engine in self._plan.engines:
                 engine.start()
+            self._detector = self._made_detector(self._snapshot)
             for child in self._children:
                 self._start(child)
             for engine in self._plan.engines:
@@ -150,6 +154,7 @@ class Supervisor:
                     self._console_socket,
                     self._plan.secret,
                     self._pid,
+                    self._detector,
                 ),
                 self._snapshot,
             )
@@ -296,13 +301,14 @@ class Supervisor:
         try:
             wanted = self._plan.compile(self._snapshot.generation + 1)
             snapshot = self._as_started(wanted)
+            detector = self._made_detector(snapshot)
             temporary = self._snapshot_path.with_suffix(".new")
             temporary.write_bytes(msgspec.msgpack.encode(snapshot))
             temporary.replace(self._snapshot_path)
         except (TwintrackError, OSError) as error:
             self._say(f"the new configuration is refused, the old one keeps serving: {error}")
             return
-        self._snapshot = snapshot
+        self._snapshot, self._detector = snapshot, detector
         self._waits_for_restart = snapshot != wanted
         self._announced = False
         self._complain_at = time.monotonic() + _READY_S
@@ -310,6 +316,19 @@ class Supervisor:
         for child in self._children:
             if child.pid:
                 os.kill(child.pid, signal.SIGHUP)
+
+    def _made_detector(self, snapshot: Snapshot) -> Detector | None:
+        """The one we have if it finds the same.
+
+        Raises:
+            ConfigError: a rule of the configuration's own is none.
+            EnvironmentProblem: there is no library to look for words with.
+        """
+        from twintrack.gateway import detecting
+
+        if self._detector is not None and self._snapshot.detect.rules == snapshot.detect.rules:
+            return self._detector if detecting.is_needed(snapshot) else None
+        return detecting.made_apart(snapshot)
 
     def _as_started(self, snapshot: Snapshot) -> Snapshot:
         """With what cannot change while we run: sockets, certificate, the folder we hold, how many workers."""

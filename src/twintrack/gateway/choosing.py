@@ -77,12 +77,14 @@ def choose(
     key: int,
     body_bytes: int,
     found: DataClass = "public",
+    categories: tuple[str, ...] = (),
 ) -> Choice:
     """Who answers.
 
     Args:
         key: index of the caller's key, -1 where none is configured.
         found: what stands in the request makes it at least this.
+        categories: of what stands there.
     Raises:
         UnknownModel, BadRequest: the name is nobody's, or the request needs a deployment named and names a route.
         Refused: the policy's refusal, with what was read of the request.
@@ -98,7 +100,7 @@ def choose(
                 fix=f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists all.",
                 param="$.model",
             )
-        return _named(serving, endpoint, asked, labels, key, body_bytes, deployment, found)
+        return _named(serving, endpoint, asked, labels, key, body_bytes, deployment, found, categories)
     pinned = asked.pinned()
     if pinned:
         raise BadRequest(
@@ -117,6 +119,7 @@ def choose(
         default_class=_default(labels, route.default_class),
         predictor=serving.predictor,
         describe=route.learn,
+        categories=categories,
     )
     affinity = b"%d %b" % (key, prompt.first_user[:_AFFINITY_CHARS].encode("utf-8", "replace"))
     steering = serving.steering.get(route.index)
@@ -176,10 +179,11 @@ def _named(
     body_bytes: int,
     deployment: int,
     found: DataClass,
+    categories: tuple[str, ...],
 ) -> Choice:
     """For a client that chose for itself. Without labels nothing in the request can change the answer."""
     tokens = body_bytes // _BYTES_PER_TOKEN
-    same = (deployment, key, endpoint.name, asked.stream, found)
+    same = (deployment, key, endpoint.name, asked.stream, found, categories)
     known = serving.named.get(same) if labels is NO_LABELS else None
     if known is not None and not serving.busy(deployment):
         return None, known[0], tokens, known[1]
@@ -199,6 +203,7 @@ def _named(
         labels.deadline_ms,
         labels.max_cost_nusd,
         labels.stakes_high,
+        categories=categories,
     )
     try:
         decision = decide_named(serving.policy, deployment, signals, serving.load, key=key)

@@ -184,15 +184,26 @@ class Exchange:
         self._reject(undecided.refused)
 
     def _decide(self, undecided: Undecided) -> None:
-        asked, labels, body = undecided.asked, undecided.labels, undecided.body
+        asked, labels, body, report = undecided.asked, undecided.labels, undecided.body, undecided.report
         try:
             route, signals, prompt_tokens_est, decision = choose(
-                self._serving, self._endpoint, asked, labels, self._key, len(body), undecided.found
+                self._serving,
+                self._endpoint,
+                asked,
+                labels,
+                self._key,
+                len(body),
+                undecided.found,
+                undecided.categories,
             )
             if labels.override is not None:
                 self._gateway.count_override(signals.data_class)
-                self._gateway.journal.append(override.record(undecided, route, signals.data_class))
+                report = report or override.Unread(undecided)
+            if report is not None:
+                self._gateway.journal.append(report.record(route, signals.data_class))
         except Refused as refused:
+            if report is not None:
+                self._gateway.note(report.record(refused.route, refused.signals.data_class))
             self._refuse(refused)
             return
         except TwintrackError as error:

@@ -20,6 +20,7 @@ import msgspec
 from twintrack.config.secrets import resolve
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import TwintrackError, UpstreamError
+from twintrack.gateway import detecting
 from twintrack.gateway.handle import Exchange
 from twintrack.gateway.open import dialing, read_snapshot
 from twintrack.gateway.state import GatewayState
@@ -70,6 +71,7 @@ class Gateway:
             secret=resolve,
             now=loop.time(),
             later=loop.call_soon,
+            detector=await asyncio.to_thread(detecting.of, snapshot),
         )
         self._journal.start(self._state.serving.record_names(worker))
         self._timer = loop.call_later(_TICK_S, self._tick)

@@ -17,6 +17,7 @@ from twintrack.config.settings import Settings
 from twintrack.config.snapshot import Snapshot
 from twintrack.config.source import Source
 from twintrack.errors import ConfigError
+from twintrack.gateway import detecting
 from twintrack.ledger.audit.seal import signing
 from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Dialing
@@ -55,6 +56,7 @@ def compiled(
     )
     dialing(snapshot)  # what is wrong here a worker would find too late
     signing(bytes(32), snapshot.audit.key)
+    detecting.check(settings.detect, source)
     return snapshot
 
 

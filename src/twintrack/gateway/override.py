@@ -51,24 +51,32 @@ def said(undecided: Undecided) -> str:
     return f"{undecided.serving.snapshot.keys[undecided.key].name} {labels.override_reason}"
 
 
-def record(undecided: Undecided, route: Route | None, data_class: DataClass) -> Screened:
-    """Of a request of which nothing was read."""
-    label = undecided.labels.data_class
-    return Screened(
-        undecided.request_id,
-        time.time_ns() // 1000,
-        undecided.serving.snapshot.generation,
-        route.index if route is not None else -1,
-        undecided.key,
-        "",
-        "off",
-        0,
-        DATA_CLASSES.index(label) if label in DATA_CLASSES else -1,
-        DATA_CLASSES.index(data_class),
-        False,
-        said(undecided),
-        (),
-        (0, 0, 0),
-        (),
-        b"",
-    )
+class Unread:
+    """The `Report` on a request of which nothing was read."""
+
+    __slots__ = ("_undecided",)
+
+    def __init__(self, undecided: Undecided) -> None:
+        self._undecided = undecided
+
+    def record(self, route: Route | None, data_class: DataClass) -> Screened:
+        undecided = self._undecided
+        label = undecided.labels.data_class
+        return Screened(
+            undecided.request_id,
+            time.time_ns() // 1000,
+            undecided.serving.snapshot.generation,
+            route.index if route is not None else -1,
+            undecided.key,
+            "",
+            "off",
+            0,
+            DATA_CLASSES.index(label) if label in DATA_CLASSES else -1,
+            DATA_CLASSES.index(data_class),
+            False,
+            said(undecided),
+            (),
+            (0, 0, 0),
+            (),
+            b"",
+        )

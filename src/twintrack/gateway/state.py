@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import random
 import time
@@ -15,7 +16,7 @@ from copy import copy
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twintrack import __version__
 from twintrack.config.recorded import recorded
@@ -24,8 +25,11 @@ from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.believed import Believed
 from twintrack.gateway.conversations import Conversations
+from twintrack.gateway.detecting import steps
+from twintrack.gateway.exposure import Exposure, is_possible
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
+from twintrack.gateway.remembered import Remembered
 from twintrack.gateway.steering import Steerings, Told, renewed, steerings
 from twintrack.gateway.turns import Later, Turns
 from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Refuse, Screened, Settle
@@ -38,6 +42,7 @@ from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Pool
 from twintrack.providers.upstream import Upstream, upstream
 from twintrack.signals.predictor import Predictor, made_ready
+from twintrack.signals.sensitivity.grade import Ladder
 from twintrack.signals.signals import Signals
 from twintrack.signals.weights import ROUTER
 from twintrack.telemetry.buckets import OVERHEAD_NS, empty
@@ -45,8 +50,15 @@ from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Endpoint
 
 _DAY_S = 86_400
+if TYPE_CHECKING:
+    from twintrack.signals.sensitivity.detector import Detector
+
 _ASLEEP_S = 1.0
 """Between two ticks: so long a busy or suspended machine did not let us look."""
+
+
+Kind = tuple[int, int, str, bool | None, DataClass, tuple[str, ...]]
+"""Of a request that names a deployment: that and the key, endpoint, whether it is streamed, what was found in it."""
 
 
 class Running(Protocol):
@@ -77,6 +89,7 @@ class Serving:
         *,
         today: int,
         random: Callable[[], float] = random.random,
+        detector: Detector | None = None,
     ) -> None:
         """
         Args:
@@ -84,6 +97,7 @@ class Serving:
             pulses: gains what it lacks.
             before: was served until now.
             today: days since 1970, UTC.
+            detector: what requests are read with; where one is needed and there is none, all are sensitive.
         """
         self.snapshot = snapshot
         self.predictor = _predictor(snapshot, before)
@@ -110,9 +124,12 @@ class Serving:
             self.steering = renewed(self.steering, snapshot, before.snapshot, before.steering)
         self._keys = {key.sha256: key.index for key in snapshot.keys}
         self._seen: dict[bytes, int] = {}
-        self.inquires = False
+        self.exposure = Exposure(snapshot, self.policy)
+        self.inquires = is_possible(snapshot, today)
         """Whether something may have to be found out about a request before it is decided."""
-        self.named: dict[tuple[int, int, str, bool | None, DataClass], tuple[Signals, Decision]] = {}
+        self.detector = detector
+        self.ladder = steps(snapshot.detect) if detector is not None else Ladder({}, {})
+        self.named: dict[Kind, tuple[Signals, Decision]] = {}
         """Decisions about requests that name a deployment and carry no label: one for each kind there is."""
         self._tiers = {
             (route.index, deployment): tier_index
@@ -140,6 +157,8 @@ class Serving:
         """The same on another day, when records of what is agreed with providers have ended."""
         serving = copy(self)
         serving.policy = self.policy.on(today)
+        serving.exposure = Exposure(serving.snapshot, serving.policy)
+        serving.inquires = is_possible(serving.snapshot, today)
         serving.named = {}
         return serving
 
@@ -238,11 +257,13 @@ class GatewayState:
         later: Later,
         random: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
+        detector: Detector | None = None,
     ) -> None:
         """
         Args:
             later: calls in the next turn of the loop.
             wall: seconds since 1970.
+            detector: of this snapshot.
         """
         self.turns = Turns(later)
         self.worker = worker
@@ -254,7 +275,14 @@ class GatewayState:
         """The last tick came late."""
         self.pulses: dict[str, Pulse] = {}
         self._wall = wall
-        self.serving = Serving(snapshot, self.pulses, secret, today=self._today(), random=random)
+        self.serving = Serving(snapshot, self.pulses, secret, today=self._today(), random=random, detector=detector)
+        self.remembered = Remembered()
+        self._body_hash: tuple[str, hmac.HMAC] | None = None
+        """Of which reference's secret."""
+        self.screened: dict[tuple[str, str], int] = {}
+        """Requests that were read, by what was found and how it counts."""
+        self.screened_ns = 0
+        """Processor time that took."""
         self.exchanges: set[Running] = set()
         self.refusals: dict[str, int] = {}
         """Requests nobody was asked for, by error code."""
@@ -273,6 +301,8 @@ class GatewayState:
         self._secret = secret
         self._own_secret: tuple[str, bytes] | None = None
         """By its reference; read when it is first needed."""
+        if self.serving.inquires:
+            self.body_hash()  # what is wrong with the secret is said before requests come
         self._prefix = f"tt-{int(time.time()):08x}{os.urandom(4).hex()}-"
         self._count = 0
 
@@ -292,9 +322,17 @@ class GatewayState:
             known = self._own_secret = (snapshot.secret, secret_of(Path(snapshot.data), shared))
         return known[1]
 
-    def swap(self, snapshot: Snapshot) -> None:
-        """Serve `snapshot` from now on; what is running ends as it began."""
-        serving = Serving(snapshot, self.pulses, self._secret, self.serving, today=self._today(), random=self.random)
+    def swap(self, snapshot: Snapshot, detector: Detector | None = None) -> None:
+        """Serve `snapshot` from now on, with its detector; what is running ends as it began."""
+        serving = Serving(
+            snapshot,
+            self.pulses,
+            self._secret,
+            self.serving,
+            today=self._today(),
+            random=self.random,
+            detector=detector,
+        )
         self.journal.names(serving.record_names(self.worker))
         before, self.serving = self.serving, serving
         before.close()
@@ -311,7 +349,15 @@ class GatewayState:
     def count_override(self, data_class: DataClass) -> None:
         self.overrides[data_class] = self.overrides.get(data_class, 0) + 1
 
-    def note(self, record: Refuse) -> None:
+    def body_hash(self) -> hmac.HMAC:
+        """HMAC-SHA256 of a body to come, with a key from the data folder's secret. Raises EnvironmentProblem."""
+        reference, known = self.serving.snapshot.secret, self._body_hash
+        if known is None or known[0] != reference:
+            key = hmac.digest(self.own_secret(), b"bodies", "sha256")
+            known = self._body_hash = (reference, hmac.new(key, digestmod="sha256"))
+        return known[1].copy()
+
+    def note(self, record: Refuse | Screened) -> None:
         """Record a refusal if there is room; it matters less than what was dispatched."""
         try:
             self.journal.append(record)
@@ -320,6 +366,9 @@ class GatewayState:
 
     def count_refusal(self, error: TwintrackError) -> None:
         self.refusals[error.code] = self.refusals.get(error.code, 0) + 1
+
+    def count_screened(self, found: DataClass, mode: str) -> None:
+        self.screened[found, mode] = self.screened.get((found, mode), 0) + 1
 
     def count_failover(self, kind: str) -> None:
         self.failovers[kind] = self.failovers.get(kind, 0) + 1

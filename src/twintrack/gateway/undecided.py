@@ -13,8 +13,10 @@ from typing import Protocol
 import msgspec
 
 from twintrack.config.settings import DataClass
+from twintrack.config.snapshot import Route
 from twintrack.errors import TwintrackError
 from twintrack.gateway.state import GatewayState, Serving
+from twintrack.ledger.records import Screened
 from twintrack.wire.dialect import Asked, Endpoint
 from twintrack.wire.http1 import Headers
 from twintrack.wire.prompt import Labels
@@ -29,6 +31,14 @@ class Inquiry(Protocol):
 
     def drop(self) -> None:
         """The request is over, and nobody wants to know any more."""
+
+
+class Report(Protocol):
+    """Goes on record with what is decided."""
+
+    def record(self, route: Route | None, data_class: DataClass) -> Screened:
+        """`data_class`: the one that held; `route` None: the client named a deployment."""
+        ...
 
 
 class Undecided(msgspec.Struct):
@@ -48,10 +58,18 @@ class Undecided(msgspec.Struct):
     """The client's."""
     found: DataClass = "public"
     """What was found: the request's class is no lower."""
+    categories: tuple[str, ...] = ()
+    """Of what was found."""
     refused: TwintrackError | None = None
     """Why nobody may answer, whatever else is found."""
+    report: Report | None = None
+    """What was read of it; None: nothing in it could have changed anything."""
 
 
 def inquiries(undecided: Undecided) -> Iterator[Inquiry]:
     """What has to be found out, each made when the one before is done."""
-    yield from ()
+    from twintrack.gateway.screening import screening
+
+    screened = screening(undecided)
+    if screened is not None:
+        yield screened

@@ -92,9 +92,10 @@ class Policy:
         self.until_day = min((end for end in ends if end >= max(today, 0)), default=inf)
         """Its last: on the day after, some record has ended, and another policy holds."""
         self._narrows = tuple(route.privacy == NOTHING for route in snapshot.routes)
-        self._callers = _callers(snapshot)
+        self._callers = callers_of(snapshot)
         """By key, and at the end for nobody: the first of the keys whose rules are the same."""
-        self._categories = ruled_categories(snapshot)
+        self.categories = ruled_categories(snapshot)
+        """Of findings that any rule speaks of."""
         self._views: dict[tuple[DataClass, int, int, tuple[str, ...]], View] = {}
         self._keys = tuple(_key_rule(key, snapshot) for key in snapshot.keys)
         self._lanes: dict[tuple[int, DataClass, bool, int, tuple[str, ...]], Lane] = {}
@@ -103,6 +104,12 @@ class Policy:
             for route in snapshot.routes:
                 for endpoint in ("chat", "embeddings"):
                     self.lane(route, data_class, endpoint)
+
+    def exposed(self, data_class: DataClass, *, route: Route | None, key: int) -> frozenset[int]:
+        """Deployments that may see a request of a class if nothing is found in it, and may not whatever is found."""
+        found = tuple(self.categories)
+        now = self.view(data_class, route=route, key=key).allowed
+        return now - self.view(DATA_CLASSES[-1], route=route, key=key, categories=found).allowed
 
     def on(self, today: float) -> Policy:
         """The same, on another day."""
@@ -167,7 +174,7 @@ class Policy:
 
     def _that_matter(self, categories: tuple[str, ...]) -> tuple[str, ...]:
         """Those a rule speaks of, in one order."""
-        ruled = self._categories
+        ruled = self.categories
         return tuple(sorted(ruled.intersection(categories))) if ruled else ()
 
     def _lane(self, route: Route, view: View, endpoint: str) -> Lane:
@@ -270,7 +277,8 @@ def _dearest(prices: list[TokenPrice]) -> TokenPrice | None:
     )
 
 
-def _callers(snapshot: Snapshot) -> tuple[int, ...]:
+def callers_of(snapshot: Snapshot) -> tuple[int, ...]:
+    """By key, and at the end for nobody: the first of the keys whose rules are the same."""
     first: dict[bytes, int] = {}
     callers = []
     for key in snapshot.keys:

@@ -18,14 +18,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
+from twintrack.gateway import detecting
 from twintrack.gateway.open import dialing
-from twintrack.gateway.state import GatewayState
+from twintrack.gateway.state import GatewayState, Serving
 from twintrack.gateway.steering import Told
 from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.providers.outbox import Outbox
@@ -39,6 +41,9 @@ from twintrack.server.readiness import pending, state, unready
 from twintrack.server.relay import Relay
 from twintrack.telemetry.counters import Counters, decoded, encoded
 from twintrack.telemetry.exposition import text
+
+if TYPE_CHECKING:
+    from twintrack.signals.sensitivity.detector import Detector
 
 _TICK_S = 0.2
 _SHOW_EVERY_TICKS = 5
@@ -61,6 +66,8 @@ class Post:
     secret: Callable[[str], str | None]
     supervisor: int
     """Its process; a worker does not outlive it."""
+    detector: Detector | None = None
+    """What requests are read with, made before the fork, so that all workers share its memory."""
 
     @property
     def name(self) -> str:
@@ -90,6 +97,7 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
         secret=post.secret,
         now=loop.time(),
         later=loop.call_soon,
+        detector=post.detector,
     )
     journal.start(gateway.serving.record_names(post.name))
     before = decoded(post.board.read(post.slot)).past()  # of a worker that died in this place
@@ -136,12 +144,20 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
             told = news
             gateway.hear(msgspec.msgpack.decode(news, type=Told))
 
+    reloading: asyncio.Task[None] | None = None
+
     def reload() -> None:
+        nonlocal reloading
+        if reloading is not None and not reloading.done():
+            reloading.cancel()  # a newer configuration is there
+        reloading = loop.create_task(_reload())
+
+    async def _reload() -> None:
         nonlocal swapped_at, told
         try:
             fresh = msgspec.msgpack.decode(post.snapshot_path.read_bytes(), type=Snapshot)
             how = dialing(fresh, post.secret)
-            gateway.swap(fresh)
+            gateway.swap(fresh, await _detector(gateway.serving, fresh))
             pool.use(how)
             swapped_at = loop.time()
             told = b""  # what steers the new routes has heard nothing yet
@@ -213,6 +229,16 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     pool.close()
     journal.close()
     return 0
+
+
+async def _detector(before: Serving, snapshot: Snapshot) -> Detector | None:
+    """For a new configuration: the one we have if it finds the same, else one made on a thread beside the loop. Its
+    words are compiled already: the supervisor saw to it."""
+    if not detecting.is_needed(snapshot):
+        return None
+    if before.detector is not None and before.snapshot.detect.rules == snapshot.detect.rules:
+        return before.detector
+    return await asyncio.to_thread(detecting.of, snapshot)
 
 
 async def _drained(gateway: GatewayState, api: Api, loop: asyncio.AbstractEventLoop, drain_s: float) -> None:

@@ -29,6 +29,7 @@ def read(
     scorer: Scorer | None = None,
     predictor: Predictor | None = None,
     describe: bool = False,
+    categories: tuple[str, ...] = (),
 ) -> Signals:
     """All a choice needs to know.
 
@@ -37,6 +38,7 @@ def read(
         default_class: the route's class for requests without a label.
         scorer: a learned judge of difficulty; default: the parts of `complexity.py`.
         predictor: a router fitted to verdicts; `policy.quality.Learned` says what its reading is worth.
+        categories: of what was found in it.
         describe: read the features without one too, for classes whose features may be kept.
     """
     tokens = prompt_tokens(prompt)
@@ -71,6 +73,7 @@ def read(
         labels.stakes_high,
         found,
         reading,
+        categories,
     )
 
 

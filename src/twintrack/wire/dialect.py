@@ -48,6 +48,10 @@ class Asked(msgspec.Struct):
         """JSON path of a member that refers to what one provider keeps, so that only one may be asked; or ""."""
         return ""
 
+    def continues(self) -> tuple[str, ...]:
+        """Names under which a provider keeps the conversation that this goes on with."""
+        return ()
+
     def wants_usage(self) -> bool:
         """Whether the client itself asked for usage in the stream; else it is taken out again."""
         return True

@@ -154,6 +154,12 @@ class ResponsesRequest(Asked, kw_only=True):
                     return f"$.input[{at}]"
         return ""
 
+    def continues(self) -> tuple[str, ...]:
+        conversation = self.conversation
+        if isinstance(conversation, dict):
+            conversation = conversation.get("id")
+        return tuple(each for each in (self.previous_response_id, conversation) if isinstance(each, str))
+
     def body_for(self, body: bytes, model: str) -> bytes:
         if self.model != model:
             body = with_model(body, model)

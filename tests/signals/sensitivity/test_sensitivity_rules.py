@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from twintrack.errors import ConfigError
 from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.checks import check
 from twintrack.signals.sensitivity.detector import CustomRule, Detector
 from twintrack.signals.sensitivity.finding import Scanned
+from twintrack.signals.sensitivity.linear import Linear
 from twintrack.signals.sensitivity.own_tests import Outcome, outcomes
 from twintrack.signals.sensitivity.reference import reference
 from twintrack.signals.sensitivity.scan import scan
@@ -142,3 +147,43 @@ def _secrets(detector: Detector, text: str) -> list[str]:
     verdict = scan(detector, text)
     assert isinstance(verdict, Scanned)
     return [one.rule for one in verdict.findings if one.category == "secret"]
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|a)*b", r"(\w+\s?)*z", r"(x+x+)+y"])
+def test_no_text_makes_a_pattern_of_an_operator_take_long(pattern: str):
+    detector = Detector([CustomRule(name="slow", category="own", pattern=pattern)])
+    text = "a" * 400 + "! " + "x" * 400 + "! " + "word " * 100
+    began = time.process_time()
+    assert isinstance(scan(detector, text * 10), Scanned)
+    assert time.process_time() - began < 2.0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        (r"(?<=x)y", "looks ahead or back"),
+        (r"x(?!y)", "looks ahead or back"),
+        (r"(a)\1", "refers to a group"),
+        (r"(a", "is no regular expression"),
+        (r"a*", "nothing at all"),
+        (r"(a{500}){500}", "too large"),
+    ],
+)
+def test_a_pattern_that_cannot_be_looked_for_in_one_pass_is_refused(pattern: str, says: str):
+    with pytest.raises(ConfigError, match=says):
+        Detector([CustomRule(name="odd", category="own", pattern=pattern)])
+
+
+_PIECES = [
+    r"K-\d{6}", r"a+b?", r"(?i)projekt\s+\w+", r"\bx\d*\b", r"[À-ÿ]+\w*", "é+", r"^x.{2,5}", r"(?m)^\w+$",
+    r"[^a-c\s]{2,3}", r"(?:ab|c)+d", r"\Bb\B", r"(?i)[a-f0-9]{2}(?::[A-F0-9]{2})+", r"(?s)a.b", r"\D\d\D",
+    r"(?x) a b # c", r"\Ax+", r"\d+\Z",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(_PIECES), st.text(alphabet="abcdxKÉé01-6: \nprojektPÜ_", max_size=60))
+def test_a_pattern_finds_what_python_finds(pattern: str, text: str):
+    """Where no two matches from one place are of different length, or the longest is what Python takes as well."""
+    wanted = [found.span() for found in re.finditer(pattern, text) if found[0]]
+    assert list(Linear(pattern).spans(text)) == wanted

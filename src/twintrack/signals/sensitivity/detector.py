@@ -13,6 +13,7 @@ from twintrack.errors import ConfigError
 from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.checks import check
 from twintrack.signals.sensitivity.lexicon import Lexicon
+from twintrack.signals.sensitivity.linear import Linear, Refused
 from twintrack.signals.sensitivity.recognisers.cards import Cards, Ibans
 from twintrack.signals.sensitivity.recognisers.contact import Email, Ip, Mac, Phone
 from twintrack.signals.sensitivity.recognisers.labelled import Labelled
@@ -77,9 +78,11 @@ class CustomRule(msgspec.Struct, frozen=True, kw_only=True):
 class Detector:
     """Immutable once made; one serves all scans of a process, which has one thread of them."""
 
-    def __init__(self, custom: Sequence[CustomRule] = (), cache: Path | None = None) -> None:
-        """`cache`: folder for the compiled words; None: compiled each time.
-
+    def __init__(self, custom: Sequence[CustomRule] = (), cache: Path | None = None, *, compiles: bool = True) -> None:
+        """
+        Args:
+            cache: folder for the compiled words; None: compiled each time.
+            compiles: False: only what is in `cache` is taken, and `NotCompiled` raised if it is not.
         Raises:
             ConfigError: a custom rule's pattern or check is none.
             EnvironmentProblem: this machine has no library to look for words with.
@@ -111,9 +114,9 @@ class Detector:
             _markings(words),
             People(),
             Health(),
-            _own(custom, words, prefixes),
+            _own(custom, words),
         )
-        self.lexicon = Lexicon(words, prefixes, shapes, endings, cache)
+        self.lexicon = Lexicon(words, prefixes, shapes, endings, cache, compiles=compiles)
         self._calibration = rules.calibration()
         self._published = frozenset(digest for row in rules.published().published for digest in row.sha256)
         self.custom = tuple(custom)
@@ -228,7 +231,7 @@ def _markings(words: dict[str, Iterable[str]]) -> Markings:
     return Markings(tuple(markings))
 
 
-def _own(custom: Sequence[CustomRule], words: dict[str, Iterable[str]], prefixes: dict[str, Iterable[str]]) -> Own:
+def _own(custom: Sequence[CustomRule], words: dict[str, Iterable[str]]) -> Own:
     own = []
     for rule in custom:
         concept, near = f"own:{rule.name}", f"own-words:{rule.name}"
@@ -237,15 +240,25 @@ def _own(custom: Sequence[CustomRule], words: dict[str, Iterable[str]], prefixes
         if rule.terms:
             own.append(OwnRule(rule.name, rule.category, concept, None, None, ""))
         if rule.pattern:
-            try:
-                pattern = re.compile(rule.pattern)
-                holds = check(rule.check) if rule.check else None
-            except re.error as error:
-                raise ConfigError(f"The pattern of rule {rule.name!r} is none", why=str(error)) from None
-            except KeyError:
-                raise ConfigError(
-                    f"Rule {rule.name!r} has a check {rule.check!r} that is unknown",
-                    fix="Use luhn, or a module of python-stdnum as nl.bsn",
-                ) from None
+            found = fault(rule)
+            if found is not None:
+                raise ConfigError(f"The {found[0]} of rule {rule.name!r} {found[1]}", fix=found[2])
+            holds = check(rule.check) if rule.check else None
+            pattern = Linear(rule.pattern)
             own.append(OwnRule(rule.name, rule.category, concept, pattern, holds, near if rule.words else ""))
     return Own(tuple(own))
+
+
+def fault(rule: CustomRule) -> tuple[str, str, str] | None:
+    """What is wrong with a rule of a configuration's own: its field, what it is, what to write instead."""
+    try:
+        if rule.pattern:
+            Linear(rule.pattern)
+    except Refused as error:
+        return "pattern", str(error), "Write it in Python's form, without looking ahead or back and without references."
+    try:
+        if rule.check:
+            check(rule.check)
+    except KeyError:
+        return "check", f"is {rule.check!r}, which is unknown", "Use luhn, or a module of python-stdnum as nl.bsn."
+    return None

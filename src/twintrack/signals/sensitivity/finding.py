@@ -17,7 +17,11 @@ format: a shape that only this has, as a token's prefix; labelled: its label sta
 kind stands nearby; valid: its check digits are right; bare: its shape alone.
 """
 
-UnscannableKind = Literal["image", "audio", "video", "file", "tokens", "elsewhere", "encoded", "error", "too_large"]
+UnscannableKind = Literal[
+    "image", "audio", "video", "file", "tokens", "elsewhere", "encoded", "sealed", "error", "too_large", "time"
+]
+"""sealed: what only the provider that wrote it can open; elsewhere: what a provider keeps; tokens: numbers instead of
+text; encoded: no text and nothing known; time: reading it took too long."""
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from twintrack.config.settings import DATA_CLASSES, DataClass
+from twintrack.config.settings import DATA_CLASSES, DataClass, Unscannable
 from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
 
@@ -24,7 +24,9 @@ class Grade(msgspec.Struct, frozen=True):
     counts: dict[str, int]
     """Findings by type: all that an audit keeps."""
     unscanned: tuple[str, ...]
-    """Kinds of what could not be read; any of them makes the highest class."""
+    """Kinds of what could not be read."""
+    blind: bool = False
+    """Some of it may be anything: nobody said that its kind is less."""
 
     @property
     def sensitive(self) -> bool:
@@ -38,14 +40,25 @@ class Ladder(msgspec.Struct, frozen=True):
     thresholds: dict[str, float]
     own_class: DataClass = "confidential"
     """Of categories that are a company's own."""
+    unscannable: dict[str, DataClass] = {}
+    """By kind; one that is not here makes the highest class."""
 
 
-def ladder(classes: Mapping[str, DataClass] = {}, thresholds: Mapping[str, float] = {}) -> Ladder:
+_UNSCANNABLE: Mapping[str, DataClass] = {"sealed": "public"}
+"""A seal says nothing to anybody but the provider that made it, from what it had been shown."""
+
+
+def ladder(
+    classes: Mapping[str, DataClass] = {},
+    thresholds: Mapping[str, float] = {},
+    unscannable: Mapping[Unscannable, DataClass] = {},
+) -> Ladder:
     """The packaged table with a configuration's changes."""
     table = rules.classes().category
     return Ladder(
         {name: _rung(row.data_class) for name, row in table.items()} | dict(classes),
         {name: row.threshold for name, row in table.items()} | dict(thresholds),
+        unscannable=dict(_UNSCANNABLE) | dict[str, DataClass](unscannable.items()),
     )
 
 
@@ -74,12 +87,16 @@ def grade(verdicts: Iterable[Verdict], by: Ladder) -> Grade:
         categories.add("phi")
         counted += [one for one in patients if one not in counted]
     rung = max((_RUNG[by.classes.get(name, by.own_class)] for name in categories), default=0)
+    for kind in unscanned:
+        rung = max(rung, _RUNG[by.unscannable.get(kind, HIGHEST)])
+    blind = any(by.unscannable.get(kind, HIGHEST) == HIGHEST for kind in unscanned)
     return Grade(
-        HIGHEST if unscanned else DATA_CLASSES[rung],
+        DATA_CLASSES[rung],
         tuple(sorted(categories)),
         tuple(counted),
         dict(Counter(one.type for one in counted)),
         tuple(dict.fromkeys(unscanned)),
+        blind,
     )
 
 

@@ -30,6 +30,8 @@ class Lexicon:
         shapes: Mapping[str, Iterable[str]],
         endings: Mapping[str, Iterable[str]],
         cache: Path | None = None,
+        *,
+        compiles: bool = True,
     ) -> None:
         """
         Args:
@@ -76,7 +78,7 @@ class Lexicon:
             for at, literal in enumerate([*self._literals, *[""] * (len(patterns) - len(self._literals))])
         )
         """Of each pattern: its words have accents without which they are others, as né."""
-        self.nominator: Nominator = nominator(self.patterns, cache)
+        self.nominator: Nominator = nominator(self.patterns, cache, compiles=compiles)
 
     def _is_beyond_ascii(self, literal: str, concept: str) -> bool:
         exact = self._exact.get((literal, concept))

@@ -22,6 +22,10 @@ _DIGEST_BYTES = 32
 _RE2_MEMORY_BYTES = 256 << 20
 
 
+class NotCompiled(Exception):
+    """The cache does not have the patterns, and whoever asks does not want to compile them itself."""
+
+
 class Nominator(Protocol):
     name: str
 
@@ -48,15 +52,19 @@ class WithHyperscan:
 
     name = "hyperscan"
 
-    def __init__(self, patterns: Sequence[bytes], cache: Path | None) -> None:
-        """`cache`: folder for the compiled database; None: compiled each time, which takes most of a second.
-
+    def __init__(self, patterns: Sequence[bytes], cache: Path | None, *, compiles: bool = True) -> None:
+        """
+        Args:
+            cache: folder for the compiled database; None: compiled each time, which takes seconds and 65 MB.
+            compiles: False: only what is in `cache` is taken.
         Raises:
             ImportError: there is no hyperscan here.
+            NotCompiled
         """
         import hyperscan
 
-        self._database = _database(hyperscan, list(patterns), cache)
+        flags = int(hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL)
+        self._database = compiled_once(hyperscan, list(patterns), [flags] * len(patterns), cache, compiles=compiles)
         self._scratch = hyperscan.Scratch(self._database)
         self._found: list[int] = []
 
@@ -92,14 +100,15 @@ class WithRe2:
         return list(self._set.Match(low.encode("utf-8", "replace")) or ())
 
 
-def nominator(patterns: Sequence[bytes], cache: Path | None) -> Nominator:
+def nominator(patterns: Sequence[bytes], cache: Path | None, *, compiles: bool = True) -> Nominator:
     """The fastest that this machine has.
 
     Raises:
+        NotCompiled: `compiles` is False and the cache does not have it.
         EnvironmentProblem: neither library can be imported.
     """
     try:
-        return WithHyperscan(patterns, cache)
+        return WithHyperscan(patterns, cache, compiles=compiles)
     except ImportError:
         pass
     try:
@@ -112,11 +121,17 @@ def nominator(patterns: Sequence[bytes], cache: Path | None) -> Nominator:
         ) from None
 
 
-def _database(hyperscan: Any, patterns: list[bytes], cache: Path | None) -> Any:
+def compiled_once(
+    hyperscan: Any, patterns: list[bytes], flags: list[int], cache: Path | None, *, compiles: bool
+) -> Any:
+    """The database of `patterns`, each with its flags, from the cache if it is there."""
+    if cache is None and compiles:
+        return _compiled(hyperscan, patterns, flags)
     if cache is None:
-        return _compiled(hyperscan, patterns)
+        raise NotCompiled
+    said = b"\0".join(b"%d %b" % each for each in zip(flags, patterns, strict=True))
     version = str(getattr(hyperscan, "__version__", ""))
-    key = hashlib.blake2b(version.encode() + b"\0" + b"\0".join(patterns), digest_size=16).hexdigest()
+    key = hashlib.blake2b(version.encode() + b"\0" + said, digest_size=16).hexdigest()
     path = cache / f"detectors-{key}.hsdb"
     stored = _read(path)
     if stored is not None:
@@ -124,19 +139,16 @@ def _database(hyperscan: Any, patterns: list[bytes], cache: Path | None) -> Any:
             return hyperscan.loadb(stored, mode=hyperscan.HS_MODE_BLOCK)
         except hyperscan.error:
             pass  # made on another processor or by another version: made again below
-    database = _compiled(hyperscan, patterns)
+    if not compiles:
+        raise NotCompiled
+    database = _compiled(hyperscan, patterns, flags)
     _write(path, hyperscan.dumpb(database))
     return database
 
 
-def _compiled(hyperscan: Any, patterns: list[bytes]) -> Any:
+def _compiled(hyperscan: Any, patterns: list[bytes], flags: list[int]) -> Any:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=patterns,
-        ids=list(range(len(patterns))),
-        elements=len(patterns),
-        flags=hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL,
-    )
+    database.compile(expressions=patterns, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
     return database
 
 

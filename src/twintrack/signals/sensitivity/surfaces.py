@@ -17,8 +17,8 @@ import msgspec
 
 from twintrack.signals.sensitivity.encoded import as_text
 from twintrack.signals.sensitivity.finding import UnscannableKind
+from twintrack.signals.sensitivity.pieces import Malformed, pieces
 from twintrack.wire.canonical.media import split_data_url
-from twintrack.wire.dialect import UNREADABLE
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -48,8 +48,10 @@ _ALWAYS_ALONE = frozenset(
     ("content", "text", "input", "instructions", "system", "prompt", "arguments", "output", "thinking", "refusal",
      "description", "code", "query", "partial_json")
 )  # fmt: skip
-_OPAQUE = frozenset(("encrypted_content", "signature", "thoughtSignature", "thought_signature"))
-"""Sealed words of the provider's own, made from what was scanned when it was asked."""
+_SEALED = frozenset(("encrypted_content", "signature", "thoughtSignature", "thought_signature"))
+"""A provider's own words under its own seal. Under these names anybody may write anything: what is no seal is read."""
+_SEAL = re.compile(r"(?:twintrack\.\w+\.|[\w.\-]*#[\w.:/\-]*#)?([A-Za-z0-9+/_\-]{64,}={0,2})$")
+"""Base64, behind the mark that says whose it is where a request goes from one dialect to another."""
 _ELSEWHERE = frozenset(
     ("previous_response_id", "conversation", "thread", "file_id", "fileUri", "file_uri", "cachedContent", "container")
 )
@@ -72,41 +74,37 @@ _TOKENS = 8
 
 
 def surfaces(body: bytes) -> tuple[Surface | Unscannable, ...]:
-    """Of a request's body in any dialect. A body that cannot be read is itself unscannable.
+    """Of a request's body in any dialect. A body that cannot be read is itself unscannable."""
+    try:
+        return tuple(reading(body))
+    except (Malformed, RecursionError):
+        return (Unscannable("$", "error"),)
+
+
+def reading(body: bytes) -> Iterator[Surface | Unscannable]:
+    """The same, piece by piece, for whoever has no time to read all of it at once.
 
     Each turn has its own surfaces, and what it says does not change when the conversation goes on: a verdict on one can
     be kept.
+
+    Raises:
+        Malformed: not everybody would read the same in it.
+        RecursionError: it is nested too deeply.
     """
-    try:
-        document = msgspec.json.decode(body)
-    except UNREADABLE:
-        return (Unscannable("$", "error"),)
-    try:
-        return tuple(_document(document))
-    except RecursionError:
-        return (Unscannable("$", "error"),)
-
-
-_TURNS = frozenset(("messages", "input", "contents"))
-
-
-def _document(document: Any) -> Iterator[Surface | Unscannable]:
     rest = _Lines("$")
-    if not isinstance(document, dict):
-        yield from _value(document, "$", "", rest)
-        yield from rest.surface()
-        return
-    for key, value in document.items():
+    for key, place, value in pieces(body):
         path = f"$.{key}" if _PLAIN_KEY.match(key) else f"$[{msgspec.json.encode(key).decode()}]"
-        if key in _TURNS and isinstance(value, list) and any(isinstance(each, dict) for each in value):
-            for at, each in enumerate(value):
-                lines = _Lines(f"{path}[{at}]")
-                yield from _value(each, f"{path}[{at}]", "", lines)
-                yield from lines.surface()
+        if place >= 0:
+            path = f"{path}[{place}]"
+            lines = _Lines(path)
+            yield from _value(value, path, "", lines)
+            yield from lines.surface()
+        elif not key:
+            yield from _value(value, "$", "", rest)
         elif isinstance(value, dict | list):
             lines = _Lines(path)
             lines.name(key)
-            if key in _ELSEWHERE and value:
+            if (key in _ELSEWHERE or key == "prompt") and isinstance(value, dict) and value:
                 yield Unscannable(path, "elsewhere")
             yield from _value(value, path, key, lines)
             yield from lines.surface()
@@ -119,6 +117,8 @@ def _value(value: Any, path: str, name: str, lines: _Lines) -> Iterator[Surface 
     if isinstance(value, dict):
         kind = _media_kind(value)
         yield from _members(value, path, name, lines)
+        if value.get("type") == "item_reference":
+            yield Unscannable(path, "elsewhere")
         if kind is not None:
             yield from _media(value, path, kind)
     elif isinstance(value, list):
@@ -133,7 +133,9 @@ def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> It
     before = "" if name in _KNOWN else name
     for key, value in members.items():
         place = f"{path}.{key}" if _PLAIN_KEY.match(key) else f"{path}[{msgspec.json.encode(key).decode()}]"
-        if key in _OPAQUE:
+        if key in _SEALED and isinstance(value, str) and _is_sealed(value):
+            lines.name(key)
+            yield Unscannable(place, "sealed")
             continue
         if key in _ELSEWHERE and value:
             yield Unscannable(place, "elsewhere")
@@ -209,6 +211,11 @@ def _text(text: str, path: str, name: str) -> Iterator[Surface | Unscannable]:
 def is_blob(text: str) -> bool:
     """Whether a text is nothing but base64, and long."""
     return _BASE64.match(text) is not None
+
+
+def _is_sealed(value: str) -> bool:
+    found = _SEAL.match(value)
+    return found is not None and as_text(found[1]) is None
 
 
 def _encoded(data: str, path: str) -> Iterator[Surface | Unscannable]:

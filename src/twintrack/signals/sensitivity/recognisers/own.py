@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twintrack.signals.sensitivity.checks import Check
+from twintrack.signals.sensitivity.linear import Linear
 from twintrack.signals.sensitivity.window import Raw, Window
 
 
@@ -15,7 +15,7 @@ class OwnRule:
     id: str
     category: str
     concept: str
-    pattern: re.Pattern[str] | None
+    pattern: Linear | None
     """None: a dictionary; its words are the finds."""
     check: Check | None
     words: str
@@ -36,9 +36,8 @@ class Own:
                 continue
             if rule.words and rule.words not in window.hits:
                 continue
-            for found in rule.pattern.finditer(window.plain):
-                start, end = found.span()
-                if end == start or (rule.check is not None and not rule.check(found[0])):
+            for start, end in rule.pattern.spans(window.plain):
+                if rule.check is not None and not rule.check(window.plain[start:end]):
                     continue
                 if not rule.words:
                     yield Raw(start, end, rule.id, rule.category, "format", rule.id)

@@ -1,0 +1,273 @@
+"""Reads a request for what must not leave, before anybody is chosen to see it.
+
+The text is read in slices of half a millisecond: the first at once, so that a short request does not wait, the rest one
+a turn of the loop. Whatever goes wrong on the way, a detector that fails, a text that takes too long, a part that is
+no text, makes the request sensitive: nothing here can turn an error into "nothing was found".
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from twintrack.config.settings import DATA_CLASSES, Screen
+from twintrack.config.snapshot import Route
+from twintrack.errors import BadRequest
+from twintrack.gateway.choosing import RUNG, class_unread
+from twintrack.gateway.override import said
+from twintrack.gateway.undecided import Undecided
+from twintrack.ledger.records import Screened
+from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
+from twintrack.signals.sensitivity.pieces import Malformed
+
+if TYPE_CHECKING:
+    from twintrack.signals.sensitivity.scan import Scan
+    from twintrack.signals.sensitivity.surfaces import Surface
+
+SLICE_NS = 500_000
+_HASHED_BYTES = 65_536
+"""Of the body at once: some 40 µs."""
+_HMAC_BYTES = 16
+_FIRST_TURN_CHARS = 1024
+_FIRST_TURNS = 2
+"""A system prompt and what the user said: such a request stands there whole, and what another conversation brought that
+began with the same words is not its own."""
+_BANDS = (0.7, 0.9)
+
+
+class Report:
+    """What was read of a request."""
+
+    __slots__ = ("_undecided", "body_hmac", "counts", "detector", "findings", "found", "mode", "scores", "sticky",
+                 "texts", "unscanned")  # fmt: skip
+
+    def __init__(self, undecided: Undecided, mode: Screen) -> None:
+        self._undecided = undecided
+        self.mode = mode
+        self.detector = ""
+        """Its version."""
+        self.found = 0
+        """Rung that the findings make."""
+        self.sticky = False
+        self.counts: dict[str, int] = {}
+        """Findings by type."""
+        self.scores: tuple[float, ...] = ()
+        self.unscanned: tuple[str, ...] = ()
+        self.body_hmac = b""
+        self.texts: list[tuple[Surface, tuple[Finding, ...]]] = []
+        """Those in which something was found; offsets of the findings are in the text of their own."""
+
+    def record(self, route: Route | None, data_class: str) -> Screened:
+        """For the journal. `data_class`: the one that held."""
+        undecided = self._undecided
+        label = undecided.labels.data_class
+        low = sum(score < _BANDS[0] for score in self.scores)
+        middle = sum(score < _BANDS[1] for score in self.scores) - low
+        return Screened(
+            undecided.request_id,
+            time.time_ns() // 1000,
+            undecided.serving.snapshot.generation,
+            route.index if route is not None else -1,
+            undecided.key,
+            self.detector,
+            self.mode,
+            self.found,
+            RUNG.get(label, len(RUNG) - 1) if label is not None else -1,
+            RUNG[data_class],
+            self.sticky,
+            said(undecided),
+            tuple(sorted(self.counts.items())),
+            (low, middle, len(self.scores) - low - middle),
+            self.unscanned,
+            self.body_hmac,
+        )
+
+
+def screening(undecided: Undecided) -> Screening | None:
+    """The inquiry for a request; None: nothing that could stand in it would change anything."""
+    serving = undecided.serving
+    unread = class_unread(serving, undecided.asked, undecided.labels, undecided.key)
+    mode = serving.exposure.screen(undecided.asked.model, unread, undecided.key)
+    return None if mode == "off" else Screening(undecided, mode)
+
+
+class Screening:
+    """An `Inquiry`."""
+
+    __slots__ = ("_conversations", "_cpu_ns", "_done", "_dropped", "_hash", "_hashed", "_most_cpu_ns", "_report",
+                 "_scan", "_surface", "_surfaces", "_undecided", "_verdicts")  # fmt: skip
+
+    def __init__(self, undecided: Undecided, mode: Screen) -> None:
+        self._undecided = undecided
+        self._report = Report(undecided, mode)
+        self._verdicts: list[Verdict] = []
+        self._surfaces: Iterator[Surface | Verdict] = iter(())
+        self._scan: Scan | None = None
+        """Of the text that is being read, which is the next."""
+        self._surface: Surface | None = None
+        self._cpu_ns = 0
+        self._most_cpu_ns = int(undecided.serving.snapshot.detect.max_s * 1e9)
+        self._hash: hmac.HMAC | None = None
+        self._hashed = 0
+        """Bytes of the body so far."""
+        self._dropped = False
+
+    def begin(self, done: Callable[[], None]) -> bool:
+        self._done = done
+        self._surfaces = self._all_surfaces()
+        if self._slice():
+            return True
+        self._undecided.gateway.turns.add(self._turn)
+        return False
+
+    def drop(self) -> None:
+        self._dropped = True
+
+    def _turn(self) -> bool:
+        if self._dropped:
+            return True
+        if not self._slice():
+            return False
+        self._done()
+        return True
+
+    # ---- a slice
+
+    def _slice(self) -> bool:
+        """True: all is read, and what was found is noted."""
+        until = time.perf_counter_ns() + SLICE_NS
+        began = time.thread_time_ns()
+        try:
+            finished = self._read(until)
+        except Malformed as error:
+            self._refuse(error)
+            finished = True
+        except Exception as error:  # noqa: BLE001 - whatever fails, the request counts as sensitive and goes on
+            self._verdicts.append(Unscanned("error", f"{type(error).__name__} in screening"))
+            finished = True
+        spent = time.thread_time_ns() - began
+        self._cpu_ns += spent
+        if not finished and self._cpu_ns > self._most_cpu_ns:
+            self._verdicts.append(Unscanned("time", "reading took too long"))
+            finished = True
+        gateway = self._undecided.gateway
+        gateway.screened_ns += spent
+        if finished:
+            self._conclude()
+        return finished
+
+    def _read(self, until: int) -> bool:
+        """Read on until then. True: there is no more."""
+        clock = time.perf_counter_ns
+        body, hashed = self._undecided.body, self._hash
+        if hashed is None:
+            hashed = self._hash = self._undecided.gateway.body_hash()
+        while self._hashed < len(body):
+            hashed.update(memoryview(body)[self._hashed : self._hashed + _HASHED_BYTES])
+            self._hashed += _HASHED_BYTES
+            if clock() >= until:
+                return False
+        detector = self._undecided.serving.detector
+        if detector is None:
+            self._verdicts.append(Unscanned("error", "there is no detector"))
+            return True
+        self._report.detector = detector.version
+        kept = self._undecided.gateway.remembered.verdicts(detector.version)
+        while True:
+            surface = self._surface
+            if surface is None:
+                following = next(self._surfaces, None)
+                if following is None:
+                    return True
+                if isinstance(following, (Scanned, Unscanned)):
+                    self._verdicts.append(following)
+                    continue
+                surface = self._surface = following
+            scan = self._scan
+            if scan is None:
+                name = kept.name(surface.text)
+                known = kept.get(name)
+                if known is not None:
+                    self._note(surface, known)
+                    continue
+                from twintrack.signals.sensitivity.scan import Scan
+
+                scan = self._scan = Scan(detector, surface.text)
+            if not scan.feed(max(until - clock(), 0)):
+                return False
+            kept.put(kept.name(surface.text), scan.verdict)
+            self._note(surface, scan.verdict)
+            if clock() >= until:
+                return False
+
+    def _note(self, surface: Surface, verdict: Verdict) -> None:
+        self._verdicts.append(verdict)
+        if isinstance(verdict, Scanned) and verdict.findings:
+            self._report.texts.append((surface, verdict.findings))
+        self._surface = self._scan = None
+
+    def _all_surfaces(self) -> Iterator[Surface | Verdict]:
+        """Of the body, and of what else goes on to a provider: headers that are its own business."""
+        from twintrack.signals.sensitivity.surfaces import Part, Surface, Unscannable, reading
+
+        undecided = self._undecided
+        for each in reading(undecided.body):
+            yield Unscanned(each.kind, "") if isinstance(each, Unscannable) else each
+        for name in undecided.endpoint.forwarded:
+            value = undecided.headers.get(name)
+            if value:
+                text = value.decode("utf-8", "replace")
+                yield Surface(f"header {name.decode()}", text, (Part(0, len(text), ""),))
+
+    # ---- what comes of it
+
+    def _refuse(self, error: Malformed) -> None:
+        """Another reader might see something else in it."""
+        self._verdicts.append(Unscanned("error", "malformed"))
+        if self._report.mode == "enforce":
+            why = "requests are read before they are sent, and what everybody must read alike is not clear here"
+            self._undecided.refused = BadRequest(error.what, why=why, fix=error.fix)
+
+    def _conclude(self) -> None:
+        undecided, report = self._undecided, self._report
+        from twintrack.signals.sensitivity.grade import grade
+
+        graded = grade(self._verdicts, undecided.serving.ladder)
+        report.found = RUNG[graded.data_class]
+        report.counts = graded.counts
+        report.scores = tuple(one.score for one in graded.findings)
+        report.unscanned = graded.unscanned
+        report.body_hmac = self._hash.digest()[:_HMAC_BYTES] if self._hash is not None else b""
+        undecided.report = report
+        undecided.gateway.count_screened(graded.data_class, report.mode)
+        if report.mode == "enforce":
+            categories = set(graded.categories)
+            if graded.blind:
+                categories |= undecided.serving.policy.categories
+            rung, kept = self._stuck(tuple(sorted(categories)))
+            undecided.found, undecided.categories = DATA_CLASSES[rung], kept
+
+    def _stuck(self, categories: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+        """With what the conversation brought before; and it goes on with what this turn brings."""
+        undecided = self._undecided
+        gateway, found = undecided.gateway, self._report.found
+        remembered, sticky_s = gateway.remembered, undecided.serving.snapshot.detect.sticky_s
+        if not sticky_s or not (found or len(remembered)):
+            return found, categories
+        key = undecided.serving.snapshot.keys[undecided.key].name if undecided.key >= 0 else ""
+        prompt, kept = undecided.asked.prompt(), undecided.asked.continues()
+        names = [remembered.name(key, each) for each in (prompt.first_user[:_FIRST_TURN_CHARS], *kept) if each]
+        rung, both = found, set(categories)
+        if prompt.turns > _FIRST_TURNS or prompt.last_user != prompt.first_user or kept:
+            for name in names:
+                before, its = remembered.of(name, gateway.now)
+                rung = max(rung, before)
+                both.update(its)
+        together = tuple(sorted(both))
+        if rung:
+            for name in names:
+                remembered.note(name, rung, together, gateway.now + sticky_s)
+        self._report.sticky = rung > found or len(both) > len(categories)
+        return rung, together
