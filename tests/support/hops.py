@@ -37,6 +37,8 @@ RULES = """
 internal = { no_training = true }
 confidential = { zones = ["own", "contracted"], regions = ["eu-*"], max_retention_days = 0, dpa = true }
 """
+_BY_LABEL = '[detect]\nmode = "off"\n'
+"""The class of a request is said here; `test_screening.py` has what is found."""
 OPEN_RULES = """
 [privacy]
 confidential = { zones = ["own", "contracted", "third_party"] }
@@ -368,7 +370,7 @@ otlp = "http://127.0.0.1:3001"
 
 def config(hop: Hop, place: str, whose: str, rules: str = RULES) -> str:
     port, zone, more = PLACES[place]
-    text = _LIMITS + rules
+    text = _LIMITS + _BY_LABEL + rules
     for name, at, its_zone, its_more in (
         ("home", HOME, "own", OWN),
         ("spare", SPARE, "own", OWN),
