@@ -216,7 +216,7 @@ def test_a_provider_that_fails_is_an_answer_too(config: Path, mine: Provider, ou
 def test_a_fault_of_ours_says_where_and_never_what_was_asked(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fault(outgoing: Outgoing, target: object) -> None:
+    def fault(outgoing: Outgoing, target: object, held: object = None) -> None:
         raise KeyError(outgoing.body)
 
     monkeypatch.setattr(Outgoing, "call", fault)
