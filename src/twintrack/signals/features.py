@@ -75,7 +75,7 @@ def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
     digits = len(marks) - len(signs)
     lines = signs.count(b"\n")
     capitals = size - len(data.translate(None, _UPPER))
-    high = size - len(data.translate(None, _HIGH))
+    high = 0 if data.isascii() else size - len(data.translate(None, _HIGH))
     stem = _stem(data)
     options = signs.count(b"\n") if stem < size else 0
     has = signs.count

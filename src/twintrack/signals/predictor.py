@@ -7,8 +7,10 @@ more than they did in the requests the router was fitted to. So no word, mark or
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from math import sqrt
+from operator import add, getitem
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,18 +18,18 @@ from twintrack.errors import ConfigError
 from twintrack.signals.difficulty import difficulty
 from twintrack.signals.features import NAMES, Sample, features, sample
 from twintrack.signals.grams import grams
-from twintrack.signals.weights import ROUTER, Deployment, Router, decode_router, floats, integers
+from twintrack.signals.weights import ROUTER, Component, Deployment, Router, decode_router, floats, integers, packed
 from twintrack.wire.prompt import Prompt
 
 EDGE = 3.0
 """Standard deviations that the difficulty and a feature's bins span to both sides."""
 
-_Row = tuple[float, ...]
-"""One value a component."""
+_Row = tuple[complex, ...]
+"""One value a lane."""
 
 
 class Reading(NamedTuple):
-    values: _Row
+    values: tuple[float, ...]
     """One a component."""
     known: float
     """Share of the request's n-grams that stood in the verdicts' requests; 1 for a router without n-grams."""
@@ -39,52 +41,63 @@ class Part(NamedTuple):
     """To the sum of one deployment; the n-grams of the request together are one part."""
 
 
+class _Lane(NamedTuple):
+    """Two components in one: complex numbers are summed at the price of one pass over one list. The second of an odd
+    number's last is zero."""
+
+    mean: complex
+    slope: complex
+    curves: list[list[complex]]
+    """By feature and bin."""
+    grams: dict[int, complex]
+    most: complex
+
+
 class Predictor:
     """A `Router` made ready. Immutable."""
 
-    __slots__ = ("_centre", "_curves", "_grams", "_lines", "_most", "_per_spread", "deployments")
+    __slots__ = ("_bins", "_centre", "_count", "_known", "_lanes", "_per_spread", "deployments")
 
     def __init__(self, router: Router) -> None:
-        components = router.components
         self._centre = router.centre
         self._per_spread = 1.0 / router.spread
-        self._lines = [(each.mean, each.slope) for each in components]
-        self._most = [each.most for each in components]
-        self._grams: dict[int, _Row] = dict(
-            zip(integers(router.grams), zip(*(floats(each.grams) for each in components), strict=True), strict=True)
-        )
-        self._curves: list[tuple[float, float, int, list[_Row]]] = []
-        """Of each feature: value of the first bin, bins per unit, last bin, and a row for each bin."""
+        self._count = len(router.components)
+        hashes = integers(router.grams)
+        self._known = frozenset(hashes)
+        nothing = None if self._count % 2 == 0 else _nothing(router)
+        each = (*router.components, *((nothing,) if nothing else ()))
+        self._lanes = [_lane(first, second, hashes) for first, second in zip(each[::2], each[1::2], strict=True)]
+        self._bins: list[tuple[float, float, int]] = []
+        """Of each feature: value of the first bin, bins per unit, last bin."""
         places = enumerate(zip(router.feature_centres, router.feature_spreads, strict=True))
         for place, (centre, spread) in places:
-            rows = list(zip(*(each.tables[place] for each in components), strict=True))
-            last = len(rows) - 1
-            self._curves.append((centre - EDGE * spread, last / (2 * EDGE * spread), last, rows))
+            (last,) = {len(component.tables[place]) - 1 for component in router.components}
+            self._bins.append((centre - EDGE * spread, last / (2 * EDGE * spread), last))
         self.deployments: dict[str, Deployment] = {each.name: each for each in router.deployments}
 
     def read(self, seen: Sample, found: tuple[float, ...]) -> Reading:
         """Of the features `found` and the words in `seen`."""
-        rows = self._rows(found)
         standard = self._standard(found)
-        values = [
-            mean + slope * standard + curves
-            for (mean, slope), curves in zip(self._lines, map(sum, zip(*rows, strict=True)), strict=True)
-        ]
-        if not self._grams:
-            return Reading(tuple(values), 1.0)
-        wording, known = self._wording(seen)
-        return Reading(tuple([value + more for value, more in zip(values, wording, strict=True)]), known)
+        places = self._places(found)
+        values = [lane.mean + lane.slope * standard + sum(map(getitem, lane.curves, places)) for lane in self._lanes]
+        known = 1.0
+        if self._known:
+            wording, known = self._wording(seen)
+            values = list(map(add, values, wording))
+        return Reading(self._apart(values), known)
 
     def parts(self, name: str, seen: Sample, found: tuple[float, ...]) -> tuple[Part, ...]:
         """Why: what moves the sum for deployment `name`, the strongest first. Raises KeyError for an unknown one."""
         mix = self.deployments[name].mix
 
-        def mixed(row: _Row) -> float:
-            return sum(share * value for share, value in zip(mix, row, strict=True))
+        def mixed(row: list[complex]) -> float:
+            return sum(share * value for share, value in zip(mix, self._apart(row), strict=True))
 
-        parts = [Part("difficulty", self._standard(found) * mixed(tuple(slope for _, slope in self._lines)))]
-        parts += [Part(each, mixed(row)) for each, row in zip(NAMES, self._rows(found), strict=True)]
-        if self._grams:
+        standard = self._standard(found)
+        parts = [Part("difficulty", mixed([standard * lane.slope for lane in self._lanes]))]
+        for place, (feature, bin_) in enumerate(zip(NAMES, self._places(found), strict=True)):
+            parts.append(Part(feature, mixed([lane.curves[place][bin_] for lane in self._lanes])))
+        if self._known:
             parts.append(Part("wording", mixed(self._wording(seen)[0])))
         return tuple(sorted((part for part in parts if part.contribution), key=lambda part: -abs(part.contribution)))
 
@@ -92,25 +105,57 @@ class Predictor:
         standard = (difficulty(found) - self._centre) * self._per_spread
         return EDGE if standard > EDGE else -EDGE if standard < -EDGE else standard
 
-    def _rows(self, found: tuple[float, ...]) -> list[_Row]:
-        picked = []
-        for value, (low, per_unit, last, rows) in zip(found, self._curves, strict=True):
+    def _places(self, found: tuple[float, ...]) -> list[int]:
+        """The bin of each feature."""
+        places = []
+        for value, (low, per_unit, last) in zip(found, self._bins, strict=True):
             place = int((value - low) * per_unit + 0.5) if value > low else 0
-            picked.append(rows[place if place < last else last])
-        return picked
+            places.append(place if place < last else last)
+        return places
 
-    def _wording(self, seen: Sample) -> tuple[_Row, float]:
-        """What the n-grams add to each component, and the share of them that is known."""
+    def _wording(self, seen: Sample) -> tuple[list[complex], float]:
+        """What the n-grams add to each lane, and the share of them that is known."""
         hashes = grams(seen.words)
-        rows = list(filter(None, map(self._grams.get, hashes)))
-        if not rows:
-            return (0.0,) * len(self._most), 0.0 if hashes else 1.0
-        root = sqrt(len(hashes))
-        values = []
-        for total, most in zip(map(sum, zip(*rows, strict=True)), self._most, strict=True):
-            value = total / root
-            values.append(most if value > most else -most if value < -most else value)
-        return tuple(values), len(rows) / len(hashes)
+        if not hashes:
+            return [0j] * len(self._lanes), 1.0
+        known = self._known & hashes
+        per_root = 1.0 / sqrt(len(hashes))
+        values = [_within(sum(map(lane.grams.__getitem__, known)) * per_root, lane.most) for lane in self._lanes]
+        return values, len(known) / len(hashes)
+
+    def _apart(self, lanes: list[complex]) -> tuple[float, ...]:
+        """By component."""
+        values: list[float] = []
+        for lane in lanes:
+            values += (lane.real, lane.imag)
+        return tuple(values[: self._count])
+
+
+def _lane(first: Component, second: Component, hashes: array[int]) -> _Lane:
+    curves = [list(map(complex, *both)) for both in zip(first.tables, second.tables, strict=True)]
+    weights = map(complex, floats(first.grams), floats(second.grams))
+    return _Lane(
+        complex(first.mean, second.mean),
+        complex(first.slope, second.slope),
+        curves,
+        dict(zip(hashes, weights, strict=True)),
+        complex(first.most, second.most),
+    )
+
+
+def _nothing(router: Router) -> Component:
+    """A component beside the last one that adds nothing."""
+    last = router.components[-1]
+    tables = tuple((0.0,) * len(table) for table in last.tables)
+    return Component(0.0, 0.0, tables, packed(array("f", [0.0] * len(floats(last.grams)))), 0.0)
+
+
+def _within(value: complex, most: complex) -> complex:
+    first, second = value.real, value.imag
+    return complex(
+        most.real if first > most.real else -most.real if first < -most.real else first,
+        most.imag if second > most.imag else -most.imag if second < -most.imag else second,
+    )
 
 
 def probability(of: Deployment, reading: Reading) -> tuple[float, float]:
