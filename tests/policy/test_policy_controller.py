@@ -116,7 +116,14 @@ def test_more_at_stake_never_asks_for_more_quality(best, cost, allowance):
     of.chose(1, 0.9, 1, 0.9, 0.5)
     of.allowance = allowance
     assert of.floor(best, cost + 0.1) <= of.floor(best, cost + 1e-6) + 1e-12
-    assert of.floor(best, 1e9) >= best * (1 - 4 * max(allowance, 0.0)) - 1e-9 or allowance < 0
+    assert of.floor(best, 1e9) >= best * (1 - min(controller.MOST_LOST, 4 * max(allowance, 0.0))) - 1e-9
+
+
+def test_no_request_pays_for_all_however_well_the_route_stands():
+    of = Controller(0.98, (True, True))
+    of.allowance = 1.0
+    of.chose(1, 0.9, 1, 0.9, 1.0)
+    assert of.floor(0.9, 1_000.0) == pytest.approx(0.9 * (1 - controller.MOST_LOST))
 
 
 def test_a_microsecond_a_request():

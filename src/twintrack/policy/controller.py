@@ -38,6 +38,8 @@ _STRICTEST = -0.15
 """Allowance below nothing: the predictions flatter the cheap ones so much that they must promise more."""
 _SMALLEST, _LARGEST = 0.25, 4.0
 """Bounds on how much a request's size counts: no single one pays for all."""
+MOST_LOST = 0.3
+"""Share of the best quality: no request loses more, however much it saves and however well the route stands."""
 _USUAL_REQUESTS = 2_000
 _RECKON_EVERY = 50
 
@@ -98,7 +100,7 @@ class Controller:
         if cost > 0.0 and allowance > 0.0:
             size = cost / self.usual if self.usual else 1.0
             allowance *= _SMALLEST if size < _SMALLEST else _LARGEST if size > _LARGEST else size
-        return best * (1.0 - allowance)
+        return best * (1.0 - (allowance if allowance < MOST_LOST else MOST_LOST))
 
     def chose(self, chosen: int, p: float, best: int, p_best: float, cost: float = 0.0) -> None:
         """A request was decided.
