@@ -122,6 +122,19 @@ def test_what_is_exported_can_be_checked_by_a_few_lines(cli, served):
     assert sent["hash"] == lines[sent["entries"] - 1]["hash"]
 
 
+def test_all_reports_are_written(cli, served, tmp_path):
+    data, worm, _ = served
+    ran = cli("report", "all", "--data", str(data), "--output", str(tmp_path / "r"), "--checkpoints", str(worm))
+    assert ran.code == 0, ran
+    written = sorted((tmp_path / "r").iterdir())
+    assert len(written) == len(ran.out.splitlines()) == 6
+    assert all("fits checkpoints from outside" in path.read_text() for path in written)
+    one = cli("report", "sox", "--data", str(data), "--format", "json").json()
+    assert one["report"] == "sox"
+    assert len(cli("report", "all", "--data", str(data), "--format", "json").json()) == 6
+    assert cli("report", "sox", "--data", str(tmp_path / "none")).code == 4
+
+
 def test_a_key_is_erased_and_the_chain_still_verifies(cli, served):
     data, worm, ids = served
     dry = cli("privacy", "erase", "--subject", "alice", "--data", str(data), "--dry-run")
