@@ -38,6 +38,7 @@ COMMANDS = (
     ("route",),
     ("route", "bench"),
     ("route", "cascade"),
+    ("route", "replay"),
     ("learn",),
     ("learn", "router"),
     ("models",),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from twintrack.cli.route_replay import replay_command
 from twintrack.errors import TwintrackError, nearest
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ _KNOWN = (
 
 @click.group("route")
 def command() -> None:
-    """Measure routing on files of outcomes: docs/routing.md says what their columns are."""
+    """Measure routing on files of outcomes and on logged requests: docs/routing.md says how."""
+
+
+command.add_command(replay_command)
 
 
 @command.command("bench")

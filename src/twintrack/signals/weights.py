@@ -110,6 +110,8 @@ class Router(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deployments: tuple[Deployment, ...]
     texts: str = ""
     """Hashes of the requests it was fitted to, as in `Source`: a later router is compared with it on others."""
+    until_us: int = 0
+    """It was fitted to verdicts of the ledger on requests up to then, UTC microseconds; 0: to none of the ledger's."""
 
 
 @functools.cache

@@ -9,8 +9,10 @@ teach less than they shake. Where no choice was random there is nothing to corre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 
 from twintrack.errors import TwintrackError
@@ -58,7 +60,7 @@ def learn_from(found: Sequence[Judgement], prior: Prior, *, in_use: str = "", se
     )
     weights = weights_of(usable)
     days = [datetime.fromtimestamp(each.at_us / 1e6, UTC).date().isoformat() for each in (usable[0], usable[-1])]
-    return learn(
+    learned = learn(
         Examples(np.array(rows), None, weights),
         scores,
         prior,
@@ -67,6 +69,7 @@ def learn_from(found: Sequence[Judgement], prior: Prior, *, in_use: str = "", se
         notes=(_sources(usable), _bias(usable)),
         seed=seed,
     )
+    return replace(learned, router=msgspec.structs.replace(learned.router, until_us=usable[-1].at_us))
 
 
 def weights_of(usable: Sequence[Judgement]) -> Array:

@@ -1,0 +1,186 @@
+"""Another policy on logged requests: what it would have chosen, how good that was, and what it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from twintrack.ledger.decisions import Decided
+from twintrack.training.again import Again, Choice, Model
+from twintrack.training.replay import Estimate, Logged, estimates
+
+LEAST = 30
+"""Requests below which no interval means anything."""
+LEFT_OUT: Final = {
+    "simulated": "answered by simulated providers",
+    "fitted": "a router was fitted to verdicts of that time",
+    "route": "their route is not in the new policy",
+    "key": "their key is not in the new policy",
+    "features": "without the numbers that the router reads",
+    "refused": "the new policy has nobody for them",
+    "gone": "the new policy does not have the deployment that answered",
+}
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Of one outcome: quality, a mean score from 0 to 1, or dollars a request."""
+
+    requests: int
+    logged: Estimate
+    ips: Estimate | None
+    snips: Estimate | None
+    dr: Estimate
+    model: Estimate
+    effective_requests: float
+    changed: float
+    impossible: float
+    rests_on_model: bool
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    requests: int
+    """That could be decided again."""
+    left_out: dict[str, int]
+    """By why, see `LEFT_OUT`."""
+    changed: float
+    """Share of requests for which another deployment is chosen."""
+    impossible: float
+    """Share of requests whose new choice the log's policy could not have made, so that the log cannot tell of it."""
+    random: float
+    """Share of requests that were decided with some chance."""
+    choices: dict[str, tuple[int, int]]
+    """By deployment: how many it answered, and would have."""
+    quality: Figures | None
+    """Of the requests with a verdict; None: too few have one."""
+    usd: Figures | None
+    """None: too few costs are known."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    logged: Decided
+    choice: Choice
+    same: bool
+    possible: bool
+    """The log's policy could have chosen as the new one does."""
+
+
+def replay(rows: Sequence[Decided], again: Again, model: Model, *, fitted_until_us: int = 0) -> Replayed:
+    """Args:
+    model: what is in use foresees; its verdicts must not be these.
+    fitted_until_us: requests up to then were used to fit a router that decides or foresees, UTC microseconds.
+    """
+    left_out: Counter[str] = Counter()
+    kept: list[_Row] = []
+    deployments = again.deployments
+    drawn = _drawn(rows)
+    for each in rows:
+        if each.simulated:
+            left_out["simulated"] += 1
+        elif each.at_us <= fitted_until_us:
+            left_out["fitted"] += 1
+        elif each.answered not in deployments:
+            left_out["gone"] += 1
+        elif isinstance(found := again.choose(each), str):
+            left_out[found] += 1
+        else:
+            kept.append(_row(each, found, drawn))
+    choices = Counter(row.choice.deployment.name for row in kept)
+    were = Counter(row.logged.answered for row in kept)
+    count = len(kept) or 1
+    return Replayed(
+        len(kept),
+        dict(left_out),
+        sum(not row.same for row in kept) / count,
+        sum(not row.possible for row in kept) / count,
+        sum(propensity(row.logged) < 1 for row in kept) / count,
+        {name: (were[name], choices[name]) for name in deployments if were[name] or choices[name]},
+        _quality(kept, again, model),
+        _usd(kept, again, model),
+    )
+
+
+def propensity(each: Decided) -> float:
+    """Of who answered; where that is not who was chosen nothing was random that we know of."""
+    return each.propensity if each.propensity and each.chosen == each.answered else 1.0
+
+
+def _drawn(rows: Sequence[Decided]) -> dict[tuple[str, str], set[str]]:
+    """By route and policy, whom a choice with some chance ever fell on."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for each in rows:
+        if propensity(each) < 1:
+            found.setdefault((each.route, each.policy_version), set()).add(each.answered)
+    return found
+
+
+def _row(each: Decided, choice: Choice, drawn: dict[tuple[str, str], set[str]]) -> _Row:
+    name = choice.deployment.name
+    same = name == each.answered
+    possible = same or (
+        propensity(each) < 1
+        and name in drawn.get((each.route, each.policy_version), ())
+        and name not in _ruled_out(each.ruled_out)
+    )
+    return _Row(each, choice, same, possible)
+
+
+def _ruled_out(text: str | None) -> set[str]:
+    return set() if text is None else {deployment for deployment, *_ in _RULED_OUT.decode(text)}
+
+
+_RULED_OUT: Final = msgspec.json.Decoder(list[tuple[str, str, int, int]])
+
+
+def _quality(kept: Sequence[_Row], again: Again, model: Model) -> Figures | None:
+    values = []
+    for row in kept:
+        score, signals = row.logged.score, row.choice.signals
+        if score is not None:
+            was = model.quality(again.deployments[row.logged.answered], signals)
+            values.append((row, score, was, model.quality(row.choice.deployment, signals)))
+    return _figures(values, share=True)
+
+
+def _usd(kept: Sequence[_Row], again: Again, model: Model) -> Figures | None:
+    values = []
+    for row in kept:
+        each, signals = row.logged, row.choice.signals
+        was = model.nusd(again.deployments[each.answered], each, signals)
+        now = model.nusd(row.choice.deployment, each, signals)
+        if was is not None and now is not None and each.cost_nusd is not None:
+            values.append((row, each.cost_nusd / 1e9, was / 1e9, now / 1e9))
+    return _figures(values, share=False)
+
+
+def _figures(values: Sequence[tuple[_Row, float, float, float]], *, share: bool) -> Figures | None:
+    if len(values) < LEAST:
+        return None
+    found = estimates(
+        Logged(
+            outcome=np.array([outcome for _, outcome, _, _ in values]),
+            propensity=np.array([propensity(row.logged) for row, *_ in values]),
+            same=np.array([row.same for row, *_ in values]),
+            possible=np.array([row.possible for row, *_ in values]),
+            model_logged=np.array([was for _, _, was, _ in values]),
+            model_new=np.array([now for *_, now in values]),
+        ),
+        share=share,
+    )
+    return Figures(
+        len(values),
+        found.logged,
+        found.ips,
+        found.snips,
+        found.dr,
+        found.model,
+        found.effective,
+        found.changed,
+        found.impossible,
+        found.rests_on_model,
+    )
