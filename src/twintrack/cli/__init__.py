@@ -27,7 +27,7 @@ _COMMANDS = {
     "explain": "Say in sentences why a request went where it went.",
     "ledger": "What was spent and saved.",
     "feedback": "Say whether an answer was good.",
-    "route": "What a router, cascade or policy is worth, on a file or on old traffic.",
+    "route": "What a router or policy is worth, on files and old traffic.",
     "learn": "Fit the router to your own verdicts.",
     "models": "List models, tiers and prices.",
     "doctor": "Find what is wrong here, and say what to do.",
