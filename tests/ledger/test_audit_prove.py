@@ -78,7 +78,7 @@ def test_it_holds_where_everybody_was_allowed_to(books: Books):
     wider = proof(books, "confidential")
     assert wider.holds
     assert (wider.requests, wider.attempts) == (3, 2)
-    assert "None of the 3 requests of class confidential or above" in wider.statement
+    assert wider.statement.startswith("3 requests of class confidential or above from ")
     assert proof(books, "internal").attempts == 3
 
 
@@ -200,7 +200,7 @@ def test_what_was_not_read_is_said(books: Books):
     assert (reading_.requests, reading_.read, reading_.not_read, reading_.with_unscanned) == (10, 6, 4, 3)
     assert (reading_.unscanned_share, reading_.unscanned_kinds, reading_.detectors) == (0.5, {"image": 3}, {"d1": 6})
     (pii,) = [each for each in proof(books).misses if each.category == "pii"]
-    assert pii.found == 6
+    assert pii.found == 3, "where something could not be read it is not known what was found"
     assert pii.missed_low <= pii.missed <= pii.missed_high
 
 

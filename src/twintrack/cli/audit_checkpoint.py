@@ -23,7 +23,7 @@ def command(data: Path | None) -> None:
     Signs a new one if no gateway is running; one that runs does so itself, each minute. `twintrack audit verify
     --checkpoints FILE` holds the chain against a file of such lines.
     """
-    folder = data_folder.folder(data)
+    folder = data_folder.served(data)
     path = data_folder.ledger(folder)
     if path is None:
         raise LedgerError(f"There is no chain in {folder}", fix="Send a request first, or name its folder with --data")

@@ -30,7 +30,7 @@ def command(since: int, until: int, form: str, data: Path | None) -> None:
     The hash of an entry is SHA-256 over the hash before it, `commitment` and `body`, all as bytes; that before the
     first is 32 zero bytes. `commitment` is the SHA-256 of `personal`, which is gone where that was erased.
     """
-    path = data_folder.ledger(data_folder.folder(data))
+    path = data_folder.ledger(data_folder.served(data))
     if path is None:
         return
     with reading(path) as db:

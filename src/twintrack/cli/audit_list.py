@@ -28,7 +28,7 @@ from twintrack.ledger.schema import reading
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line.")
 def command(data_class: str | None, since: int, until: int, last: int, data: Path | None, as_json: bool) -> None:
     """Show decisions: when, which class, and who was asked. `twintrack audit show ID` says more of one."""
-    path = data_folder.ledger(data_folder.folder(data))
+    path = data_folder.ledger(data_folder.served(data))
     if path is None:
         return
     least = DATA_CLASSES.index(data_class) if data_class else 0

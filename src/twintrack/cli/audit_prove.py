@@ -50,7 +50,7 @@ def command(
     were recorded with its policy version. Ends with exit code 1 if one was outside, if one cannot be checked, or if
     the chain does not verify.
     """
-    folder = data_folder.folder(data)
+    folder = data_folder.served(data)
     path = data_folder.ledger(folder)
     if path is None:
         click.echo("null" if as_json else f"There is no chain in {folder}: no request has been answered yet.")
@@ -120,7 +120,7 @@ def _read(proof: Proof) -> Iterator[str]:
         yield f"Detector {version}: {requests:,} requests."
     for each in proof.misses:
         yield (
-            f"{each.category}: found in {each.found:,} requests; {each.missed:,.1f} missed are to be expected, at most "
+            f"{each.category}: found in {each.found:,}; {each.missed:,.1f} missed are to be expected, at most "
             f"{each.missed_high:,.1f} (95 %; found were {each.recall:.1%} "
             f"[{each.recall_low:.1%}, {each.recall_high:.1%}] of {each.measured_on}, {each.as_of})."
         )

@@ -22,7 +22,7 @@ def command(request: str, data: Path | None) -> None:
 
     What routing weighed and what it cost is in the ledger: `twintrack explain ID`.
     """
-    folder = data_folder.folder(data)
+    folder = data_folder.served(data)
     path = data_folder.ledger(folder)
     found = None
     if path is not None:

@@ -34,7 +34,7 @@ def command(
     Ends with exit code 1 if anything differs. Whoever may write to the database could have computed all of it anew:
     only checkpoints that were kept elsewhere show that. Without them, this says so.
     """
-    folder = data_folder.folder(data)
+    folder = data_folder.served(data)
     path = data_folder.ledger(folder)
     if path is None:
         click.echo("null" if as_json else f"There is no chain in {folder}: no request has been answered yet.")

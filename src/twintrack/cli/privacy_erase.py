@@ -60,7 +60,7 @@ def command(
     random, fingerprints of bodies, verdicts' authors and numbers that describe a request go. The chain still verifies,
     and says that it was done. The output says what is not reached.
     """
-    folder = data_folder.folder(data)
+    folder = data_folder.served(data)
     path = data_folder.ledger(folder)
     if path is None:
         raise LedgerError(f"There is no ledger in {folder}", fix="Name its folder with --data")

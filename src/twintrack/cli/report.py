@@ -59,7 +59,7 @@ def command(
     What the ledger, the catalogue and the configuration know is filled in; what only you know is listed. Each says what
     it is not, and what it rests on. None of it is legal advice.
     """
-    folder = data_folder.folder(data)
+    folder = data_folder.served(data)
     path = data_folder.ledger(folder)
     if path is None:
         raise LedgerError(f"There is no ledger in {folder}", fix="Send requests first, or name its folder with --data")

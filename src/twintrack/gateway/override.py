@@ -79,4 +79,5 @@ class Unread:
             (0, 0, 0),
             (),
             b"",
+            categories=undecided.categories,
         )

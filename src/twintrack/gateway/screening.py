@@ -82,6 +82,7 @@ class Report:
             (low, middle, len(self.scores) - low - middle),
             self.unscanned,
             self.body_hmac,
+            categories=undecided.categories,
         )
 
 

@@ -179,7 +179,8 @@ class _Count:
         self._kinds.update(set(screen.unscanned))
         self._higher += _above(screen.found, screen.data_class)
         self._overridden += bool(screen.override)
-        self._categories.update(set(screen.categories))
+        if not screen.unscanned:  # where something could not be read, every category's rules hold
+            self._categories.update(set(screen.categories))
 
     def proof(self, since_us: int, until_us: int, chain: Verified) -> Proof:
         attempts = sum(self._places.values())
@@ -189,12 +190,12 @@ class _Count:
         what = f"{_count(self._requests, 'request')} of class {self._class}{above}"
         went = f"{_count(attempts, 'attempt')} at {_count(len(self._places), 'deployment')}"
         if holds:
-            said = f"None of the {what} from {since} to {until} met a deployment outside the policy valid then: {went}."
+            said = f"{what} from {since} to {until}: {went}, none outside the policy valid at the time."
         else:
             said = (
-                f"It is not shown that the {what} from {since} to {until} stayed within policy: {went}, "
-                f"{self._violations:,} outside it, {self._unknown:,} that cannot be checked, and "
-                f"{len(chain.problems):,} findings in the chain."
+                f"Not shown to be within policy: {what} from {since} to {until}: {went}, {self._violations:,} outside "
+                f"the policy valid at the time, {self._unknown:,} that cannot be checked, and {len(chain.problems):,} "
+                "findings in the chain."
             )
         found = [misses(category, count) for category, count in sorted(self._all_categories().items())]
         return Proof(

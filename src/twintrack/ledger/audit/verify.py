@@ -40,6 +40,7 @@ class Verified(msgspec.Struct, frozen=True):
     hash: str
     """Of the newest entry, in hex."""
     began_us: int
+    """Time of the earliest thing it tells of."""
     erased: int
     """Entries that no longer say whom they are about."""
     restored: tuple[str, ...]
@@ -92,6 +93,7 @@ class _Check:
         self._restored: list[Restored] = []
         self._erased = 0
         self._newest_us = 0
+        self._first_us = 0
         self._about: dict[int, About] = {}
         self._attempts: Counter[tuple[str, ...]] = Counter()
         """By class, deployment, zone and region."""
@@ -112,7 +114,7 @@ class _Check:
             chain=self._began.chain if self._began else "",
             entries=self._seq,
             hash=self._hash.hex(),
-            began_us=self._began.at_us if self._began else 0,
+            began_us=self._first_us,
             erased=self._erased,
             restored=tuple(f"a backup of {each.made}, on {moment(each.at_us)}" for each in self._restored),
             checkpoints=sum(map(len, self._wanted.values())),
@@ -135,6 +137,7 @@ class _Check:
                 f"Entries {missing} are missing" if block.seq > self._seq + 1 else f"Entry {block.seq:,} is there twice"
             )
         first, last = block.seq, block.seq + block.entries - 1
+        self._first_us = min(self._first_us or block.first_us, block.first_us)
         try:
             bodies, sealed = to_bodies(block.bodies), to_sealed(block.personal)
             if not len(bodies) == len(sealed) == block.entries:
