@@ -30,6 +30,7 @@ from twintrack.providers.connection import Connection
 from twintrack.providers.pool import Dialing, Pool
 from twintrack.server.api import Api
 from twintrack.server.http import ClientConnection
+from twintrack.signals.sensitivity.detector import Detector
 
 Say = Callable[[bytes], list[bytes]]
 """What a house says to a request, both as on the wire; an empty piece closes the connection."""
@@ -148,7 +149,7 @@ class Worker:
 
     _prices: Prices | None = None
 
-    def __init__(self, street: Street, serves: Snapshot) -> None:
+    def __init__(self, street: Street, serves: Snapshot, detector: Detector | None = None) -> None:
         self.street = street
         self.chance = 0.5
         """What is drawn at random."""
@@ -164,6 +165,7 @@ class Worker:
             later=street.call_soon,
             random=lambda: self.chance,
             wall=lambda: street.wall,
+            detector=detector,
         )
         self._first = self.gateway.serving
         self.api = Api(self.gateway, metrics=lambda: b"", openapi=lambda: b"{}", relay=None)
