@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from twintrack.config.settings import DATA_CLASSES, Screen
 from twintrack.config.snapshot import Route
@@ -20,11 +19,10 @@ from twintrack.gateway.override import said
 from twintrack.gateway.undecided import Undecided
 from twintrack.ledger.records import Screened
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
+from twintrack.signals.sensitivity.grade import grade
 from twintrack.signals.sensitivity.pieces import Malformed
-
-if TYPE_CHECKING:
-    from twintrack.signals.sensitivity.scan import Scan
-    from twintrack.signals.sensitivity.surfaces import Surface
+from twintrack.signals.sensitivity.scan import Scan
+from twintrack.signals.sensitivity.surfaces import Part, Surface, Unscannable, reading
 
 SLICE_NS = 500_000
 _HASHED_BYTES = 65_536
@@ -97,8 +95,8 @@ def screening(undecided: Undecided) -> Screening | None:
 class Screening:
     """An `Inquiry`."""
 
-    __slots__ = ("_conversations", "_cpu_ns", "_done", "_dropped", "_hash", "_hashed", "_most_cpu_ns", "_report",
-                 "_scan", "_surface", "_surfaces", "_undecided", "_verdicts")  # fmt: skip
+    __slots__ = ("_cpu_ns", "_done", "_dropped", "_hash", "_hashed", "_later", "_most_cpu_ns", "_name",
+                 "_report", "_scan", "_surface", "_surfaces", "_undecided", "_verdicts")  # fmt: skip
 
     def __init__(self, undecided: Undecided, mode: Screen) -> None:
         self._undecided = undecided
@@ -108,7 +106,12 @@ class Screening:
         self._scan: Scan | None = None
         """Of the text that is being read, which is the next."""
         self._surface: Surface | None = None
+        self._name = b""
+        """Under which its verdict is kept."""
+        self._later = False
+        """The first slice is over."""
         self._cpu_ns = 0
+        """Spent in the others."""
         self._most_cpu_ns = int(undecided.serving.snapshot.detect.max_s * 1e9)
         self._hash: hmac.HMAC | None = None
         self._hashed = 0
@@ -138,23 +141,24 @@ class Screening:
 
     def _slice(self) -> bool:
         """True: all is read, and what was found is noted."""
-        until = time.perf_counter_ns() + SLICE_NS
-        began = time.thread_time_ns()
+        began = time.perf_counter_ns()
+        # What the first slice takes of the processor is not worth asking the system for.
+        cpu_began = time.thread_time_ns() if self._later else 0
         try:
-            finished = self._read(until)
+            finished = self._read(began + SLICE_NS)
         except Malformed as error:
             self._refuse(error)
             finished = True
         except Exception as error:  # noqa: BLE001 - whatever fails, the request counts as sensitive and goes on
             self._verdicts.append(Unscanned("error", f"{type(error).__name__} in screening"))
             finished = True
-        spent = time.thread_time_ns() - began
-        self._cpu_ns += spent
-        if not finished and self._cpu_ns > self._most_cpu_ns:
-            self._verdicts.append(Unscanned("time", "reading took too long"))
-            finished = True
-        gateway = self._undecided.gateway
-        gateway.screened_ns += spent
+        if self._later:
+            self._cpu_ns += time.thread_time_ns() - cpu_began
+            if not finished and self._cpu_ns > self._most_cpu_ns:
+                self._verdicts.append(Unscanned("time", "reading took too long"))
+                finished = True
+        self._later = True
+        self._undecided.gateway.screened_ns += time.perf_counter_ns() - began
         if finished:
             self._conclude()
         return finished
@@ -188,17 +192,15 @@ class Screening:
                 surface = self._surface = following
             scan = self._scan
             if scan is None:
-                name = kept.name(surface.text)
-                known = kept.get(name)
+                self._name = kept.name(surface.text)
+                known = kept.get(self._name)
                 if known is not None:
                     self._note(surface, known)
                     continue
-                from twintrack.signals.sensitivity.scan import Scan
-
                 scan = self._scan = Scan(detector, surface.text)
             if not scan.feed(max(until - clock(), 0)):
                 return False
-            kept.put(kept.name(surface.text), scan.verdict)
+            kept.put(self._name, scan.verdict)
             self._note(surface, scan.verdict)
             if clock() >= until:
                 return False
@@ -211,8 +213,6 @@ class Screening:
 
     def _all_surfaces(self) -> Iterator[Surface | Verdict]:
         """Of the body, and of what else goes on to a provider: headers that are its own business."""
-        from twintrack.signals.sensitivity.surfaces import Part, Surface, Unscannable, reading
-
         undecided = self._undecided
         for each in reading(undecided.body):
             yield Unscanned(each.kind, "") if isinstance(each, Unscannable) else each
@@ -233,8 +233,6 @@ class Screening:
 
     def _conclude(self) -> None:
         undecided, report = self._undecided, self._report
-        from twintrack.signals.sensitivity.grade import grade
-
         graded = grade(self._verdicts, undecided.serving.ladder)
         report.found = RUNG[graded.data_class]
         report.counts = graded.counts

@@ -47,35 +47,36 @@ def pieces(body: bytes) -> Iterator[tuple[str, int, Any]]:
 
 def _document(text: str) -> Iterator[tuple[str, int, Any]]:
     at = _blank(text, 0)
-    if text[at : at + 1] == "{":
-        seen: set[str] = set()
-        at = _blank(text, at + 1)
-        if text[at : at + 1] == "}":
-            at += 1
-        else:
-            while True:
-                _expect(text, at, '"')
-                name, at = _STRING(text, at + 1, True)
-                if name in seen:
-                    raise _twice(name)
-                seen.add(name)
-                at = _blank(text, at)
-                _expect(text, at, ":")
-                at = _blank(text, at + 1)
-                if name in TURNS and text[at : at + 1] == "[" and text[_blank(text, at + 1) :][:1] == "{":
-                    at = yield from _turns(text, at + 1, name)
-                else:
-                    value, at = _value(text, at)
-                    yield name, -1, value
-                at = _blank(text, at)
-                if text[at : at + 1] == "}":
-                    at += 1
-                    break
-                _expect(text, at, ",")
-                at = _blank(text, at + 1)
-    else:
+    if text[at : at + 1] != "{":
         value, at = _value(text, at)
         yield "", -1, value
+    else:
+        seen: set[str] = set()
+        at = _blank(text, at + 1)
+        while text[at : at + 1] != "}" or seen:
+            _expect(text, at, '"')
+            name, at = _STRING(text, at + 1, True)
+            if name in seen:
+                raise _twice(name)
+            seen.add(name)
+            at = _blank(text, at)
+            _expect(text, at, ":")
+            at = _blank(text, at + 1)
+            if (
+                name in TURNS
+                and text[at : at + 1] == "["
+                and text[(next_at := _blank(text, at + 1)) : next_at + 1] == "{"
+            ):
+                at = yield from _turns(text, at + 1, name)
+            else:
+                value, at = _value(text, at)
+                yield name, -1, value
+            at = _blank(text, at)
+            if text[at : at + 1] == "}":
+                break
+            _expect(text, at, ",")
+            at = _blank(text, at + 1)
+        at += 1
     if _blank(text, at) != len(text):
         raise Malformed("Something stands behind the end of the body's JSON")
 
@@ -101,10 +102,13 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         raise Malformed("The body ends too early, or holds what is no JSON value") from None
 
 
+_OF_OBJECTS = re.compile(r"\[[ \t\n\r]*\{")
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def _blank(text: str, at: int) -> int:
+    if text[at : at + 1] not in (" ", "\n", "\r", "\t"):  # as nearly everywhere
+        return at
     found = _BLANK.match(text, at)
     assert found is not None  # it matches nothing as well
     return found.end()
