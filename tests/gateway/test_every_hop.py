@@ -18,17 +18,20 @@ from msgspec.structs import replace
 from support.fuzzing.answers import good
 from support.hops import (
     FAULTS,
+    FOUND_FAULTS,
     HOME,
     HOPS,
     MAY,
     OPEN_RULES,
     PLACES,
+    READINGS,
     RULES,
     SOME_FAULTS,
     SPARE,
     TEXT,
     Fault,
     Hop,
+    Reading,
     Worlds,
     built,
     config,
@@ -38,6 +41,8 @@ from support.hops import (
 from support.street import Heard, House, Street, Worker, on_a_street, snapshot
 from twintrack.config.settings import DATA_CLASSES
 from twintrack.config.snapshot import Snapshot
+from twintrack.gateway import detecting
+from twintrack.signals.sensitivity.detector import Detector
 
 TOLD = ("public", "internal")
 STATUSES = {200, 400, 401, 403, 413, 422, 429, 500, 502, 503, 504}
@@ -66,9 +71,22 @@ def cells(hop: Hop, place: str, whose: str) -> Iterator[Cell]:
 
 async def play(worker: Worker, others: Worlds, cell: Cell) -> Heard:
     """The request of a cell, with whoever is ill made ill."""
-    hop, fault, street = cell.hop, cell.fault, worker.street
+    hop, fault = cell.hop, cell.fault
     worker.rest()
-    there = house_of(street, cell.place)
+    await prepare(worker, others, hop, cell.place, fault)
+    body = hop.request(TEXT)
+    if fault.spoil is not None:
+        sent, headers = fault.spoil(hop, body, cell.data_class)
+    else:
+        sent, headers = json.dumps(body).encode(), {"x-twintrack-class": cell.data_class}
+    if cell.whose in ("key", "tenant"):
+        headers["authorization"] = "Bearer env:K"
+    return await worker.ask(hop.path, sent, headers | hop.headers)
+
+
+async def prepare(worker: Worker, others: Worlds, hop: Hop, place: str, fault: Fault) -> None:
+    street = worker.street
+    there = house_of(street, place)
     if hop.prepare is not None:
         await hop.prepare(worker, there.port)
     for port in (HOME, SPARE) if hop.ill == "home" else (there.port,):
@@ -84,14 +102,6 @@ async def play(worker: Worker, others: Worlds, cell: Cell) -> Heard:
         first.on_request = lambda: happens(worker, others)
     if fault.before is not None:
         fault.before(worker)
-    body = hop.request(TEXT)
-    if fault.spoil is not None:
-        sent, headers = fault.spoil(hop, body, cell.data_class)
-    else:
-        sent, headers = json.dumps(body).encode(), {"x-twintrack-class": cell.data_class}
-    if cell.whose in ("key", "tenant"):
-        headers["authorization"] = "Bearer env:K"
-    return await worker.ask(hop.path, sent, headers | hop.headers)
 
 
 def once(house: House) -> None:
@@ -255,3 +265,85 @@ def test_what_comes_after_a_change_is_under_the_new_rules(meanwhile: str) -> Non
             assert firm.reached == now[data_class], (meanwhile, data_class)
 
     on_a_street(both)
+
+
+# ---- by what stands in the text
+
+
+class Found(NamedTuple):
+    hop: Hop
+    place: str
+    reading: Reading
+    fault: Fault
+    heard: Heard
+    reached: bool
+
+    def __str__(self) -> str:
+        return f"{self.hop.name}, {self.place}, {self.reading.name}, {self.fault.name}"
+
+    @property
+    def leaked(self) -> bool:
+        # What is embedded is no conversation.
+        may = READINGS[0].may if self.hop.embeds and self.reading.earlier else self.reading.may
+        return self.reached and self.place not in may
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    made = detecting.of(built(HOPS[0], "firm", "everybody", reads=True))
+    assert made is not None
+    return made
+
+
+def read(detector: Detector, which: Callable[[int], bool]) -> list[Found]:
+    found: list[Found] = []
+
+    async def all_of_them(street: Street) -> None:
+        number = 0
+        for hop, place in product(HOPS, PLACES):
+            serves, others = built(hop, place, "everybody", reads=True), worlds(hop, place, "everybody", reads=True)
+            worker = Worker(street, serves, detector)
+            for reading, fault in product(READINGS, FOUND_FAULTS):
+                number += 1
+                if which(number):
+                    heard = await play_reading(worker, others, hop, place, reading, fault)
+                    reached = house_of(street, place).reached
+                    found.append(Found(hop, place, reading, fault, heard, reached))
+
+    on_a_street(all_of_them)
+    return found
+
+
+async def play_reading(worker: Worker, others: Worlds, hop: Hop, place: str, reading: Reading, fault: Fault) -> Heard:
+    worker.rest()
+    headers = hop.headers | reading.headers
+    if reading.earlier:
+        await worker.ask(hop.path, json.dumps(hop.request(TEXT, reading.earlier)).encode(), headers)
+        for house in worker.street.houses.values():
+            house.quiet()
+        worker.pool.close()
+    await prepare(worker, others, hop, place, fault)
+    body = json.dumps(hop.request(TEXT, reading.says)).encode()
+    if reading.twice:
+        body = body[:-1] + b', "user": "a", "user": "b"}'
+    with pytest.MonkeyPatch.context() as patch:
+        if reading.patch is not None:
+            reading.patch(patch, worker)
+        return await worker.ask(hop.path, body, headers)
+
+
+@pytest.fixture(scope="module")
+def found(detector: Detector) -> list[Found]:
+    return read(detector, lambda number: number % (2 * SHARE + 1) == 0)
+
+
+def test_nobody_is_reached_by_what_was_found_or_could_not_be(found: list[Found]) -> None:
+    assert [str(each) for each in found if each.leaked] == []
+    reached = {(each.reading.name, each.place) for each in found if each.reached and not each.hop.embeds}
+    assert reached == {(reading.name, place) for reading in READINGS for place in reading.may}
+
+
+@pytest.mark.long
+def test_nobody_is_reached_in_any_cell_by_what_was_found(detector: Detector) -> None:
+    found = read(detector, lambda number: True)
+    assert [str(each) for each in found if each.leaked] == []

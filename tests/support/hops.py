@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
+import pytest
 from msgspec.structs import replace
 
 from support.fuzzing.answers import asked, chunk, framed_head, good
@@ -37,8 +40,15 @@ RULES = """
 internal = { no_training = true }
 confidential = { zones = ["own", "contracted"], regions = ["eu-*"], max_retention_days = 0, dpa = true }
 """
+_BY_FINDING = """
+[detect]
+classes = { pii = "internal" }
+[privacy.categories]
+pii = { persons = ["us"] }
+"""
+"""Requests are read, and there is a rule for what is found whatever its class."""
 _BY_LABEL = '[detect]\nmode = "off"\n'
-"""The class of a request is said here; `test_screening.py` has what is found."""
+"""The class of a request is what its label says."""
 OPEN_RULES = """
 [privacy]
 confidential = { zones = ["own", "contracted", "third_party"] }
@@ -72,6 +82,9 @@ NARROWING = {
 
 # ---- ways to somebody
 
+CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
+STREAM = {"stream": True}
+
 
 @dataclass(frozen=True, eq=False)
 class Hop:
@@ -101,18 +114,16 @@ class Hop:
     prepare: Callable[[Worker, int], Any] | None = None
     """Before the request; gets the port of `there`."""
 
-    def request(self, text: str) -> dict[str, Any]:
+    def request(self, text: str, *more: str) -> dict[str, Any]:
+        """`more`: turns of the user after the first."""
         if self.embeds:
-            said: dict[str, Any] = {"input": text}
-        elif self.path == "/v1/responses":
-            said = {"input": text}
+            said: dict[str, Any] = {"input": [text, *more]}
         else:
-            said = {"messages": [{"role": "user", "content": text}]}
-        return {"model": self.model} | said | self.body
-
-
-CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
-STREAM = {"stream": True}
+            turns = [*self.body.get("messages", ({"role": "user", "content": text},))]
+            for each in more:
+                turns += [{"role": "assistant", "content": "Yes?"}, {"role": "user", "content": each}]
+            said = {"input" if self.path == RESPONSES else "messages": turns}
+        return {"model": self.model} | self.body | said
 
 
 async def _kept_alive(worker: Worker, port: int) -> None:
@@ -350,6 +361,82 @@ SOME_FAULTS = tuple(each for each in FAULTS if each.name in ("none", "500", "eng
 """For the rules of routes, keys and tenants."""
 
 
+# ---- what is found in a text, and what goes wrong with that
+
+NOBODY: frozenset[str] = frozenset()
+Patch = Callable[[pytest.MonkeyPatch, Worker], None]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What stands in a request without a label, or what keeps it from being read."""
+
+    name: str
+    says: str
+    may: frozenset[str]
+    """Who may see it."""
+    patch: Patch | None = None
+    earlier: str = ""
+    """What an earlier turn of the conversation said."""
+    twice: bool = False
+    """A member stands in it twice."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def _crashes(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    def feed(scan: object, budget_ns: int) -> bool:
+        raise RuntimeError("a fault in a detector")
+
+    patch.setattr("twintrack.signals.sensitivity.scan.Scan.feed", feed)
+
+
+def _cannot_grade(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    def grade(*args: object) -> object:
+        raise RuntimeError("a fault in grading")
+
+    patch.setattr("twintrack.signals.sensitivity.grade.grade", grade)
+
+
+def _too_slow(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    patch.setattr("twintrack.gateway.screening.SLICE_NS", 0)
+    serving = copy(worker.gateway.serving)
+    serving.snapshot = replace(serving.snapshot, detect=replace(serving.snapshot.detect, max_s=1e-9))
+    worker.gateway.serving = serving
+
+
+def _no_detector(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    worker.gateway.serving = copy(worker.gateway.serving)
+    worker.gateway.serving.detector = None
+
+
+_INTERNAL = frozenset(_EVERYBODY["internal"])
+_CONFIDENTIAL = frozenset(_EVERYBODY["confidential"])
+_IBAN = "IBAN: DE89 3704 0044 0532 0130 00"
+_SECRET = "The password: hunter2-Xq9!zzK"
+_MAIL = "Write to anna.schmidt@example.org today."
+_BLOB = "data:application/octet-stream;base64," + base64.b64encode(bytes(range(7, 247))).decode()
+READINGS = (
+    Reading("nothing", "The board meets at nine.", _INTERNAL),
+    Reading("an account", _IBAN, _CONFIDENTIAL),
+    Reading("a key", _SECRET, NOBODY),
+    Reading("an address, which has a rule of its own", _MAIL, frozenset(("overseas", "firm"))),
+    Reading("an account, labelled public", _IBAN, _CONFIDENTIAL, headers={"x-twintrack-class": "public"}),
+    Reading("an account, in an earlier turn", "And then?", _CONFIDENTIAL, earlier=_IBAN),
+    Reading("an address, in an earlier turn", "And then?", frozenset(("overseas", "firm")), earlier=_MAIL),
+    Reading("what is no text", _BLOB, NOBODY),
+    Reading("a member twice", "The board meets at nine.", NOBODY, twice=True),
+    Reading("a detector crashes", "The board meets at nine.", NOBODY, _crashes),
+    Reading("grading crashes", "The board meets at nine.", NOBODY, _cannot_grade),
+    Reading("it takes too long", "The board meets at nine. " * 400, NOBODY, _too_slow),
+    Reading("there is no detector", "The board meets at nine.", NOBODY, _no_detector),
+)
+FOUND_FAULTS = tuple(
+    each
+    for each in FAULTS
+    if each.name in ("none", "engine down", "500", "cut off", "no money", "reload that allows more", "records end")
+)
+
+
 # ---- a worker for each way and place
 
 _LIMITS = """
@@ -368,9 +455,9 @@ otlp = "http://127.0.0.1:3001"
 """
 
 
-def config(hop: Hop, place: str, whose: str, rules: str = RULES) -> str:
+def config(hop: Hop, place: str, whose: str, rules: str = RULES, *, reads: bool = False) -> str:
     port, zone, more = PLACES[place]
-    text = _LIMITS + _BY_LABEL + rules
+    text = _LIMITS + (_BY_FINDING if reads else _BY_LABEL) + rules
     for name, at, its_zone, its_more in (
         ("home", HOME, "own", OWN),
         ("spare", SPARE, "own", OWN),
@@ -410,12 +497,15 @@ TEXT = sticks_to("there", ("home", "spare"))
 
 
 @cache
-def _compiled(hop: Hop, place: str, whose: str, rules: str) -> Snapshot:
-    return snapshot(config(hop, place, whose, rules))
+def _compiled(hop: Hop, place: str, whose: str, rules: str, reads: bool = False) -> Snapshot:
+    return snapshot(config(hop, place, whose, rules, reads=reads))
 
 
-def built(hop: Hop, place: str, whose: str, rules: str = RULES, generation: int = 1) -> Snapshot:
+def built(
+    hop: Hop, place: str, whose: str, rules: str = RULES, generation: int = 1, *, reads: bool = False
+) -> Snapshot:
     """What `config` comes to, put together from parts that are read once: reading it takes longer than a row."""
+    law = _compiled(HOPS[0], "firm", "everybody", rules, reads)
     base = _compiled(hop, "firm", "everybody", RULES)
     there = _compiled(HOPS[0], place, "everybody", RULES).deployments[-1]
     who = _compiled(HOPS[0], "firm", whose, RULES)
@@ -427,15 +517,20 @@ def built(hop: Hop, place: str, whose: str, rules: str = RULES, generation: int 
         base,
         generation=generation,
         deployments=(*others, last),
-        routes=tuple(replace(each, privacy=who.routes[0].privacy) for each in base.routes),
+        routes=tuple(replace(each, privacy=who.routes[0].privacy, detect=law.routes[0].detect) for each in base.routes),
         keys=who.keys,
         tenants=who.tenants,
-        privacy=_compiled(HOPS[0], "firm", "everybody", rules).privacy,
+        privacy=law.privacy,
+        categories=law.categories,
+        detect=law.detect,
     )
 
 
-def worlds(hop: Hop, place: str, whose: str) -> Worlds:
-    return Worlds(built(hop, place, "everybody", OPEN_RULES, 2), built(hop, place, whose, CLOSED_RULES, 3))
+def worlds(hop: Hop, place: str, whose: str, *, reads: bool = False) -> Worlds:
+    return Worlds(
+        built(hop, place, "everybody", OPEN_RULES, 2, reads=reads),
+        built(hop, place, whose, CLOSED_RULES, 3, reads=reads),
+    )
 
 
 def house_of(street: Street, place: str) -> House:

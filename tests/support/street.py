@@ -24,6 +24,7 @@ from twintrack.config.load import parse
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import JournalFull
 from twintrack.gateway.recovery import Repeats
+from twintrack.gateway.remembered import Remembered
 from twintrack.gateway.state import GatewayState
 from twintrack.ledger.records import Content, Dispatch, Judged, Names, Refuse, Screened, Settle
 from twintrack.providers.connection import Connection
@@ -182,7 +183,7 @@ class Worker:
             pulse.alive()
             pulse.until = 0.0
             pulse.in_flight = pulse.ttft_ms = pulse.latency_ms = 0
-        gateway.repeats = Repeats()
+        gateway.repeats, gateway.remembered = Repeats(), Remembered()
         gateway.now = street.clock
         self.pool.close()
         self.book.__init__()  # type: ignore[misc]  # as it was built

@@ -160,7 +160,10 @@ class Screening:
         self._later = True
         self._undecided.gateway.screened_ns += time.perf_counter_ns() - began
         if finished:
-            self._conclude()
+            try:
+                self._conclude()
+            except Exception:  # noqa: BLE001 - likewise
+                self._blind()
         return finished
 
     def _read(self, until: int) -> bool:
@@ -247,6 +250,14 @@ class Screening:
                 categories |= undecided.serving.policy.categories
             rung, kept = self._stuck(tuple(sorted(categories)))
             undecided.found, undecided.categories = DATA_CLASSES[rung], kept
+
+    def _blind(self) -> None:
+        """What was read means nothing: it may be anything."""
+        undecided, report = self._undecided, self._report
+        report.found, report.unscanned = len(RUNG) - 1, ("error",)
+        undecided.report = report
+        if report.mode == "enforce":
+            undecided.found, undecided.categories = DATA_CLASSES[-1], tuple(undecided.serving.policy.categories)
 
     def _stuck(self, categories: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
         """With what the conversation brought before; and it goes on with what this turn brings."""
