@@ -394,7 +394,7 @@ def _cannot_grade(patch: pytest.MonkeyPatch, worker: Worker) -> None:
     def grade(*args: object) -> object:
         raise RuntimeError("a fault in grading")
 
-    patch.setattr("twintrack.signals.sensitivity.grade.grade", grade)
+    patch.setattr("twintrack.gateway.screening.grade", grade)
 
 
 def _too_slow(patch: pytest.MonkeyPatch, worker: Worker) -> None:
