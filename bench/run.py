@@ -54,7 +54,7 @@ class Phase:
 
     def body(self, launch: Launch) -> bytes:
         sentence = "Explain in plain words how a queue of requests behaves when work arrives faster than it is done. "
-        question = (sentence * (self.prompt_bytes // len(sentence) + 1))[: self.prompt_bytes]
+        question = ("Case #00000000. " + sentence * (self.prompt_bytes // len(sentence) + 1))[: self.prompt_bytes]
         request: dict[str, Any] = {
             "model": launch.routed_model if self.routed else launch.translated_model if self.translated else "mock",
             "messages": [{"role": "user", "content": question}],
@@ -141,7 +141,8 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--targets", default="nginx,twintrack", help="of nginx and twintrack (default: both)")
+    names = "of nginx, twintrack and everything (default: the first two)"
+    parser.add_argument("--targets", default="nginx,twintrack", help=names)
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=CMD", help="one more, with {port} and {upstream}"
     )
@@ -156,7 +157,7 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     for kind, words, known in (
         ("phase", options.phases, set(PHASES)),
-        ("target", options.targets, {"nginx", "twintrack"}),
+        ("target", options.targets, {"nginx", "twintrack", "everything"}),
     ):
         unknown = [word for word in words.split(",") if word not in known]
         if unknown:
@@ -165,7 +166,9 @@ def arguments() -> argparse.Namespace:
 
 
 def named(name: str, options: argparse.Namespace) -> Target:
-    return targets.nginx() if name == "nginx" else targets.twintrack(options.twintrack)
+    if name == "nginx":
+        return targets.nginx()
+    return (targets.everything if name == "everything" else targets.twintrack)(options.twintrack)
 
 
 def build() -> Path:

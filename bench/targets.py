@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import sqlite3
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +94,25 @@ tiers = [
 """
 
 
+_EVERYTHING = (
+    _TWINTRACK.replace(
+        'model = "mock"\nprovider = "upstream"\nprice = {{ input_usd_per_mtok = 2.0',
+        'model = "mock"\nprovider = "elsewhere"\nprice = {{ input_usd_per_mtok = 2.0',
+    )
+    + """explore = 0.01
+usd_per_day = 1000
+pseudonyms = ["pii", "financial"]
+
+[[providers]]
+name = "elsewhere"
+api = "vllm"
+url = "http://127.0.0.1:{upstream}/v1"
+zone = "third_party"
+"""
+)
+"""The dear tier is a third party, so that each request is read before it is decided."""
+
+
 class NotInstalled(Exception):
     """Says what is missing and how to get it."""
 
@@ -146,6 +167,33 @@ def twintrack(program: Path, name: str = "twintrack") -> Target:
         )
 
     return Target(name, prepare)
+
+
+def everything(program: Path) -> Target:
+    """All that may decide about a request does: detectors, a fitted router, exploration, a budget, pseudonyms."""
+    plain = twintrack(program, "everything")
+
+    def prepare(folder: Path, port: int, upstream: int) -> Launch:
+        launch = plain.prepare(folder, port, upstream)
+        (folder / "twintrack.toml").write_text(_EVERYTHING.format(folder=folder, port=port, upstream=upstream))
+        verdicts = folder / "verdicts.jsonl"
+        verdicts.write_text("".join(_verdicts()))
+        learn = [str(program), "learn", "router", "--from", str(verdicts), "--data", str(folder / "data")]
+        done = subprocess.run(learn, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise NotInstalled(f"no router could be fitted: {done.stdout}{done.stderr}")
+        return launch
+
+    return Target("everything", prepare)
+
+
+def _verdicts() -> Iterator[str]:
+    """Questions of two kinds, of which the cheap model answers one: enough for a router that is taken."""
+    for number in range(300):
+        hard, guests = number % 2 == 1, "and every guest in the hall " * (number // 2 % 9)
+        asked = f"prove the theorem about {number} {guests}" if hard else f"say hello to number {number} {guests}"
+        for model, good in (("mock", not hard), ("mock-premium", True)):
+            yield json.dumps({"prompt": asked, "model": model, "score": int(good)}) + "\n"
 
 
 def peer(text: str) -> Target:

@@ -2,6 +2,7 @@
  *
  *     load PORT CONNECTIONS SECONDS PATH BODY_FILE EXPECTED [HEADER]...
  *
+ * Where the body holds #00000000, each request has another number, so that none is known from the one before.
  * An answer counts if its status is 200 and its body contains EXPECTED. Requests sent before time is up are waited
  * for, so that CPU time taken around a run belongs to exactly the requests it reports. Prints one JSON object.
  * One thread, epoll.
@@ -42,6 +43,7 @@ static int epoll;
 static const char *expected;
 static size_t expected_size, request_size;
 static char *request;
+static char *number; /* eight digits in it that are other ones each time, or NULL */
 static long long sent, ok, errors;
 static int bad_status;
 static int64_t stop_ns;
@@ -72,6 +74,8 @@ static void redial(struct conn *c) {
 
 static void ask(struct conn *c) {
     if (c->closing) redial(c);
+    if (number)
+        for (long long digit = 7, rest = sent; digit >= 0; digit--, rest /= 10) number[digit] = (char)('0' + rest % 10);
     for (int tries = 0; send(c->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size; tries++) {
         if (tries == 3) {
             perror("load: send");
@@ -204,6 +208,8 @@ static void read_file(const char *name, const char *port, const char *path, char
         "%sContent-Length: %zu\r\n\r\n",
         path, port, lines, size);
     memcpy(request + request_size, body, size);
+    number = memmem(request + request_size, size, "#00000000", 9);
+    if (number) number++;
     request_size += size;
 }
 
