@@ -76,6 +76,8 @@ def grade(verdicts: Iterable[Verdict], by: Ladder) -> Grade:
                 unscanned.append(verdict.kind)
             case Scanned():
                 everything += verdict.findings
+    if not everything and not unscanned:
+        return _NOTHING
     counted = [
         one
         for one in everything
@@ -100,6 +102,7 @@ def grade(verdicts: Iterable[Verdict], by: Ladder) -> Grade:
     )
 
 
+_NOTHING = Grade(DATA_CLASSES[0], (), (), {}, (), False)
 _THRESHOLD = 0.5
 """Of categories that are a company's own."""
 _HELPERS = frozenset(("health", "person"))

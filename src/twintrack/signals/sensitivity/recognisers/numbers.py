@@ -45,6 +45,9 @@ _SEPARATOR = r"(?:[ .\-/]|[ \-]?\n ?)?"
 _FIGURES = re.compile(rf"(?:\D*\d){{{_FEWEST_DIGITS}}}")
 _ZONE = re.compile(rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*")
 """Where a number may stand: groups with figures, and what may stand between them."""
+_MOST_LETTERS = 14
+"""Characters of a zone before its first figure."""
+_FIGURE = re.compile(r"\d")
 
 
 class Numbers:
@@ -64,11 +67,7 @@ class Numbers:
 
     def find(self, window: Window) -> Iterator[Raw]:
         hits = window.hits
-        zones = (
-            [found.span() for found in _ZONE.finditer(window.plain) if _FIGURES.match(found[0])]
-            if "shape:number" in hits
-            else []
-        )
+        zones = _zones(window.plain) if "shape:number" in hits else []
         if not zones and self._labels.isdisjoint(hits):
             return
         asked = {at for concept in self._asked_by.keys() & hits.keys() for at in self._asked_by[concept]}
@@ -123,6 +122,20 @@ class Numbers:
             found_ones = [raw for raw in seen if raw is not None]
             if len(seen) < _CROWD or 2 * len(found_ones) > len(seen):
                 yield from found_ones
+
+
+def _zones(text: str) -> list[tuple[int, int]]:
+    """All of `_ZONE` with enough figures. Each begins close to its first figure, so only there is it looked for."""
+    zones = []
+    at = 0
+    while (figure := _FIGURE.search(text, at)) is not None:
+        found = _ZONE.search(text, max(at, figure.start() - _MOST_LETTERS))
+        if found is None:
+            break
+        at = found.end()
+        if _FIGURES.match(found[0]) is not None:
+            zones.append(found.span())
+    return zones
 
 
 def _within(pattern: re.Pattern[str], text: str, zones: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
