@@ -12,15 +12,12 @@ exchange is finished exactly once.
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
-import traceback
 from collections.abc import Iterator
 
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamTimeout
-from twintrack.gateway import heads, override
+from twintrack.gateway import fault, heads, override
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
 from twintrack.gateway.cascade import Drafts, drafted
@@ -228,6 +225,8 @@ class Exchange:
         )
         if self._endpoint.name == "count_tokens" and self._counted(accepted):
             return
+        if undecided.restoring is not None:
+            self._client = undecided.restoring.before(self._client)
         if route is not None and (route.trace_content or route.take_up):
             self._listen(accepted, route, body)
         if asked.stream:
@@ -322,10 +321,7 @@ class Exchange:
             self._fail_client(error)
             return
         except Exception as error:  # noqa: BLE001 - a fault of ours: whoever asked is told, and nobody waits for nothing
-            # What it says may quote the prompt; where it happened does not.
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{type(error).__name__} in {at.name}, {os.path.basename(at.filename)}:{at.lineno}"
-            print(f"twintrack: request {self.request_id}: {where}", file=sys.stderr)
+            fault.tell(self.request_id, error)
             self._reject(TwintrackError("The gateway could not write this request", why="it met a fault of its own"))
             return
         if self._failure is not None:

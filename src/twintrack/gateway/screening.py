@@ -19,7 +19,7 @@ from twintrack.gateway.override import said
 from twintrack.gateway.undecided import Undecided
 from twintrack.ledger.records import Screened
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
-from twintrack.signals.sensitivity.grade import grade
+from twintrack.signals.sensitivity.grade import Grade, grade
 from twintrack.signals.sensitivity.pieces import Malformed
 from twintrack.signals.sensitivity.scan import Scan
 from twintrack.signals.sensitivity.surfaces import Part, Surface, Unscannable, reading
@@ -38,8 +38,8 @@ _BANDS = (0.7, 0.9)
 class Report:
     """What was read of a request."""
 
-    __slots__ = ("_undecided", "body_hmac", "counts", "detector", "findings", "found", "mode", "scores", "sticky",
-                 "texts", "unscanned")  # fmt: skip
+    __slots__ = ("_undecided", "body_hmac", "counts", "detector", "found", "graded", "mode", "pseudonyms", "scores",
+                 "sticky", "texts", "unscanned")  # fmt: skip
 
     def __init__(self, undecided: Undecided, mode: Screen) -> None:
         self._undecided = undecided
@@ -49,6 +49,10 @@ class Report:
         self.found = 0
         """Rung that the findings make."""
         self.sticky = False
+        self.graded: Grade | None = None
+        """All that was found; None: it is not known."""
+        self.pseudonyms = 0
+        """Values that were replaced."""
         self.counts: dict[str, int] = {}
         """Findings by type."""
         self.scores: tuple[float, ...] = ()
@@ -80,6 +84,7 @@ class Report:
             (low, middle, len(self.scores) - low - middle),
             self.unscanned,
             self.body_hmac,
+            self.pseudonyms,
             categories=undecided.categories,
         )
 
@@ -89,18 +94,28 @@ def screening(undecided: Undecided) -> Screening | None:
     serving = undecided.serving
     unread = class_unread(serving, undecided.asked, undecided.labels, undecided.key)
     mode = serving.exposure.screen(undecided.asked.model, unread, undecided.key)
-    return None if mode == "off" else Screening(undecided, mode)
+    if mode == "off":
+        return None
+    route = serving.routes.get(undecided.asked.model)
+    return Screening(undecided, mode, sticks=route is None or not route.pseudonyms)
 
 
 class Screening:
     """An `Inquiry`."""
 
-    __slots__ = ("_cpu_ns", "_done", "_dropped", "_hash", "_hashed", "_later", "_most_cpu_ns", "_name",
-                 "_report", "_scan", "_surface", "_surfaces", "_undecided", "_verdicts")  # fmt: skip
+    __slots__ = ("_again", "_cpu_ns", "_done", "_dropped", "_hash", "_hashed", "_later", "_most_cpu_ns", "_name",
+                 "_scan", "_sticks", "_surface", "_surfaces", "_undecided", "_verdicts", "report")  # fmt: skip
 
-    def __init__(self, undecided: Undecided, mode: Screen) -> None:
+    def __init__(self, undecided: Undecided, mode: Screen, *, sticks: bool, again: bool = False) -> None:
+        """
+        Args:
+            sticks: what is found is the conversation's as well; else `stick` says so later.
+            again: it was read before, with another body.
+        """
         self._undecided = undecided
-        self._report = Report(undecided, mode)
+        self._sticks = sticks
+        self._again = again
+        self.report = Report(undecided, mode)
         self._verdicts: list[Verdict] = []
         self._surfaces: Iterator[Surface | Verdict] = iter(())
         self._scan: Scan | None = None
@@ -172,7 +187,7 @@ class Screening:
         body, hashed = self._undecided.body, self._hash
         if hashed is None:
             hashed = self._hash = self._undecided.gateway.body_hash()
-        while self._hashed < len(body):
+        while self._hashed < len(body) and not self._again:
             hashed.update(memoryview(body)[self._hashed : self._hashed + _HASHED_BYTES])
             self._hashed += _HASHED_BYTES
             if clock() >= until:
@@ -181,7 +196,7 @@ class Screening:
         if detector is None:
             self._verdicts.append(Unscanned("error", "there is no detector"))
             return True
-        self._report.detector = detector.version
+        self.report.detector = detector.version
         kept = self._undecided.gateway.remembered.verdicts(detector.version)
         while True:
             surface = self._surface
@@ -211,7 +226,7 @@ class Screening:
     def _note(self, surface: Surface, verdict: Verdict) -> None:
         self._verdicts.append(verdict)
         if isinstance(verdict, Scanned) and verdict.findings:
-            self._report.texts.append((surface, verdict.findings))
+            self.report.texts.append((surface, verdict.findings))
         self._surface = self._scan = None
 
     def _all_surfaces(self) -> Iterator[Surface | Verdict]:
@@ -230,31 +245,40 @@ class Screening:
     def _refuse(self, error: Malformed) -> None:
         """Another reader might see something else in it."""
         self._verdicts.append(Unscanned("error", "malformed"))
-        if self._report.mode == "enforce":
+        if self.report.mode == "enforce":
             why = "requests are read before they are sent, and what everybody must read alike is not clear here"
             self._undecided.refused = BadRequest(error.what, why=why, fix=error.fix)
 
     def _conclude(self) -> None:
-        undecided, report = self._undecided, self._report
+        undecided, report = self._undecided, self.report
         graded = grade(self._verdicts, undecided.serving.ladder)
         report.found = RUNG[graded.data_class]
         report.counts = graded.counts
         report.scores = tuple(one.score for one in graded.findings)
         report.unscanned = graded.unscanned
         report.body_hmac = self._hash.digest()[:_HMAC_BYTES] if self._hash is not None else b""
+        report.graded = graded
         undecided.report = report
-        undecided.gateway.count_screened(graded.data_class, report.mode)
+        if not self._again:
+            undecided.gateway.count_screened(graded.data_class, report.mode)
         if report.mode == "enforce":
             categories = set(graded.categories)
             if graded.blind:
                 categories |= undecided.serving.policy.categories
-            rung, kept = self._stuck(tuple(sorted(categories)))
-            undecided.found, undecided.categories = DATA_CLASSES[rung], kept
+            undecided.found, undecided.categories = graded.data_class, tuple(sorted(categories))
+            if self._sticks:
+                self.stick()
+
+    def stick(self) -> None:
+        """What was found is the conversation's as well, and what that brought is the request's."""
+        undecided = self._undecided
+        rung, kept = self._stuck(undecided.categories)
+        undecided.found, undecided.categories = DATA_CLASSES[rung], kept
 
     def _blind(self) -> None:
         """What was read means nothing: it may be anything."""
-        undecided, report = self._undecided, self._report
-        report.found, report.unscanned = len(RUNG) - 1, ("error",)
+        undecided, report = self._undecided, self.report
+        report.graded, report.found, report.unscanned = None, len(RUNG) - 1, ("error",)
         undecided.report = report
         if report.mode == "enforce":
             undecided.found, undecided.categories = DATA_CLASSES[-1], tuple(undecided.serving.policy.categories)
@@ -262,7 +286,7 @@ class Screening:
     def _stuck(self, categories: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
         """With what the conversation brought before; and it goes on with what this turn brings."""
         undecided = self._undecided
-        gateway, found = undecided.gateway, self._report.found
+        gateway, found = undecided.gateway, self.report.found
         remembered, sticky_s = gateway.remembered, undecided.serving.snapshot.detect.sticky_s
         if not sticky_s or not (found or len(remembered)):
             return found, categories
@@ -279,5 +303,5 @@ class Screening:
         if rung:
             for name in names:
                 remembered.note(name, rung, together, gateway.now + sticky_s)
-        self._report.sticky = rung > found or len(both) > len(categories)
+        self.report.sticky = rung > found or len(both) > len(categories)
         return rung, together

@@ -15,6 +15,7 @@ import msgspec
 from twintrack.config.settings import DataClass
 from twintrack.config.snapshot import Route
 from twintrack.errors import TwintrackError
+from twintrack.gateway.client import Client
 from twintrack.gateway.state import GatewayState, Serving
 from twintrack.ledger.records import Screened
 from twintrack.wire.dialect import Asked, Endpoint
@@ -41,6 +42,14 @@ class Report(Protocol):
         ...
 
 
+class Restoring(Protocol):
+    """Puts values back into an answer."""
+
+    def before(self, client: Client) -> Client:
+        """A client in front of `client`."""
+        ...
+
+
 class Undecided(msgspec.Struct):
     request_id: str
     gateway: GatewayState
@@ -64,6 +73,9 @@ class Undecided(msgspec.Struct):
     """Why nobody may answer, whatever else is found."""
     report: Report | None = None
     """What was read of it; None: nothing in it could have changed anything."""
+    restoring: Restoring | None = None
+    """What its client hears the answer through, where values in it were replaced; `body` and `asked` are then what
+    leaves."""
 
 
 def inquiries(undecided: Undecided) -> Iterator[Inquiry]:
@@ -71,5 +83,13 @@ def inquiries(undecided: Undecided) -> Iterator[Inquiry]:
     from twintrack.gateway.screening import screening
 
     screened = screening(undecided)
-    if screened is not None:
-        yield screened
+    if screened is None:
+        return
+    yield screened
+    route = undecided.serving.routes.get(undecided.asked.model)
+    if route is not None and route.pseudonyms:
+        from twintrack.gateway.pseudonyms import replacing
+
+        replaces = replacing(undecided, screened, frozenset(route.pseudonyms))
+        if replaces is not None:
+            yield replaces

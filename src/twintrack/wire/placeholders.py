@@ -35,7 +35,7 @@ def quoted(text: str) -> str:
 class Placeholders:
     """Those of one request. Nothing else is ever put back: who invents a placeholder gets it as it is."""
 
-    __slots__ = ("_codes", "_longest", "_plain", "_quoted", "_types", "_types_of", "_words")
+    __slots__ = ("_bytes", "_codes", "_longest", "_plain", "_quoted", "_types", "_types_of", "_words")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         """`values`: by placeholder, as `shaped` makes them."""
@@ -53,13 +53,21 @@ class Placeholders:
         self._words = frozenset(form for forms in kinds.values() for form in forms)
         self._types = frozenset(form[:size] for form in self._words for size in range(1, len(form)))
         self._longest = max(map(len, self._words), default=0)
+        self._bytes = tuple(code.encode() for code in self._plain)
         self._codes = frozenset(code[:size] for code in self._plain for size in range(1, CODE_LENGTH))
 
     def __bool__(self) -> bool:
         return bool(self._plain)
 
+    def within(self, data: bytes) -> bool:
+        """Whether JSON may have one of them in one piece."""
+        low = data.lower()
+        return any(code in low for code in self._bytes)
+
     def restore(self, text: str, *, json: bool = False) -> str:
         """`text` with the values; `json`: it is JSON, and the values stand inside its strings."""
+        if len(text) < CODE_LENGTH:
+            return text
         pieces, done = self._found(text, _low(text), self._quoted if json else self._plain)
         return "".join(pieces) + text[done:] if done else text
 

@@ -58,6 +58,8 @@ def asks_json(body: bytes) -> bool:
 
 def restored_answer(body: bytes, placeholders: Placeholders, *, json_texts: bool) -> bytes:
     """`json_texts`: the client asked for JSON as the answer's text. A body that is no JSON stays as it is."""
+    if not placeholders.within(body):
+        return body
     try:
         answer = msgspec.json.decode(body)
     except UNREADABLE:
@@ -193,13 +195,15 @@ class RestoredStream:
     def _read(self, event: _Event, document: dict[str, Any]) -> None:
         pieces, ends = self._deltas(document, self._json)
         taken = [piece.holder[piece.member] for piece in pieces]
-        for piece in pieces:
-            piece.holder[piece.member] = ""  # no whole text
-        whole = _Whole(self._placeholders, self._json)
-        event.document = whole.value(document, "")
-        event.changed = whole.any
+        if self._placeholders.within(event.raw):
+            for piece in pieces:
+                piece.holder[piece.member] = ""  # no whole text
+            whole = _Whole(self._placeholders, self._json)
+            event.document = whole.value(document, "")
+            event.changed = whole.any
+            for piece, text in zip(pieces, taken, strict=True):
+                piece.holder[piece.member] = text
         for piece, text in zip(pieces, taken, strict=True):
-            piece.holder[piece.member] = text
             if text:
                 self._piece(event, piece, text)
         if ends is None or ends:
