@@ -380,6 +380,14 @@ MINE = '[[deployments]]\nmodel = "mine"\nprovider = "ollama"\nfacts = { tools = 
         (
             OLLAMA
             + QWEN
+            + "[detect]\nmode = 'observe'\n[routes.auto]\npseudonyms = true\n"
+            + "tiers = [{ name = 's', deployments = ['qwen3-8b@ollama'] }]\n",
+            "twintrack.toml:9: $.routes.auto.pseudonyms is said, but what its requests hold changes nothing: detect is "
+            'observe. Write detect = "enforce" in this route, or remove it.',
+        ),
+        (
+            OLLAMA
+            + QWEN
             + "[routes.auto]\npseudonyms = ['export']\n"
             + "tiers = [{ name = 's', deployments = ['qwen3-8b@ollama'] }]\n",
             "twintrack.toml:7: $.routes.auto.pseudonyms[0] is export: a marking is about all of a document, and no "

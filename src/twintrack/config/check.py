@@ -25,7 +25,7 @@ from twintrack.config.effective import (
     privacy_rules,
 )
 from twintrack.config.locate import Path
-from twintrack.config.settings import DATA_CLASSES, Deployment, Price, Settings
+from twintrack.config.settings import DATA_CLASSES, Deployment, Price, Route, Settings
 from twintrack.config.source import Problem, Source, alternatives, shown
 from twintrack.errors import nearest
 
@@ -247,7 +247,7 @@ class _Check:
                     elif deployment in tier.deployments[:place]:
                         self._report((*path, place), f"names {deployment} a second time", "Remove it.")
             self._observe(base, route.mode, route.observe, known)
-            self._pseudonyms((*base, "pseudonyms"), route.pseudonyms)
+            self._pseudonyms((*base, "pseudonyms"), route)
             if route.cascade is not None:
                 cascade_problems(route.cascade, route, self._endpoints_of(), self._below((*base, "cascade")))
             names = {each for tier in route.tiers for each in tier.deployments}
@@ -268,7 +268,11 @@ class _Check:
         elif observe and mode != "observe":
             self._report((*base, "observe"), "is set, but mode is not", 'Add mode = "observe", or remove it.')
 
-    def _pseudonyms(self, base: Path, categories: bool | tuple[str, ...]) -> None:
+    def _pseudonyms(self, base: Path, route: Route) -> None:
+        categories, mode = route.pseudonyms, route.detect or self._settings.detect.mode
+        if categories and mode != "enforce":
+            what = f"is said, but what its requests hold changes nothing: detect is {mode}"
+            self._report(base, what, 'Write detect = "enforce" in this route, or remove it.')
         known = [*_REPLACEABLE, *(rule.category for rule in self._settings.detect.rules)]
         for place, category in enumerate(categories if isinstance(categories, tuple) else ()):
             if category == "export":
