@@ -27,7 +27,7 @@ REPAY = 3_000
 """Requests over which a debt or a surplus is evened out."""
 MOST_REPAID = 0.02
 """Of quality a request, in either direction."""
-DOUBT = 1.3
+DOUBT = 2.0
 """Standard deviations that the account is taken lower for what verdicts leave open."""
 PRIOR_VERDICTS = 50
 """How many verdicts the predictor's own word is worth; a bias of some 0.05 surprises nobody."""
