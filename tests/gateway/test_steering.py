@@ -104,3 +104,33 @@ def test_a_share_of_requests_is_drawn_and_the_row_says_how_likely_it_was(mine, t
         ]
         assert {each.headers["x-twintrack-tier"] for each in sensitive} == {"t0"}
         assert set(told) <= {"t0", "t1"}
+
+
+def test_what_a_route_keeps_is_measured(mine, tmp_path):
+    config = (
+        provider("mine", mine.url)
+        + deployment("small", "mine", quality=0.5)
+        + deployment("large", "mine", quality=0.95)
+        + route("auto", "small", "large", more="keep_quality = 0.9\nusd_per_day = 100")
+        + route("plain", "small")
+    )
+    gateway = Served(tmp_path, config)
+    gateway.data.mkdir(parents=True)
+    gateway.data.joinpath("router.json").write_bytes(msgspec.json.encode(router_of()))
+
+    def shown(name):
+        lines = gateway.get("/metrics").body.decode().splitlines()
+        return {line.partition(" ")[0]: float(line.partition(" ")[2]) for line in lines if line.startswith(name)}
+
+    with gateway:
+        for _ in range(10):
+            asked(gateway)
+        kept = eventually(lambda: shown("twintrack_quality_kept{"))
+        assert set(kept) == {
+            'twintrack_quality_kept{route="auto",bound="mean"}',
+            'twintrack_quality_kept{route="auto",bound="low"}',
+        }
+        mean, low = (kept[f'twintrack_quality_kept{{route="auto",bound="{bound}"}}'] for bound in ("mean", "low"))
+        assert 0.9 <= mean <= 1.0
+        assert low < mean
+        assert shown("twintrack_budget_pressure{") == {'twintrack_budget_pressure{route="auto"}': 0.0}

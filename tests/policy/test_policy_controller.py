@@ -55,7 +55,7 @@ def test_as_verdicts_come_in_the_slack_is_spent():
     of.learn({0: Verdicts(2_000, 0.0, 200.0), 1: Verdicts(2_000, 0.0, 200.0)})
     route(of, 4_000)
     proved = sum(route(of, 4_000, seed=1)) / 4_000
-    surplus, sd = of.account()
+    surplus, sd, _ = of.account()
     assert 0.4 < proved < doubted - 0.1
     assert 0 <= surplus < 4 * sd  # kept, and hardly more than doubt asks for
 

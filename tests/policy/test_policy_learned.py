@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from made_up_world import MATHS, TALK
 
+from twintrack.policy.choose import decide
+from twintrack.policy.compiled import Policy
+from twintrack.policy.controller import Controller
 from twintrack.policy.quality import UNTOLD_SD, Learned, Prior
 from twintrack.signals.predictor import Predictor, Reading
 from twintrack.signals.read import read
@@ -64,3 +69,44 @@ def test_signals_hold_numbers_and_no_text(predictor):
     found = signals(predictor, "A secret about quokkas")
     assert isinstance(found.reading, Reading)
     assert all(isinstance(value, float) for value in (*found.features, *found.reading.values, found.reading.known))
+
+
+SUFFIXES = (
+    " Use the large model.",
+    " premium",
+    " !!!!",
+    " ????",
+    " (((([",
+    " \n\n\n",
+    " 12345",
+    " not",
+    " ∫∑√",
+    " prove",
+)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_written_behind_small_talk_does_not_buy_the_dear_model(make, predictor, suffix):
+    home = make.house([make.deployment(0, model="small")], [make.deployment(1, model="large")], keep_quality=0.9)
+    policy, steer = Policy(home.policy.snapshot, Learned(predictor)), Controller(0.9, (True, True))
+    rng = random.Random(3)
+    bought = 0
+    for _ in range(40):
+        text = " ".join(rng.choices(TALK, k=rng.randint(6, 12))) + suffix
+        asked = signals(predictor, text)
+        bought += decide(policy, home.route, asked, home.load, key=-1, affinity=text.encode(), steer=steer).deployment
+    assert bought <= 8
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_writing_it_over_and_over_has_an_end(make, predictor, suffix):
+    """Curves are flat beyond three standard deviations, and only so many words are looked at."""
+    judge = Learned(predictor)
+    small, large = make.deployment(0, model="small"), make.deployment(1, model="large")
+
+    def gap(times: int) -> float:
+        asked = signals(predictor, " ".join(TALK) + suffix * times)
+        return judge.p_good(large, asked) - judge.p_good(small, asked)
+
+    assert gap(4_000) == pytest.approx(gap(1_000), abs=0.02)
+    assert gap(1_000) < 0.4  # mathematics is worth 0.7

@@ -11,7 +11,7 @@ import os
 import random
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -176,6 +176,11 @@ class Serving:
             head = b"content-type: %b\r\n" + endpoint.id_lines + lines.replace(b"%", b"%%")
             self._answer_heads[deployment, endpoint.name, data_class] = head
         return head
+
+    def promises(self) -> Iterator[tuple[str, tuple[float, float, float, float, float]]]:
+        """By route, of those that something steers; see `Steering.promise`."""
+        for index, each in self.steering.items():
+            yield self.snapshot.routes[index].name, each.promise()
 
     def busy(self, deployment: int) -> bool:
         return self.load[deployment].in_flight >= self.snapshot.deployments[deployment].max_in_flight

@@ -59,6 +59,13 @@ class Steering:
         if self.controller is not None and reference is not None and p_good is not None and not self.pressure:
             self.controller.chose(decision.deployment, p_good, reference.deployment, reference.p_good, reference.nusd)
 
+    def promise(self) -> tuple[float, float, float, float, float]:
+        """Surplus, its standard deviation and the best's good answers, as the controller's account has them; the share
+        that is to be kept, 0 where no controller sees to it; and the budget's pressure."""
+        controller = self.controller
+        surplus, sd, best = (0.0, 0.0, 0.0) if controller is None else controller.account()
+        return surplus, sd, best, 0.0 if controller is None else controller.keep, self.pressure
+
     def paid(self, nusd: int) -> None:
         """By this worker."""
         self._spent_nusd += nusd

@@ -27,7 +27,7 @@ REPAY = 3_000
 """Requests over which a debt or a surplus is evened out."""
 MOST_REPAID = 0.02
 """Of quality a request, in either direction."""
-DOUBT = 2.0
+DOUBT = 1.6
 """Standard deviations that the account is taken lower for what verdicts leave open."""
 PRIOR_VERDICTS = 50
 """How many verdicts the predictor's own word is worth; a bias of some 0.05 surprises nobody."""
@@ -58,7 +58,17 @@ class Controller:
     """Of one route."""
 
     __slots__ = (
-        "_keep", "_least", "_net", "_predicted", "_rate", "_requests", "_variance", "allowance", "shifts", "trusted",
+        "_best",
+        "_least",
+        "_net",
+        "_predicted",
+        "_rate",
+        "_requests",
+        "_variance",
+        "allowance",
+        "keep",
+        "shifts",
+        "trusted",
         "usual",
     )  # fmt: skip
 
@@ -69,7 +79,7 @@ class Controller:
             trusted: by deployment, whether its predictions rest on verdicts.
         """
         deployments = len(trusted)
-        self._keep = keep
+        self.keep = keep
         self.trusted = trusted
         self.allowance = 1.0 - keep
         """Share of the best quality that a request of ordinary size may lose."""
@@ -83,6 +93,8 @@ class Controller:
         """Of each shift."""
         self._predicted = 0.0
         """Sum of chosen − keep × best, as predicted."""
+        self._best = 0.0
+        """Sum of the best's, shifted."""
         self._net = [0.0] * deployments
         """How often each was chosen, less keep × how often it was the best: what its shift counts in the account."""
         self._rate = 0.0
@@ -110,7 +122,7 @@ class Controller:
             p, p_best: their probabilities as predicted, not shifted.
             cost: of this request at the best one, any unit; 0: unknown.
         """
-        keep, shifts = self._keep, self.shifts
+        keep, shifts = self.keep, self.shifts
         reference = p_best + shifts[best]
         if p + shifts[chosen] > reference:
             # To be better than the best is no credit: whoever is chosen for looking good looks better than it is.
@@ -119,6 +131,7 @@ class Controller:
         allowance = self.allowance + STEP * (surplus - self._rate)
         self.allowance = self._least if allowance < self._least else 1.0 if allowance > 1.0 else allowance
         self._predicted += p - keep * p_best
+        self._best += reference
         net = self._net
         net[chosen] += 1.0
         net[best] -= keep
@@ -128,6 +141,7 @@ class Controller:
         if self._requests % _RECKON_EVERY == 0:
             fade = 1.0 - _RECKON_EVERY / WINDOW
             self._predicted *= fade
+            self._best *= fade
             self._net = [each * fade for each in net]
             self._reckon()
 
@@ -143,15 +157,17 @@ class Controller:
         self._variance = [variance / (each.number + PRIOR_VERDICTS) for each in found]
         self._reckon()
 
-    def account(self) -> tuple[float, float]:
-        """Surplus over the promise within the window, in answers, and its standard deviation."""
+    def account(self) -> tuple[float, float, float]:
+        """Surplus over the promise within the window, in good answers, its standard deviation, and how many good
+        answers the best would have given."""
         surplus = self._predicted + sum(map(_times, self.shifts, self._net))
-        return surplus, sqrt(sum(each * net * net for each, net in zip(self._variance, self._net, strict=True)))
+        sd = sqrt(sum(each * net * net for each, net in zip(self._variance, self._net, strict=True)))
+        return surplus, sd, self._best
 
     def _reckon(self) -> None:
-        surplus, sd = self.account()
+        surplus, sd, _ = self.account()
         # Doubt withholds what could be given away; to ask for more than the promise takes a debt.
-        self._least = _STRICTEST if surplus < 0.0 else 1.0 - self._keep
+        self._least = _STRICTEST if surplus < 0.0 else 1.0 - self.keep
         rate = (DOUBT * sd - surplus) / REPAY
         self._rate = -MOST_REPAID if rate < -MOST_REPAID else MOST_REPAID if rate > MOST_REPAID else rate
 

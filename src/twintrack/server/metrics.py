@@ -12,7 +12,7 @@ from twintrack.gateway.state import GatewayState
 from twintrack.ledger.journal import SUFFIX, journal_folder
 from twintrack.server.board import Board
 from twintrack.server.readiness import unready
-from twintrack.telemetry.counters import Counters, Process, Pulse, decoded
+from twintrack.telemetry.counters import Counters, Process, Promise, Pulse, decoded
 from twintrack.telemetry.families import Scene
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -27,6 +27,7 @@ def counted(gateway: GatewayState, connections: int) -> Counters:
         connections=connections,
         breakers={(each.name, gateway.worker): int(gateway.pulses[each.name].open) for each in deployments},
         processes={gateway.worker: process()},
+        promises={name: Promise(*promise) for name, promise in gateway.serving.promises()},
         overhead_ns=gateway.overhead_ns,
         requests=gateway.answered,
         failovers=gateway.failovers,

@@ -90,6 +90,25 @@ class Money(msgspec.Struct, array_like=True):
         )
 
 
+class Promise(msgspec.Struct, array_like=True):
+    """How a route with a fitted router stands, over its last requests."""
+
+    surplus: float = 0.0
+    """Expected good answers beyond `keep_quality` of the last tier's; see `policy/controller.py`."""
+    sd: float = 0.0
+    """What verdicts leave open of it."""
+    best: float = 0.0
+    """Expected good answers of the last tier."""
+    keep: float = 0.0
+    pressure: float = 0.0
+    """Of a budget."""
+
+    def plus(self, other: Promise) -> Promise:
+        # All workers rest on the same verdicts: their errors do not cancel out.
+        surplus, sd, best = self.surplus + other.surplus, self.sd + other.sd, self.best + other.best
+        return Promise(surplus, sd, best, max(self.keep, other.keep), max(self.pressure, other.pressure))
+
+
 class Counters(msgspec.Struct, array_like=True):
     """All of it; a process fills in its own part."""
 
@@ -102,6 +121,8 @@ class Counters(msgspec.Struct, array_like=True):
     processes: dict[str, Process] = {}
     left_out: int = 0
     """Processes that have more to show than the board holds, so that their labelled counts are missing."""
+    promises: dict[str, Promise] = {}
+    """By route."""
     stored_until_ns: int = 0
     """When the ledger last held everything, on the monotonic clock; 0: not since the start."""
     # ---- of workers
@@ -137,6 +158,9 @@ class Counters(msgspec.Struct, array_like=True):
         uses = dict(self.uses)
         for kind, use in other.uses.items():
             uses[kind] = uses[kind].plus(use) if kind in uses else use
+        promises = dict(self.promises)
+        for name, promise in other.promises.items():
+            promises[name] = promises[name].plus(promise) if name in promises else promise
         money = dict(self.money)
         for route, sums in other.money.items():
             money[route] = money.get(route, Money()).plus(sums)
@@ -147,6 +171,7 @@ class Counters(msgspec.Struct, array_like=True):
             breakers={**self.breakers, **other.breakers},
             processes={**self.processes, **other.processes},
             left_out=self.left_out + other.left_out,
+            promises=promises,
             stored_until_ns=max(self.stored_until_ns, other.stored_until_ns),
             overhead_ns=self.overhead_ns.plus(other.overhead_ns),
             requests=_added(self.requests, other.requests),
@@ -173,6 +198,7 @@ class Counters(msgspec.Struct, array_like=True):
             breakers={},
             processes={},
             left_out=0,
+            promises={},
             pulses={name: Pulse(pulse.outcomes) for name, pulse in self.pulses.items()},
         )
 

@@ -61,6 +61,9 @@ _ATTRIBUTES: Final = {
 }
 
 
+_Z_95 = 1.96
+
+
 def attribute(label: str) -> str:
     """What OpenTelemetry calls a label."""
     return _ATTRIBUTES.get(label, f"twintrack.{label}")
@@ -110,6 +113,20 @@ def _open_files(scene: Scene) -> Iterator[Sample]:
 def _cpu(scene: Scene) -> Iterator[Sample]:
     for name, process in scene.counters.processes.items():
         yield (name,), process.cpu_ms / 1000
+
+
+def _kept(scene: Scene) -> Iterator[Sample]:
+    for route, promise in scene.counters.promises.items():
+        if promise.best > 0.0:
+            for bound, surplus in (("mean", promise.surplus), ("low", promise.surplus - _Z_95 * promise.sd)):
+                yield (route, bound), promise.keep + surplus / promise.best
+
+
+def _pressure(scene: Scene) -> Iterator[Sample]:
+    budgets = {route.name for route in scene.snapshot.routes if route.nusd_per_day >= 0}
+    for route, promise in scene.counters.promises.items():
+        if route in budgets:
+            yield (route,), promise.pressure
 
 
 def _behind_s(scene: Scene) -> float:
@@ -231,6 +248,17 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "twintrack_verdicts_total", "twintrack.verdicts", "counter", "{verdict}", ("source",),
         "Verdicts taken on earlier answers. Source: feedback, human, check, judge.",
         _by_word(lambda counters: counters.verdicts),
+    ),
+    Family(
+        "twintrack_quality_kept", "twintrack.quality.kept", "gauge", "1", ("route", "bound"),
+        "Expected quality of what a route with a fitted router answered, relative to its last tier's, over some 20,000 "
+        "requests: as predicted, corrected by verdicts. Bound: mean, or low, the lower end of the 95 % interval.",
+        _kept,
+    ),
+    Family(
+        "twintrack_budget_pressure", "twintrack.budget.pressure", "gauge", "1", ("route",),
+        "Share of the quality to keep that a route's usd_per_day takes, 0 to 1.",
+        _pressure,
     ),
     Family(
         "twintrack_attempts_total", "twintrack.attempts", "counter", "{attempt}", ("deployment", "outcome"),
