@@ -207,6 +207,12 @@ class TestWhatClientsAreTold:
             "training and a BAA on record would serve it. Add one, or label the request with the class it really has."
         )
 
+    def test_what_was_found_is_told_since_no_label_would_help(self, make):
+        home = make.house([firm(make, None)])
+        with pytest.raises(NobodyMay) as caught:
+            home.decide(data_class="restricted", categories=("pii", "secret"))
+        assert caught.value.fix.endswith("Add one, or leave out what was found in the request (pii, secret).")
+
     def test_who_could_serve_it_in_a_moment(self, make):
         home = make.house(two(make), load={0: make.lately(healthy=False)})
         with pytest.raises(NobodyReady) as caught:

@@ -72,7 +72,7 @@ def refusal(
         tokens, output = signals.prompt_tokens_est, signals.max_output_tokens
         error = TooLongForAll(tokens, output, window, why=why, fix=fix_sentence(CONTEXT))
     elif codes & PRIVACY:
-        fix = _fix(snapshot, ruled_out, RUNG[signals.data_class], view, route, key)
+        fix = _fix(snapshot, ruled_out, signals, view, route, key)
         error = NobodyMay("No model can serve this request", why=why, fix=fix)
     else:
         fix = fix_sentence(told[-1][1]) if told else "Add deployments to the route."
@@ -82,9 +82,10 @@ def refusal(
 
 
 def _fix(
-    snapshot: Snapshot, ruled_out: tuple[RuledOut, ...], rung: int, view: View, route: Route | None, key: int
+    snapshot: Snapshot, ruled_out: tuple[RuledOut, ...], signals: Signals, view: View, route: Route | None, key: int
 ) -> str:
-    """Who would serve it, and where it is said that these may not."""
+    """Who would serve it, where it is said that these may not, and what made it this class."""
+    rung = RUNG[signals.data_class]
     names = ["", route.name if route is not None else "", "", ""]
     if key >= 0:
         who = snapshot.keys[key]
@@ -93,6 +94,9 @@ def _fix(
     rules = (rule_code(code, need) for _, code, _, need in ruled_out if code in PRIVACY)
     places = dict.fromkeys(rule_place(rule, names) for rule in rules)
     served = f"By {' and '.join(places)} {wanted_words(together(view.rules, rung))}"
+    if signals.categories:
+        found = ", ".join(signals.categories)
+        return f"{served}. Add one, or leave out what was found in the request ({found})."
     return f"{served}. Add one, or label the request with the class it really has."
 
 
