@@ -21,7 +21,7 @@ from twintrack.signals.sensitivity.recognisers.markings import Markings
 from twintrack.signals.sensitivity.recognisers.numbers import Numbers, NumberType, compiled
 from twintrack.signals.sensitivity.recognisers.own import Own, OwnRule
 from twintrack.signals.sensitivity.recognisers.personal import Addresses, Birth, Health, People
-from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Token, Tokens
+from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Late, Token, Tokens
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Recogniser
 
 VERSION = "2"
@@ -185,7 +185,7 @@ def _tokens(prefixes: dict[str, Iterable[str]], shapes: dict[str, Iterable[str]]
             Token(
                 rule.id,
                 concept,
-                re.compile(f"{left}{length}(?:{rule.regex}){right}", flags),
+                Late(f"{left}{length}(?:{rule.regex}){right}", flags),
                 rule.entropy,
                 rule.secret,
                 re.compile(rf"(?<![a-z])(?:{near})(?![a-z])") if near else None,
