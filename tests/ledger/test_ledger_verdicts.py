@@ -9,6 +9,7 @@ import pytest
 from ledger_records import (
     MANAGED,
     NAMES,
+    OWN,
     PREMIUM,
     SIMULATED,
     T0,
@@ -19,6 +20,7 @@ from ledger_records import (
 )
 
 from twintrack.cli import main
+from twintrack.ledger.decisions import decided
 from twintrack.ledger.records import Judged
 from twintrack.ledger.verdicts import judgements, verdicts, wilson
 from twintrack.signals.features import NAMES as FEATURES
@@ -156,3 +158,21 @@ def test_the_table_is_by_route_and_deployment_with_simulated_ones_marked(books: 
         main(["ledger", "--json", "verdicts"])
     assert left.value.code == 2
     assert "Options stand behind the word verdicts" in capsys.readouterr().err
+
+
+def test_of_a_cascade_it_is_on_what_the_client_saw_and_teaches_nothing(books: Books):
+    books.load(
+        dispatch("a", role="classifier", deployment=OWN), settle("a"),
+        dispatch("a", 1, role="draft", deployment=MANAGED, features=packed(NUMBERS)), settle("a", 1),
+        dispatch("a", 2, deployment=PREMIUM), settle("a", 2), judged("a"),
+        dispatch("b", role="draft", deployment=MANAGED, features=packed(NUMBERS)), settle("b"), judged("b"),
+        dispatch("c", role="classifier", deployment=OWN), settle("c"), dispatch("c", 1), released("c", 1), judged("c"),
+    )  # fmt: skip
+    found = judgements(books.path)
+    assert [(each.request_id, each.deployment, each.drafted) for each in found] == [
+        ("a", "gpt@openai", True),
+        ("b", "mid@managed", True),
+    ]
+    assert standing(books)["c"] == "unanswered"
+    assert verdicts(books.path).with_features == 0
+    assert [(each.request_id, each.drafted) for each in decided(books.path)] == [("a", True), ("b", True)]

@@ -103,9 +103,10 @@ def test_after_a_failure_or_while_observing_nothing_counts_as_random():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"features": None}, "29 of them simulated or without the numbers"),
-        ({"features": b"\xff" * 67}, "29 of them simulated or without the numbers"),
-        ({"simulated": True}, "29 of them simulated or without the numbers"),
+        ({"features": None}, "29 of them simulated, of cascades, or without the numbers"),
+        ({"features": b"\xff" * 67}, "29 of them simulated, of cascades, or without the numbers"),
+        ({"simulated": True}, "29 of them simulated, of cascades, or without the numbers"),
+        ({"drafted": True}, "29 of them simulated, of cascades, or without the numbers"),
         ({}, "there are "),
     ],
 )

@@ -141,7 +141,7 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         body_bytes,
         caller_trace(accepted.headers, accepted.serving.snapshot) if _TRACEPARENT in accepted.headers else "",
         role,
-        _features(signals) if number == 0 and route is not None and route.learn else b"",
+        _features(signals) if route is not None and route.learn and (number == 0 or position == 0) else b"",
     )
 
 

@@ -42,6 +42,8 @@ class Decided(msgspec.Struct, frozen=True):
     output_tokens: int | None
     cost_nusd: int | None
     """Of all its attempts that are charged by the token; None: unknown of one."""
+    drafted: bool
+    """A check decided whose answer the client got."""
     score: float | None = None
     """None: nobody judged it."""
 
@@ -55,21 +57,26 @@ SELECT f.request_id, f.at_us, c.policy_version, c.route, c.key, c.endpoint, c.st
      ELSE sum(coalesce(p.cost_nusd, 0)) END
    FROM attempts p JOIN endings e ON e.id = p.ending JOIN contexts pc ON pc.id = p.context
      JOIN deployments pd ON pd.id = pc.deployment
-   WHERE p.request_id = f.request_id)
+   WHERE p.request_id = f.request_id),
+  EXISTS (SELECT 1 FROM attempts y JOIN contexts z ON z.id = y.context
+    WHERE y.request_id = f.request_id AND z.role = 'draft')
 FROM attempts f
 CROSS JOIN contexts c ON c.id = f.context
 LEFT JOIN deployments ch ON ch.id = c.chosen
 CROSS JOIN attempts a ON a.request_id = f.request_id AND a.attempt = (
-  SELECT max(b.attempt) FROM attempts b JOIN endings e ON e.id = b.ending
-  WHERE b.request_id = f.request_id AND e.outcome IN ('ok', 'client_left')
+  SELECT max(b.attempt) FROM attempts b JOIN endings e ON e.id = b.ending JOIN contexts bc ON bc.id = b.context
+  WHERE b.request_id = f.request_id AND e.outcome IN ('ok', 'client_left') AND bc.role <> 'classifier'
 )
 CROSS JOIN contexts ac ON ac.id = a.context
 CROSS JOIN deployments d ON d.id = ac.deployment
-WHERE f.attempt = 0 AND c.route IS NOT NULL AND f.at_us >= ? AND f.at_us < ?
+WHERE c.role <> 'classifier' AND c.route IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM attempts q JOIN contexts qc ON qc.id = q.context
+    WHERE q.request_id = f.request_id AND q.attempt < f.attempt AND qc.role <> 'classifier')
+  AND f.at_us >= ? AND f.at_us < ?
 ORDER BY f.at_us, f.id
 """
 
-_FLAGS: Final = ("stream", "simulated", "hourly")
+_FLAGS: Final = ("stream", "simulated", "hourly", "drafted")
 
 
 def decided(db_path: Path, since_us: int | None = None, until_us: int | None = None) -> list[Decided]:

@@ -296,8 +296,8 @@ FROM verdicts v
 LEFT JOIN attempts f ON f.request_id = v.request_id AND f.attempt = 0
 LEFT JOIN contexts c ON c.id = f.context
 LEFT JOIN attempts a ON a.request_id = v.request_id AND a.attempt = (
-  SELECT max(b.attempt) FROM attempts b JOIN endings e ON e.id = b.ending
-  WHERE b.request_id = v.request_id AND e.outcome IN ('ok', 'client_left')
+  SELECT max(b.attempt) FROM attempts b JOIN endings e ON e.id = b.ending JOIN contexts bc ON bc.id = b.context
+  WHERE b.request_id = v.request_id AND e.outcome IN ('ok', 'client_left') AND bc.role <> 'classifier'
 );
 """
 
@@ -327,7 +327,7 @@ LEFT JOIN endings e ON e.id = a.ending;
 """
 """What attempts are for."""
 
-MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT + _VERDICTS + _ROLES)
+MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT + _ROLES + _VERDICTS)
 """Step n leads from version n to n + 1. A step that has been released is never changed again."""
 
 VERSION: Final = len(MIGRATIONS)

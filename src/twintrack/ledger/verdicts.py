@@ -52,6 +52,8 @@ class Judgement(msgspec.Struct, frozen=True):
     """What chose; behind a `+` which fitted router, if one did."""
     features: bytes | None
     """See `signals/features.py`; None: not kept."""
+    drafted: bool = False
+    """A check decided whose answer the client got."""
 
 
 class Standings(msgspec.Struct, frozen=True):
@@ -84,11 +86,20 @@ class Verdicts(msgspec.Struct, frozen=True):
 _JUDGED: Final = """
 SELECT j.request_id, j.source, j.score, n.at_us, n.route, n.tier, n.deployment, n.model, n.simulated, n.chosen,
   n.p_good, n.propensity, n.policy_version,
-  (SELECT f.numbers FROM attempts a JOIN features f ON f.attempt = a.id WHERE a.request_id = j.request_id) AS features
+  (SELECT f.numbers FROM attempts a JOIN features f ON f.attempt = a.id WHERE a.request_id = j.request_id) AS features,
+  EXISTS (SELECT 1 FROM attempts a JOIN contexts c ON c.id = a.context
+    WHERE a.request_id = j.request_id AND c.role = 'draft')
 FROM judged j CROSS JOIN entries n ON n.id = j.entry
 WHERE j.standing = 'counts' AND n.at_us >= ? AND n.at_us < ?
 ORDER BY j.request_id
 """
+
+_ABOUT: Final = (
+    "at_us", "route", "tier", "deployment", "model", "simulated", "chosen", "p_good", "propensity", "policy_version",
+    "features", "drafted",
+)  # fmt: skip
+"""What stands behind request, source and score in `_JUDGED`."""
+_FLAGS: Final = ("simulated", "drafted")
 
 
 def judgements(db_path: Path, since_us: int | None = None, until_us: int | None = None) -> list[Judgement]:
@@ -100,15 +111,14 @@ def judgements(db_path: Path, since_us: int | None = None, until_us: int | None 
     with reading(db_path) as db:
         rows = db.execute(_JUDGED, (since_us or 0, 1 << 62 if until_us is None else until_us)).fetchall()
     found = []
-    for _, said in groupby(rows, key=lambda row: row[0]):
-        rows_of_one = list(said)
-        source = min((row[1] for row in rows_of_one), key=TRUST.index)
-        scores = [row[2] for row in rows_of_one if row[1] == source]
-        request_id, _, _, at_us, route, tier, deployment, model, simulated, *rest = rows_of_one[0]
-        score = sum(scores) / len(scores)
-        found.append(
-            Judgement(request_id, at_us, score, source, route, tier, deployment, model, bool(simulated), *rest)
-        )
+    for request_id, group in groupby(rows, key=lambda row: row[0]):
+        said = list(group)
+        source = min((row[1] for row in said), key=TRUST.index)
+        scores = [row[2] for row in said if row[1] == source]
+        about = dict(zip(_ABOUT, said[0][3:], strict=True))
+        for name in _FLAGS:
+            about[name] = bool(about[name])
+        found.append(Judgement(request_id=request_id, score=sum(scores) / len(scores), source=source, **about))
     return sorted(found, key=lambda each: (each.at_us, each.request_id))
 
 
@@ -123,9 +133,13 @@ def verdicts(db_path: Path, since_us: int | None = None, until_us: int | None = 
     found = judgements(db_path, since_us, until_us)
     with reading(db_path) as db:
         apart = dict(db.execute("SELECT standing, count(*) FROM judged WHERE standing <> 'counts' GROUP BY 1"))
-    return Verdicts(
-        tuple(_rows(found)), len(found), apart, sum(each.features is not None and not each.simulated for each in found)
-    )
+    return Verdicts(tuple(_rows(found)), len(found), apart, sum(teaches(each) for each in found))
+
+
+def teaches(each: Judgement) -> bool:
+    """Whether a router can be fitted to it. Which answers of a cascade the client sees depends on the check, so what is
+    said of them is not what would be said of any."""
+    return each.features is not None and not each.simulated and not each.drafted
 
 
 def standings(db_path: Path, said: Iterable[tuple[str, str, int]]) -> dict[str, int]:

@@ -83,6 +83,8 @@ class Again:
             # it: who answered would have gone on to do so if it is among them.
             for number in range(_TRIES):
                 found = decide(self._policy, route, signals, self._load, key=key, affinity=b"%d" % number)
+                if found.drafting is not None:
+                    return "cascade"
                 name = self._snapshot.deployments[found.deployment].name
                 if chosen is None or name == each.answered:
                     chosen = found.deployment

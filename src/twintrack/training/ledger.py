@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from twintrack.errors import TwintrackError
-from twintrack.ledger.verdicts import Judgement
+from twintrack.ledger.verdicts import Judgement, teaches
 from twintrack.signals.features import unpacked
 from twintrack.signals.weights import Prior
 from twintrack.training.design import Array, Examples
@@ -35,7 +35,7 @@ def learn_from(found: Sequence[Judgement], prior: Prior, *, in_use: str = "", se
     """
     usable, rows = [], []
     for each in found:
-        numbers = unpacked(each.features) if each.features is not None and not each.simulated else None
+        numbers = unpacked(each.features) if each.features is not None and teaches(each) else None
         if numbers is not None:
             usable.append(each)
             rows.append(numbers)
@@ -102,7 +102,9 @@ def _missing(found: Sequence[Judgement], usable: int) -> str:
     there = ", ".join(f"{count:,} on {name}" for name, count in sorted(counts.items()))
     without = len(found) - usable
     return f"there are {there}" + (
-        f", {without:,} of them simulated or without the numbers that describe a request" if without else ""
+        f", {without:,} of them simulated, of cascades, or without the numbers that describe a request"
+        if without
+        else ""
     )
 
 

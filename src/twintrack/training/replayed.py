@@ -23,6 +23,7 @@ LEFT_OUT: Final = {
     "key": "their key is not in the new policy",
     "features": "without the numbers that the router reads",
     "refused": "the new policy has nobody for them",
+    "cascade": "where a check decides whose answer is seen",
     "gone": "the new policy does not have the deployment that answered",
 }
 
@@ -82,6 +83,8 @@ def replay(rows: Sequence[Decided], again: Again, model: Model, *, fitted_until_
     for each in rows:
         if each.simulated:
             left_out["simulated"] += 1
+        elif each.drafted:
+            left_out["cascade"] += 1
         elif each.at_us <= fitted_until_us:
             left_out["fitted"] += 1
         elif each.answered not in deployments:
