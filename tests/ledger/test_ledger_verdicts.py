@@ -160,6 +160,19 @@ def test_the_table_is_by_route_and_deployment_with_simulated_ones_marked(books: 
     assert "Options stand behind the word verdicts" in capsys.readouterr().err
 
 
+def test_a_story_ends_with_what_was_said(books: Books, capsys: pytest.CaptureFixture[str]):
+    books.load(
+        dispatch("a"), settle("a"), judged("a", 0.0, label="wrong"),
+        judged("a", 1.0, key=1, at_us=T0 + 10_000_000), judged("a", 0.5, key=-1, source="human", at_us=T0 + 11_000_000),
+    )  # fmt: skip
+    with pytest.raises(SystemExit):
+        main(["explain", "a", "--data", str(books.folder)])
+    first, second, third = capsys.readouterr().out.splitlines()[-3:]
+    assert first == "Judged 0 of 1, wrong (feedback, key dev) on 2027-01-15 08:00:09 UTC."
+    assert second.endswith("It does not count: by a key on another key's request.")
+    assert third.startswith("Judged 0.5 of 1 (human) on ")
+
+
 def test_of_a_cascade_it_is_on_what_the_client_saw_and_teaches_nothing(books: Books):
     books.load(
         dispatch("a", role="classifier", deployment=OWN), settle("a"),

@@ -14,6 +14,7 @@ from twintrack.errors import TwintrackError
 from twintrack.ledger.queries import Entry, entries
 from twintrack.ledger.schema import database
 from twintrack.ledger.story import told
+from twintrack.ledger.verdicts import sentences
 
 _PATIENCE_S = 1.5
 """A running gateway loads what its workers wrote four times a second."""
@@ -39,7 +40,7 @@ def command(request_id: str, data: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
         return
-    for line in told(found):
+    for line in [*told(found), *sentences(database(folder), request_id)]:
         click.echo(line)
 
 

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from twintrack.ledger.moment import moment
 from twintrack.ledger.queries import Z_95
 from twintrack.ledger.schema import reading
 
@@ -134,6 +135,26 @@ def verdicts(db_path: Path, since_us: int | None = None, until_us: int | None = 
     with reading(db_path) as db:
         apart = dict(db.execute("SELECT standing, count(*) FROM judged WHERE standing <> 'counts' GROUP BY 1"))
     return Verdicts(tuple(_rows(found)), len(found), apart, sum(teaches(each) for each in found))
+
+
+def sentences(db_path: Path, request_id: str) -> list[str]:
+    """What was said of a request's answer, the oldest first.
+
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    with reading(db_path) as db:
+        rows = db.execute(
+            "SELECT source, judged_by, judged_us, score, label, standing FROM judged WHERE request_id = ? "
+            "ORDER BY judged_us",
+            (request_id,),
+        ).fetchall()
+    found = []
+    for source, key, at_us, score, label, standing in rows:
+        who = f"{source}, key {key}" if key else source
+        apart = f" It does not count: {STANDINGS[standing]}." if standing in STANDINGS else ""
+        found.append(f"Judged {score:g} of 1{f', {label}' if label else ''} ({who}) on {moment(at_us)}.{apart}")
+    return found
 
 
 def teaches(each: Judgement) -> bool:
