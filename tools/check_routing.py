@@ -204,7 +204,7 @@ def cost() -> None:
                 best[place] = min(best[place], time.thread_time_ns() - start)
         return statistics.median(best) / 1_000
 
-    def signals(prompt: Prompt, with_router: bool) -> object:
+    def signals(prompt: Prompt, with_router: bool, describe: bool = False) -> object:
         return read(
             prompt,
             NO_LABELS,
@@ -213,6 +213,7 @@ def cost() -> None:
             floor="public",
             default_class="public",
             predictor=predictor if with_router else None,
+            describe=describe,
         )
 
     def decided(asked: Asked, with_router: bool) -> object:
@@ -225,7 +226,8 @@ def cost() -> None:
         asked = [decode(chat, msgspec.json.encode(body)) for body in bodies]
         print(
             f"{characters} characters: evidence alone {measured(evidence, prompts):.0f} µs; signals "
-            f"{measured(lambda each: signals(each, False), prompts):.0f} µs, with a fitted router "
+            f"{measured(lambda each: signals(each, False), prompts):.0f} µs, on a route that learns "
+            f"{measured(lambda each: signals(each, False, True), prompts):.0f} µs, with a fitted router "
             f"{measured(lambda each: signals(each, True), prompts):.0f} µs; the whole decision "
             f"{measured(lambda each: decided(each, False), asked):.0f} µs, with router and controller "
             f"{measured(lambda each: decided(each, True), asked):.0f} µs",

@@ -93,16 +93,21 @@ def estimates(log: Logged, *, share: bool) -> Estimates:
     spread = _chance(log.model_logged) if share else np.zeros(count)
     told = bool((possible & changed).any() or not changed.any())
     effective = _effective(weights)
+    logged = _mean(log.outcome, count - 1)
+    snips = _snips(log, weights, possible, share=share) if told else None
+    dr = _interval(
+        float((log.model_new + corrections).mean()),
+        max(_variance(log.model_new + corrections), float((weights**2 * spread).mean())),
+        count,
+        effective,
+    )
+    if share:
+        logged, dr, snips = _within(logged), _within(dr), None if snips is None else _within(snips)
     return Estimates(
-        logged=_mean(log.outcome, len(log) - 1),
+        logged=logged,
         ips=_ips(log, weights, possible) if told else None,
-        snips=_snips(log, weights, possible, share=share) if told else None,
-        dr=_interval(
-            float((log.model_new + corrections).mean()),
-            max(_variance(log.model_new + corrections), float((weights**2 * spread).mean())),
-            count,
-            effective,
-        ),
+        snips=snips,
+        dr=dr,
         model=Estimate(float(log.model_new.mean()), None, None, count),
         effective=effective,
         changed=float(changed.mean()),
@@ -137,6 +142,13 @@ def _interval(value: float, variance: float, count: int, effective: float) -> Es
     """With Student's quantile for as many requests as it effectively rests on."""
     half = student(max(1.0, effective - 1)) * sqrt(variance / count) if count > 1 else float("inf")
     return Estimate(value, value - half, value + half, count)
+
+
+def _within(of: Estimate) -> Estimate:
+    """No mean of shares lies beyond 0 and 1. Inverse propensity alone is left as it is, since that shows its error."""
+    value, low, high = (None if each is None else min(1.0, max(0.0, each)) for each in (of.value, of.low, of.high))
+    assert value is not None
+    return Estimate(value, low, high, of.requests)
 
 
 def _variance(values: Array) -> float:
