@@ -160,3 +160,10 @@ def test_a_checkpoint_is_printed_to_be_pasted_elsewhere(cli, served, tmp_path):
     printed = cli("audit", "checkpoint", "--data", str(data)).out
     (tmp_path / "kept").write_text(printed)
     assert cli("audit", "verify", "--data", str(data), "--checkpoints", str(tmp_path / "kept")).code == 0
+
+
+def test_explain_says_what_was_read(cli, served):
+    data, _, ids = served
+    ran = cli("explain", ids[1], "--data", str(data))
+    assert "It was read for what must not leave; nothing was found." in ran.out.splitlines()
+    assert "It was read" not in cli("explain", ids[0], "--data", str(data)).out  # labelled as high as can be

@@ -11,8 +11,10 @@ import msgspec
 from twintrack.cli import complete
 from twintrack.cli import data as data_folder
 from twintrack.errors import TwintrackError
+from twintrack.ledger.audit.decisions import decision_of
+from twintrack.ledger.audit.told import was_read
 from twintrack.ledger.queries import Entry, entries
-from twintrack.ledger.schema import database
+from twintrack.ledger.schema import database, reading
 from twintrack.ledger.story import told
 from twintrack.ledger.verdicts import sentences
 
@@ -40,8 +42,14 @@ def command(request_id: str, data: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
         return
-    for line in [*told(found), *sentences(database(folder), request_id)]:
+    for line in (*told(found), *_read(folder, request_id), *sentences(database(folder), request_id)):
         click.echo(line)
+
+
+def _read(folder: Path, request_id: str) -> list[str]:
+    with reading(database(folder)) as db:
+        decision = decision_of(db, request_id)
+    return was_read(decision) if decision is not None else []
 
 
 def _found(folder: Path, request_id: str) -> list[Entry]:

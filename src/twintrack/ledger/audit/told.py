@@ -55,3 +55,23 @@ def _end(decision: Decision, number: int) -> dict[str, Any]:
         return {"outcome": None}
     how = ended[0]
     return {"state": how.state, "outcome": how.outcome, "status": how.status, "ended_us": ended[1]}
+
+
+def was_read(decision: Decision) -> list[str]:
+    """What was found in it, in a sentence or two; empty where it was not read."""
+    screen = decision.screen
+    if screen is None or not screen.detector:
+        return []
+    found = ", ".join(f"{count} {kind}" for kind, count in decision.counts)
+    said = f"It was read for what must not leave; {f'found were {found}' if found else 'nothing was found'}."
+    if screen.unscanned:
+        said += f" Not read, and so taken as sensitive: {', '.join(screen.unscanned)}."
+    if screen.mode == "observe":
+        said += f" That would make it {screen.found}, and was only noted."
+    elif screen.sticky:
+        said += " What its conversation brought before counts as well."
+    if screen.override:
+        said += f" An operator, {screen.override}, had its class lowered."
+    if decision.pseudonyms:
+        said += f" {decision.pseudonyms} values gave way to placeholders before it left."
+    return [said]
