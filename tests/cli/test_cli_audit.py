@@ -55,6 +55,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[s
     return gateway.data, folder / "worm", ids
 
 
+def test_explain_says_what_was_read(cli, served):
+    data, _, ids = served
+    ran = cli("explain", ids[1], "--data", str(data))
+    assert "It was read for what must not leave; nothing was found." in ran.out.splitlines()
+    assert "It was read" not in cli("explain", ids[0], "--data", str(data)).out  # labelled as high as can be
+
+
 def test_the_chain_of_a_gateway_verifies_against_its_checkpoints(cli, served):
     data, worm, _ = served
     ran = cli("audit", "verify", "--data", str(data), "--checkpoints", str(worm))
@@ -160,10 +167,3 @@ def test_a_checkpoint_is_printed_to_be_pasted_elsewhere(cli, served, tmp_path):
     printed = cli("audit", "checkpoint", "--data", str(data)).out
     (tmp_path / "kept").write_text(printed)
     assert cli("audit", "verify", "--data", str(data), "--checkpoints", str(tmp_path / "kept")).code == 0
-
-
-def test_explain_says_what_was_read(cli, served):
-    data, _, ids = served
-    ran = cli("explain", ids[1], "--data", str(data))
-    assert "It was read for what must not leave; nothing was found." in ran.out.splitlines()
-    assert "It was read" not in cli("explain", ids[0], "--data", str(data)).out  # labelled as high as can be
