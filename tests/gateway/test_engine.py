@@ -36,6 +36,9 @@ price = { input_usd_per_mtok = 5.0, output_usd_per_mtok = 5.0 }
 [routes.lenient]
 tiers = [{ name = "small", deployments = ["draft"] }, { name = "large", deployments = ["dear"] }]
 cascade = { check = ["logprobs"], min_mean_logprob = -100.0, min_p_good = 0.0 }
+[routes.sorted]
+tiers = [{ name = "small", deployments = ["draft"] }, { name = "large", deployments = ["dear"] }]
+classifier = { deployment = "demo-nano@local", max_ms = 30000 }
 [routes.strict]
 tiers = [{ name = "small", deployments = ["draft"] }, { name = "large", deployments = ["dear"] }]
 cascade = { check = ["logprobs"], min_mean_logprob = 0.0, min_p_good = 0.0 }
@@ -108,6 +111,16 @@ def test_its_own_log_probabilities_say_whether_its_draft_is_believed(gateway: Se
         for each in (believed, doubted)
     ]
     assert said[0] == said[1] != ""
+
+
+def test_it_says_of_what_kind_a_request_is_in_a_form_it_is_held_to(gateway: Served) -> None:
+    answer = gateway.ask({"model": "sorted", "messages": QUESTION, "temperature": 0, "max_tokens": 4})
+    assert answer.status == 200
+    rows = gateway.entries(answer.id)
+    sorter = rows[0]
+    assert (sorter["deployment"], sorter["role"], sorter["outcome"]) == ("demo-nano@local", "classifier", "set_aside")
+    assert sorter["detail"] is None  # what it said could be used
+    assert sorter["output_tokens"] > 0
 
 
 def test_a_client_that_leaves_stops_it(gateway: Served) -> None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from twintrack.catalog import models
 from twintrack.config import rules, secrets
-from twintrack.config.check_cascade import cascade_problems
+from twintrack.config.check_cascade import cascade_problems, classifier_problems
 from twintrack.config.effective import (
     Endpoint,
     Model,
@@ -250,6 +250,9 @@ class _Check:
             self._pseudonyms((*base, "pseudonyms"), route)
             if route.cascade is not None:
                 cascade_problems(route.cascade, route, self._endpoints_of(), self._below((*base, "cascade")))
+            if route.classifier is not None:
+                below = self._below((*base, "classifier"))
+                classifier_problems(route.classifier, known, self._endpoints_of(), below)
             names = {each for tier in route.tiers for each in tier.deployments}
             if len(names) > 1:
                 self._choice(name, names)

@@ -1,4 +1,4 @@
-"""What a route's cascade may not say."""
+"""What a route's cascade and its classifier may not say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from twintrack.config.effective import Endpoint, Report
-from twintrack.config.settings import Cascade, Route
+from twintrack.config.settings import Cascade, Classifier, Route
 from twintrack.config.source import shown
 from twintrack.errors import nearest
 
@@ -49,6 +49,19 @@ def cascade_problems(cascade: Cascade, route: Route, endpoints: Mapping[str, End
             report(("believe", place), "is a deployment and itself", "Name two.")
     _logprobs(cascade, drafts, endpoints, report)
     _rules(cascade, report)
+
+
+def classifier_problems(said: Classifier, known: list[str], endpoints: Mapping[str, Endpoint], report: Report) -> None:
+    """Arguments as those of `cascade_problems`; `known`: all deployments."""
+    _known(("deployment",), said.deployment, known, "a deployment", report)
+    at = endpoints.get(said.deployment)
+    if at is not None and at.zone != "own":
+        what = f"is {shown(said.deployment)}, in zone {at.zone}"
+        report(("deployment",), what, "It reads requests before they are decided: name one on your own machines.")
+    elif at is not None and "openai" not in at.dialects:
+        report(
+            ("deployment",), f"is {shown(said.deployment)}, which does not speak the OpenAI dialect", "Name another."
+        )
 
 
 def _known(path: tuple[str | int, ...], name: str, known: list[str], thing: str, report: Report) -> None:

@@ -12,7 +12,7 @@ from twintrack.catalog.prices import Prices
 from twintrack.config import effective, rules, settings
 from twintrack.config.secrets import header_reference
 from twintrack.config.settings import DATA_CLASSES, PSEUDONYMS, DataClass, Settings
-from twintrack.config.snapshot import Cascade, Deployment, Key, PrivacyRule, Route, Snapshot, Tenant, Tier
+from twintrack.config.snapshot import Cascade, Classifier, Deployment, Key, PrivacyRule, Route, Snapshot, Tenant, Tier
 from twintrack.config.source import Problem, Source, invalid
 from twintrack.wire.deviations import of_model
 
@@ -249,6 +249,7 @@ def _route(
     tiers = tuple(Tier(tier.name, tuple(names[each] for each in tier.deployments)) for tier in route.tiers)
     baseline = tiers[-1].deployments[0]
     observe = names[route.observe] if route.observe else baseline
+    said = route.classifier
     return Route(
         index=number,
         name=name,
@@ -268,6 +269,7 @@ def _route(
         explore=route.explore,
         nusd_per_day=-1 if route.usd_per_day is None else nusd(route.usd_per_day),
         cascade=_cascade(route.cascade, names),
+        classifier=None if said is None else Classifier(names[said.deployment], said.max_ms),
         detect=route.detect or detect,
     )
 

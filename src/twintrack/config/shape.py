@@ -32,6 +32,7 @@ TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[tenants.NAME]", settings.Tenant),
     ("[privacy]", settings.Privacy),
     ("[routes.NAME.cascade]", settings.Cascade),
+    ("[routes.NAME.classifier]", settings.Classifier),
     ("[privacy.CLASS]", settings.PrivacyRule),
     ("[detect]", settings.Detect),
     ("[[detect.rules]]", settings.DetectRule),

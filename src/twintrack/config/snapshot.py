@@ -131,6 +131,11 @@ class Cascade(msgspec.Struct, frozen=True):
     max_draft_ms: int
 
 
+class Classifier(msgspec.Struct, frozen=True):
+    deployment: int
+    max_ms: int
+
+
 class Route(msgspec.Struct, frozen=True):
     index: int
     name: str
@@ -160,6 +165,7 @@ class Route(msgspec.Struct, frozen=True):
     """Soft budget; -1: none."""
     cascade: Cascade | None = None
     """None: no drafts."""
+    classifier: Classifier | None = None
     detect: Screen = "enforce"
 
 

@@ -47,7 +47,9 @@ class Exchange(Protocol):
 
     def on_failed(self, attempt: Attempt, failure: Failure) -> None: ...
 
-    def on_set_aside(self, attempt: Attempt, position: int | None, failure: Failure | None) -> None:
+    def on_set_aside(
+        self, attempt: Attempt, position: int | None, failure: Failure | None, cost_nusd: int | None
+    ) -> None:
         """This one is not the answer. `position` of the draft to ask for next; None: somebody else has to answer.
         `failure`: it was none at all."""
         ...
@@ -56,7 +58,7 @@ class Exchange(Protocol):
 class Drafts:
     """The `Owner` of a request's drafts."""
 
-    __slots__ = ("_accepted", "_cost_nusd", "_exchange", "_heard", "_panel", "_rules", "_until", "_wanted", "count")
+    __slots__ = ("_accepted", "_exchange", "_heard", "_panel", "_rules", "_until", "_wanted", "count")
 
     def __init__(self, exchange: Exchange, accepted: Accepted, asked: Wanted, until: float) -> None:
         """
@@ -78,8 +80,6 @@ class Drafts:
         self._panel = Panel(drafting.count, _pairs(accepted, rules, drafting.count))
         self._heard = Heard(False, None)
         """Of the draft that ended last."""
-        self._cost_nusd: int | None = 0
-        """Of those that are over; None: unknown."""
 
     def held(self, passage: Passage) -> Held:
         """The way to a provider and back, for a draft."""
@@ -94,10 +94,6 @@ class Drafts:
         most_s = self._rules.max_draft_ms / 1000
         until = min(self._until, self._accepted.gateway.now + most_s)
         return DraftAttempt(self._accepted, self, position, number, passage, dropped, until)
-
-    def total(self, cost_nusd: int | None) -> int | None:
-        """What an answer cost together with the drafts that were set aside; None: unknown."""
-        return None if cost_nusd is None or self._cost_nusd is None else self._cost_nusd + cost_nusd
 
     def judge(self, attempt: Attempt, passage: Held) -> tuple[Outcome, str]:
         """How a draft that is whole ends, and why. A check that fails by a fault of ours believes nothing."""
@@ -139,32 +135,29 @@ class Drafts:
             self._note(believed=True)
             self._exchange.on_whole(attempt, body, cost_nusd)
         else:
-            self._cost_nusd = self.total(cost_nusd)
-            self._set_aside(attempt, None)
+            self._set_aside(attempt, None, cost_nusd)
 
     def on_complete(self, attempt: Attempt, last: bytes) -> None:
-        self._cost_nusd = None  # a stream's cost stands in the ledger alone
         if self._heard.believed:
             self._note(believed=True)
             self._exchange.on_held(attempt, last)
         else:
-            self._set_aside(attempt, None)
+            self._set_aside(attempt, None, None)  # a stream's cost stands in the ledger alone
 
     def on_failed(self, attempt: Attempt, failure: Failure) -> None:
         if failure.kind in ("deadline", "stale"):
             self._exchange.on_failed(attempt, failure)  # the request's time is over; or it was never asked
             return
-        self._cost_nusd = None
         self._heard = self._panel.heard(attempt.position, False, None)
-        self._set_aside(attempt, failure)
+        self._set_aside(attempt, failure, 0 if failure.status else None)
 
-    def _set_aside(self, attempt: Attempt, failure: Failure | None) -> None:
+    def _set_aside(self, attempt: Attempt, failure: Failure | None, cost_nusd: int | None) -> None:
         position = self._heard.next
         if position is not None and self._accepted.gateway.now >= self._until:
             position = None
         if position is None:
             self._note(believed=False)
-        self._exchange.on_set_aside(attempt, position, failure)
+        self._exchange.on_set_aside(attempt, position, failure, cost_nusd)
 
     def _note(self, *, believed: bool) -> None:
         accepted = self._accepted

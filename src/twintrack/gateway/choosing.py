@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from twintrack.config.settings import DATA_CLASSES, DataClass
@@ -14,9 +16,13 @@ from twintrack.policy.choose import Decision, decide, decide_named
 from twintrack.signals.read import data_class, read
 from twintrack.signals.signals import Signals
 from twintrack.signals.tokens import prompt_tokens
+from twintrack.wire.classifier import Kind
 from twintrack.wire.dialect import Asked, Endpoint, labels_in
 from twintrack.wire.http1 import Headers
 from twintrack.wire.prompt import LABELS, NO_LABELS, Labels, read_labels
+
+if TYPE_CHECKING:
+    from twintrack.gateway.undecided import Undecided
 
 RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
 NAMED_OUTPUT_TOKENS = 256
@@ -25,6 +31,7 @@ _BYTES_PER_TOKEN = 4
 _AFFINITY_CHARS = 1024
 _LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LABELS)
 _LABELLED = override.HEADERS.union(name for _, name in _LABEL_HEADERS)
+_MOST_MOVED = 0.25
 _TEXT_ONLY = ("text",)
 _NAMED_CLASS: DataClass = "internal"
 """Of a request that names a deployment and carries no label; a route says its own."""
@@ -78,6 +85,7 @@ def choose(
     body_bytes: int,
     found: DataClass = "public",
     categories: tuple[str, ...] = (),
+    kind: Kind | None = None,
 ) -> Choice:
     """Who answers.
 
@@ -85,6 +93,7 @@ def choose(
         key: index of the caller's key, -1 where none is configured.
         found: what stands in the request makes it at least this.
         categories: of what stands there.
+        kind: what a classifier says of it.
     Raises:
         UnknownModel, BadRequest: the name is nobody's, or the request needs a deployment named and names a route.
         Refused: the policy's refusal, with what was read of the request.
@@ -121,6 +130,8 @@ def choose(
         describe=route.learn,
         categories=categories,
     )
+    if kind is not None:
+        signals = classified(signals, kind)
     affinity = b"%d %b" % (key, prompt.first_user[:_AFFINITY_CHARS].encode("utf-8", "replace"))
     steering = serving.steering.get(route.index)
     try:
@@ -151,6 +162,13 @@ def choose(
     return route, signals, signals.prompt_tokens_est, decision
 
 
+def classified(signals: Signals, kind: Kind) -> Signals:
+    """As a classifier says, which moves the complexity that was read by so much at most: it reads the prompt, and a
+    prompt can say anything."""
+    low, high = signals.complexity - _MOST_MOVED, signals.complexity + _MOST_MOVED
+    return msgspec.structs.replace(signals, task=kind.task, complexity=min(max(kind.difficulty, low, 0.0), high, 1.0))
+
+
 def _least(serving: Serving, labels: Labels, key: int, found: DataClass) -> DataClass:
     """The class of the key or of what was found, whichever is higher; an operator speaks for the latter."""
     said = found if labels.override is None else DATA_CLASSES[RUNG[labels.override]]
@@ -161,6 +179,19 @@ def _least(serving: Serving, labels: Labels, key: int, found: DataClass) -> Data
 def _default(labels: Labels, default_class: DataClass) -> DataClass:
     """The class of a request without a label."""
     return default_class if labels.override is None else "public"
+
+
+def class_known(undecided: Undecided, route: Route) -> tuple[DataClass, tuple[str, ...]]:
+    """Class of a request that may have been read, and the categories of what was found.
+
+    One that was not read counts as the strictest: that nothing in it matters was found out for those who may answer,
+    and whoever else is shown it is not among them.
+    """
+    serving, labels = undecided.serving, undecided.labels
+    if undecided.report is None:
+        return DATA_CLASSES[-1], tuple(serving.policy.categories)
+    floor = _least(serving, labels, undecided.key, undecided.found)
+    return data_class(labels.data_class, floor, _default(labels, route.default_class)), undecided.categories
 
 
 def class_unread(serving: Serving, asked: Asked, labels: Labels, key: int) -> DataClass:

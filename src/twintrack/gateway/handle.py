@@ -49,6 +49,7 @@ class Exchange:
 
     __slots__ = (
         "_accepted",
+        "_aside_nusd",
         "_attempt",
         "_began",
         "_client",
@@ -101,6 +102,8 @@ class Exchange:
         """The one under way."""
         self._attempt: Attempt | None = None
         """The one under way; None: a pause between two, or none yet."""
+        self._aside_nusd: int | None = 0
+        """Cost of attempts whose answer the client does not get, where they were whole; None: unknown."""
         self._sent = 0
         """Attempts."""
         self._course: Course | None = None
@@ -192,14 +195,15 @@ class Exchange:
                 len(body),
                 undecided.found,
                 undecided.categories,
+                undecided.kind,
             )
             if labels.override is not None:
                 self._gateway.count_override(signals.data_class)
                 report = report or override.Unread(undecided)
-            if report is not None:
+            if report is not None and not undecided.reported:
                 self._gateway.journal.append(report.record(route, signals.data_class))
         except Refused as refused:
-            if report is not None:
+            if report is not None and not undecided.reported:
                 self._gateway.note(report.record(refused.route, refused.signals.data_class))
             self._refuse(refused)
             return
@@ -231,6 +235,8 @@ class Exchange:
             self._listen(accepted, route, body)
         if asked.stream:
             self.write, self.chunk_writer = self._client.write, self._client.chunk_writer
+        self._sent, self._aside_nusd = undecided.attempts, undecided.cost_nusd
+        self._waited_ns = undecided.waited_ns
         self._outgoing = Outgoing(accepted, body)
         if form is not None and decision.drafting is not None:
             self._drafts = Drafts(self, accepted, form, self._drafts_until(accepted))
@@ -409,8 +415,10 @@ class Exchange:
             self.write(first)
 
     def on_whole(self, attempt: Attempt, body: bytes, cost_nusd: int | None) -> None:
-        if self._drafts is not None:
-            cost_nusd = self._drafts.total(cost_nusd)
+        if self._aside_nusd is None:
+            cost_nusd = None
+        elif cost_nusd is not None:
+            cost_nusd += self._aside_nusd
         self._finish("ok", attempt)
         self._client.answer(200, self._answer_lines(attempt, b"application/json", cost_nusd), body)
 
@@ -428,12 +436,15 @@ class Exchange:
             self._client.open(200, self._answer_lines(attempt, b"text/event-stream"), held)
         self._client.close()
 
-    def on_set_aside(self, attempt: Attempt, position: int | None, failure: Failure | None) -> None:
+    def on_set_aside(
+        self, attempt: Attempt, position: int | None, failure: Failure | None, cost_nusd: int | None
+    ) -> None:
         """A draft is not the answer. `position`: of another one to ask for; None: whoever is good enough answers."""
         accepted = self._accepted
         assert accepted is not None
         self._waited_ns += attempt.took_ns
         self._attempt = None
+        self._aside_nusd = None if self._aside_nusd is None or cost_nusd is None else self._aside_nusd + cost_nusd
         if failure is None:
             self._gateway.count_failover("set_aside")
         self._failure, self._refusing = failure, attempt

@@ -27,6 +27,7 @@ from twintrack.gateway.believed import Believed
 from twintrack.gateway.conversations import Conversations
 from twintrack.gateway.detecting import steps
 from twintrack.gateway.exposure import Exposure, is_possible
+from twintrack.gateway.kinds import Kinds
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
 from twintrack.gateway.remembered import Remembered
@@ -125,7 +126,8 @@ class Serving:
         self._keys = {key.sha256: key.index for key in snapshot.keys}
         self._seen: dict[bytes, int] = {}
         self.exposure = Exposure(snapshot, self.policy)
-        self.inquires = is_possible(snapshot, today)
+        self._classifies = any(route.classifier is not None for route in snapshot.routes)
+        self.inquires = self._classifies or is_possible(snapshot, today)
         """Whether something may have to be found out about a request before it is decided."""
         self.detector = detector
         self.ladder = steps(snapshot.detect) if detector is not None else Ladder({}, {})
@@ -158,7 +160,7 @@ class Serving:
         serving = copy(self)
         serving.policy = self.policy.on(today)
         serving.exposure = Exposure(serving.snapshot, serving.policy)
-        serving.inquires = is_possible(serving.snapshot, today)
+        serving.inquires = self._classifies or is_possible(serving.snapshot, today)
         serving.named = {}
         return serving
 
@@ -296,6 +298,8 @@ class GatewayState:
         self.overrides: dict[str, int] = {}
         """Requests whose class an operator lowered, by the class that held."""
         self.repeats = Repeats()
+        self.kinds = Kinds()
+        """What classifiers said lately."""
         self.random = random
         self.verdicts: dict[str, int] = {}
         """What was said about earlier answers, by source."""

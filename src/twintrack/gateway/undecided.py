@@ -18,6 +18,7 @@ from twintrack.errors import TwintrackError
 from twintrack.gateway.client import Client
 from twintrack.gateway.state import GatewayState, Serving
 from twintrack.ledger.records import Screened
+from twintrack.wire.classifier import Kind
 from twintrack.wire.dialect import Asked, Endpoint
 from twintrack.wire.http1 import Headers
 from twintrack.wire.prompt import Labels
@@ -71,8 +72,18 @@ class Undecided(msgspec.Struct):
     """Of what was found."""
     refused: TwintrackError | None = None
     """Why nobody may answer, whatever else is found."""
+    kind: Kind | None = None
+    """What a classifier says of it; None: nothing, or there is none."""
+    attempts: int = 0
+    """Made so far, to find something out."""
+    cost_nusd: int | None = 0
+    """Of these; None: unknown."""
+    waited_ns: int = 0
+    """For these."""
     report: Report | None = None
     """What was read of it; None: nothing in it could have changed anything."""
+    reported: bool = False
+    """That is on record already."""
     restoring: Restoring | None = None
     """What its client hears the answer through, where values in it were replaced; `body` and `asked` are then what
     leaves."""
@@ -83,13 +94,18 @@ def inquiries(undecided: Undecided) -> Iterator[Inquiry]:
     from twintrack.gateway.screening import screening
 
     screened = screening(undecided)
-    if screened is None:
-        return
-    yield screened
     route = undecided.serving.routes.get(undecided.asked.model)
-    if route is not None and route.pseudonyms:
-        from twintrack.gateway.pseudonyms import replacing
+    if screened is not None:
+        yield screened
+        if route is not None and route.pseudonyms:
+            from twintrack.gateway.pseudonyms import replacing
 
-        replaces = replacing(undecided, screened, frozenset(route.pseudonyms))
-        if replaces is not None:
-            yield replaces
+            replaces = replacing(undecided, screened, frozenset(route.pseudonyms))
+            if replaces is not None:
+                yield replaces
+    if route is not None and route.classifier is not None:
+        from twintrack.gateway.classifying import classifying
+
+        asked = classifying(undecided)
+        if asked is not None:
+            yield asked

@@ -104,7 +104,8 @@ def _states(db: sqlite3.Connection) -> list[str]:
             "SELECT a.request_id, a.attempt FROM attempts a LEFT JOIN attempts b "
             "ON b.request_id = a.request_id AND b.attempt = a.attempt - 1 WHERE a.attempt > 0 AND b.id IS NULL",
         "was sent although its request was refused":
-            "SELECT a.request_id, a.attempt FROM refusals f JOIN attempts a ON a.request_id = f.request_id",
+            "SELECT a.request_id, a.attempt FROM refusals f JOIN attempts a ON a.request_id = f.request_id "
+            "JOIN contexts c ON c.id = a.context WHERE c.role <> 'classifier'",
     }  # fmt: skip
     found = []
     for what, question in questions.items():

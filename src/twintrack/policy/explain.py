@@ -55,6 +55,7 @@ NAMED = "named"
 STAYS = "stays"
 EXPLORED = "explored"
 DRAFT = "draft"
+CLASSIFIER = "classifier"
 
 _REASONS = {
     GOOD_ENOUGH: "It is in the cheapest tier that is good enough for a request like this",
@@ -65,6 +66,7 @@ _REASONS = {
     NAMED: "The client named this deployment",
     STAYS: "It answered this conversation lately and has it in its cache, so a cheaper tier would cost more",
     EXPLORED: "It was drawn at random: the route explores, so that others can be compared with what it usually chooses",
+    CLASSIFIER: "It was asked of what kind the request is",
     DRAFT: "It is not sure to be good enough, so it drafts: if a check of its answer fails, a better one answers",
 }
 _HEADERS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -64,6 +65,10 @@ class Pool:
         task = self._loop.create_task(self._dial(call, receiver))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def after(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call when so much time has passed, unless it is cancelled before."""
+        return self._loop.call_later(seconds, call)
 
     def sweep(self, now: float) -> None:
         """Close connections that were idle too long; `now` on the loop's clock."""
