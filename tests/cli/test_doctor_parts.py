@@ -207,3 +207,12 @@ def test_numbers_for_people() -> None:
         "3.0 TiB",
     ]
     assert [span(each) for each in (3, -90, 7_200, 200_000)] == ["3 s", "90 s", "2 hours", "2 days"]
+
+
+def test_a_router_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    assert list(files._router(tmp_path)) == []
+    (tmp_path / "router.json").write_text("{")
+    (found,) = files._router(tmp_path)
+    state, what = about(found)
+    assert state == "problem"
+    assert what.startswith("the fitted router is not used: ")

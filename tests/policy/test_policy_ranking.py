@@ -231,6 +231,13 @@ def test_sensitive_data_is_no_trial(make, data_class):
     assert (decision.deployment, decision.propensity) == (0, 1.0)
 
 
+@pytest.mark.parametrize("endpoint", ["embeddings", "count_tokens"])
+def test_what_cannot_be_compared_is_no_trial(make, endpoint):
+    tiers = [[make.deployment(at, embeddings=endpoint == "embeddings")] for at in range(3)]
+    decision = ask(make.house(*tiers, explore=0.1), make, draw=0.0999, endpoint=endpoint)
+    assert (decision.deployment, decision.propensity) == (0, 1.0)
+
+
 def test_high_stakes_an_only_one_and_a_route_that_observes_are_no_trial(make):
     home = three(make)
     assert ask(home, make, draw=0.0, stakes_high=True).propensity == 1.0

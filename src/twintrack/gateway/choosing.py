@@ -149,7 +149,7 @@ def choose(
         )
     except TwintrackError as error:
         raise Refused(error, route, signals) from None
-    if steering is not None:
+    if steering is not None and endpoint.name != "count_tokens":
         steering.chose(decision)
     if route.observe >= 0 and route.observe != decision.deployment:
         # The choice goes on record; the answer comes from where it always came from, if that may see the request.

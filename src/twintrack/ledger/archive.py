@@ -5,6 +5,7 @@
     ledger.db                a copy of the database, whole
     journal/*.journal        what was not in the database yet, of each segment the part that is written
     catalog/*                facts and prices that an operator imported
+    router.json              the router fitted to verdicts, where there is one
     configuration/NAME       the configuration file
 
 It holds no secret: the configuration has references only, and what they lead to stays where it is.
@@ -31,7 +32,7 @@ _MANIFEST: Final = "manifest.json"
 _DIGEST: Final = "manifest.sha256"
 _MOST_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 _PART: Final = 1024 * 1024
-_NAME: Final = re.compile(r"([A-Za-z0-9_-]+\.db|(?:journal|catalog)/[A-Za-z0-9_.-]+|configuration/[A-Za-z0-9_.-]+)")
+_NAME: Final = re.compile(r"([A-Za-z0-9_-]+\.db|router\.json|(?:journal|catalog|configuration)/[A-Za-z0-9_.-]+)")
 
 
 class BackupBroken(TwintrackError):

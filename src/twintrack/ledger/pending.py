@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from twintrack.ledger.folder import BACKUPS, on_disk
+from twintrack.signals.weights import ROUTER
 
 _STAGE: Final = ".restoring"
 _COMMIT: Final = "commit"
 _PLACING: Final = "placing"
-_REPLACED: Final = ("*.db", "*.db-wal", "*.db-shm", "journal", "catalog")
+_REPLACED: Final = ("*.db", "*.db-wal", "*.db-shm", "journal", "catalog", ROUTER)
 
 
 def stage(folder: Path) -> Path:

@@ -41,6 +41,8 @@ Load: TypeAlias = Sequence[Lately]
 
 _TEXT_ONLY = modality_bits(("text",))
 _EXPLORED_CLASSES = frozenset(("public", "internal"))
+_NOT_COMPARABLE = frozenset(("embeddings", "count_tokens"))
+"""Vectors of two models have nothing in common, and a count is no answer."""
 _NOT_EXPLORED = frozenset((ONLY_ONE, STAKES))
 """There is no choice, or it is not the route's to make."""
 
@@ -197,7 +199,7 @@ def decide(
     else:
         reason, order = cheapest_first(ready, floor, signals, last_tier, conversation, lane.one_price, warm)
     propensity = 1.0
-    if route.explore and reason not in _NOT_EXPLORED and signals.data_class in _EXPLORED_CLASSES and route.observe < 0:
+    if route.explore and reason not in _NOT_EXPLORED and _may_explore(route, signals):
         reason, order, propensity = _explored(ready, order, reason, route.explore, draw)
     p, chosen = order[0]
     if reason in _NOT_EXPLORED or reason == BELOW_QUALITY:
@@ -219,6 +221,10 @@ def decide(
         reference,
         conversation,
     )
+
+
+def _may_explore(route: Route, signals: Signals) -> bool:
+    return signals.data_class in _EXPLORED_CLASSES and signals.endpoint not in _NOT_COMPARABLE and route.observe < 0
 
 
 def _explored(ready: Ready, order: Ready, reason: str, share: float, draw: float) -> tuple[str, Ready, float]:

@@ -185,7 +185,7 @@ def weights_in(folder: Path) -> bytes:
     path = folder / ROUTER
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
         raise ConfigError(f"The router's weights {path} cannot be read", why=error.strerror or "") from None

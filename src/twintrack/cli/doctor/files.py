@@ -11,8 +11,11 @@ from pathlib import Path
 
 from twintrack.cli.doctor.finding import Finding, note, ok, problem, size
 from twintrack.cli.doctor.reading import Case
+from twintrack.errors import ConfigError
 from twintrack.ledger.journal import SEGMENT_BYTES, journal_folder
 from twintrack.ledger.schema import DATABASE
+from twintrack.signals.predictor import weights_in
+from twintrack.signals.weights import ROUTER, decode_router
 
 _FILES, _DISK = "files", "disk"
 _LOW_BYTES = 1024**3
@@ -25,6 +28,7 @@ _LEAST_OPEN_FILES = 4_096
 def check(case: Case) -> Iterator[Finding]:
     yield from _configuration(Path(case.source.name))
     yield from _folder(case.folder)
+    yield from _router(case.folder)
     where = nearest(case.folder)
     yield kind(case.folder, _type_of(where))
     usage = shutil.disk_usage(where)
@@ -81,6 +85,19 @@ def _folder(folder: Path) -> Iterator[Finding]:
         yield note(_FILES, what, f"Run this as the user who serves: sudo -u '#{owner}' twintrack doctor")
     if not closed and not seen:
         yield ok(_FILES, f"the data folder {folder} is for its owner alone")
+
+
+def _router(folder: Path) -> Iterator[Finding]:
+    """One that cannot be used leaves the choice to the prior: the gateway says so once, when it starts."""
+    try:
+        weights = weights_in(folder)
+    except ConfigError as error:
+        yield problem(_FILES, f"the fitted router is not used: {error.what} ({error.why})", error.fix)
+        return
+    if weights:
+        fitted = decode_router(weights, ROUTER)
+        card = fitted.card
+        yield ok(_FILES, f"a router fitted to {card.verdicts:,} verdicts on {card.made} decides")
 
 
 def open_to_others(paths: Iterable[Path]) -> list[Path]:
