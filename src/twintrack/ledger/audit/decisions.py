@@ -13,7 +13,7 @@ from twintrack.ledger.audit.schema import BLOCK
 from twintrack.ledger.audit.search import block_of, first_of
 
 _Kind = TypeVar("_Kind", bound=Body)
-_WINDOW: Final = 100_000
+_WINDOW: Final = 20_000
 """Entries after which a request is taken to be over."""
 
 
@@ -90,7 +90,7 @@ class Words:
 
     def see(self, entry: Entry) -> None:
         if not isinstance(entry.body, Decided):
-            self._known[entry.seq] = entry.body
+            self._known.setdefault(entry.seq, entry.body)
 
     def get(self, seq: int, kind: type[_Kind]) -> _Kind | None:
         """None: there is nothing of that kind there, which `verify` finds too."""

@@ -32,6 +32,8 @@ class Policies:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._known: dict[str, Recorded | None] = {}
+        self.checked: dict[tuple[object, ...], Checked] = {}
+        """By all that a check looks at: most requests are like others."""
 
     def get(self, version: str) -> Recorded | None:
         """None: what it says was not recorded."""
@@ -55,6 +57,23 @@ def checked(decision: Decision, asked: Asked, policies: Policies) -> Checked:
     """
     Where it was sent is what the entry says; the rules and the provider's terms are those of its policy version.
     """
+    erased = decision.key is None and decision.erased
+    # What entries refer to is one value each, so its identity says what it is.
+    alike = (
+        id(asked.about),
+        id(decision.screen),
+        decision.key,
+        erased,
+        bool(decision.pseudonyms),
+        asked.at_us // _DAY_US,
+    )
+    known = policies.checked.get(alike)
+    if known is None:
+        known = policies.checked[alike] = _checked(decision, asked, policies)
+    return known
+
+
+def _checked(decision: Decision, asked: Asked, policies: Policies) -> Checked:
     about = asked.about
     screen = decision.screen
     if screen is not None and _rung(screen.data_class) > _rung(about.data_class):
