@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,11 +15,18 @@ import pytest
 from support.gateway import Served, deployment, provider, question, route
 from support.provider import Provider
 from support.waiting import eventually
+from twintrack.catalog import prices
+from twintrack.config.compile import compile_snapshot
 from twintrack.config.load import parse
 from twintrack.control.away import send
+from twintrack.control.notary import Notary
 from twintrack.errors import ConfigError, EnvironmentProblem
+from twintrack.gateway.open import read_snapshot
 from twintrack.ledger.audit import checkpoint, seal
 from twintrack.ledger.audit.verify import verify
+from twintrack.ledger.journal import Journal
+from twintrack.ledger.load import Loader
+from twintrack.ledger.records import Names
 from twintrack.ledger.schema import database, reading
 from twintrack.ledger.secret import secret
 from twintrack.providers.scripted import chat_answer
@@ -66,7 +75,7 @@ def archive() -> Iterator[Archive]:
 def test_each_is_put_under_a_name_of_its_own(archive: Archive) -> None:
     for _ in range(2):  # the second time it is there already
         send(MADE, archive.url + "/twintrack/", {"authorization": "Bearer env:A"}, {"env:A": "token"}.get)
-    assert archive.kept == {f"/twintrack/{'c' * 32}-000000000007.json": checkpoint.line(MADE)}
+    assert archive.kept == {f"/twintrack/{'c' * 32}-000000000007-1800000000000000.json": checkpoint.line(MADE)}
     assert archive.headers["authorization"] == "Bearer token"
 
 
@@ -164,3 +173,37 @@ def test_a_gateway_sends_checkpoints_while_it_serves_and_when_it_stops(archive: 
     assert found.problems == ()
     assert (found.checkpoints_elsewhere, found.unsigned, unsent) == (len(sent), 0, 0)
     assert max(each.entries for each in sent) == found.entries, "the last one saw all of it"
+
+
+def test_a_place_that_is_not_there_is_said_once_and_gets_the_newest_when_it_is(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    audit = f'[audit]\ncheckpoint_every_s = 0.001\ncheckpoint_to = "file:{tmp_path}/a/b"'
+    text = f'[server]\ndata = "{tmp_path}/data"\n{audit}'
+    settings, source = parse(text, "t.toml", environ={})
+    listed = prices.load(None, on=datetime.date(2027, 3, 4))
+    snapshot = compile_snapshot(settings, source, generation=1, prices=listed, secrets=lambda reference: None)
+    notary = Notary(snapshot, lambda reference: None)
+    with Loader(snapshot.data) as loader:
+        for number in range(3):
+            journal = Journal(loader.journals, f"w{number}", 65_536)
+            journal.start(Names(5, 1, "aaaa", f"w{number}", (), (), (), ()))
+            loader.load()
+            journal.close()
+            if number == 2:
+                (tmp_path / "a").mkdir()
+            time.sleep(0.002)
+            notary.look(loader)
+            time.sleep(0.05)
+        notary.last(loader)
+        assert loader.unsent_checkpoints() == []
+    assert capfd.readouterr().err.count("did not arrive") == 1
+    (sent, *_) = checkpoint.read(tmp_path / "a" / "b")
+    with reading(database(tmp_path / "data")) as db:
+        assert verify(db, [sent], []).problems == ()
+
+
+def test_a_missing_key_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text('[audit]\nkey = "file:none.pem"')
+    with pytest.raises(ConfigError, match="that signs checkpoints cannot be read"):
+        read_snapshot(tmp_path / "t.toml")

@@ -11,7 +11,20 @@ from contextlib import closing
 import msgspec
 import pytest
 from audit_attacks import bodies_of, rewrite
-from ledger_records import MANAGED, OWN, PREMIUM, T0, Books, dispatch, names, refuse, released, screened, settle
+from ledger_records import (
+    MANAGED,
+    OWN,
+    PREMIUM,
+    T0,
+    Books,
+    dispatch,
+    left_by,
+    names,
+    refuse,
+    released,
+    screened,
+    settle,
+)
 
 from twintrack.ledger.audit.blocks import block_entries, blocks
 from twintrack.ledger.audit.checkpoint import Checkpoint
@@ -311,3 +324,20 @@ def test_another_chain_is_not_taken_for_this_one(books: Books, tmp_path):
     other.close()
     traffic(books, 10)
     assert any("of another chain" in problem for problem in verified(books, made).problems)
+
+
+def test_a_chain_that_was_thrown_away_and_begun_anew_is_found(books: Books):
+    traffic(books, 10)
+    _all_gone(books)
+    books.reopen_loader()
+    traffic(books, 10, start=10)
+    assert any("and should at 1" in problem for problem in verified(books).problems)
+
+
+def test_rows_from_before_there_was_a_chain_are_no_finding(tmp_path):
+    books = Books(left_by(2, tmp_path / "data"))
+    with reading(books.path) as db:
+        assert verify(db).problems == ()
+    traffic(books, 5)
+    assert verified(books).problems == ()
+    books.close()

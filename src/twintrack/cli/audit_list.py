@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from twintrack.cli import audit_options as options
 from twintrack.cli import data as data_folder
 from twintrack.cli.table import show
 from twintrack.config.settings import DATA_CLASSES
-from twintrack.ledger.audit.decisions import Decision, decisions
+from twintrack.ledger.audit.decisions import Decision, newest
 from twintrack.ledger.audit.told import told
 from twintrack.ledger.moment import moment
 from twintrack.ledger.schema import reading
@@ -34,7 +33,7 @@ def command(data_class: str | None, since: int, until: int, last: int, data: Pat
     least = DATA_CLASSES.index(data_class) if data_class else 0
     classes = DATA_CLASSES[least:]
     with reading(path) as db:
-        found = deque((each for each in decisions(db, since, until) if each.data_class in classes), last)
+        found = newest(db, last, since, until, classes)
     if as_json:
         for each in found:
             click.echo(msgspec.json.encode(told(each)))

@@ -42,7 +42,8 @@ def send(
 
 
 def _name(made: Checkpoint) -> str:
-    return f"{made.chain}-{made.entries:012d}.json"
+    # With its time: a chain that was restored comes to the same length once more.
+    return f"{made.chain}-{made.entries:012d}-{made.at_us}.json"
 
 
 def _write(made: Checkpoint, to: str) -> None:

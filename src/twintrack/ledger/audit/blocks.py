@@ -46,8 +46,17 @@ def block_entries(seq: int, bodies: bytes, personal: bytes) -> Iterator[Entry]:
             yield Entry(seq + place, to_body(body), None, True)
 
 
-def blocks(db: sqlite3.Connection, since_us: int = 0, until_us: int | None = None) -> Iterator[Block]:
-    """In their order, those that tell of something between the two times, UTC microseconds."""
-    question = f"SELECT {COLUMNS} FROM audit WHERE last_us >= ? AND (? IS NULL OR first_us < ?) ORDER BY seq"  # noqa: S608  # our own names
-    for row in db.execute(question, (since_us, until_us, until_us)):
+def blocks(
+    db: sqlite3.Connection, since_us: int = 0, until_us: int | None = None, from_seq: int = 0
+) -> Iterator[Block]:
+    """In their order, those that tell of something between the two times, UTC microseconds.
+
+    Args:
+        from_seq: those that begin with this entry or a later one.
+    """
+    question = (
+        f"SELECT {COLUMNS} FROM audit WHERE seq >= ? AND last_us >= ? AND (? IS NULL OR first_us < ?) "  # noqa: S608
+        "ORDER BY seq"
+    )
+    for row in db.execute(question, (from_seq, since_us, until_us, until_us)):
         yield Block(*row)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
@@ -105,18 +106,21 @@ class Words:
         return next((entry for entry in block_of(self._db, seq) if entry.seq == seq), None)
 
 
-def decisions(db: sqlite3.Connection, since_us: int = 0, until_us: int | None = None) -> Iterator[Decision]:
+def decisions(
+    db: sqlite3.Connection, since_us: int = 0, until_us: int | None = None, from_seq: int = 0
+) -> Iterator[Decision]:
     """What happened between two times, by request. One that began before them, or went on very much later than it
     began, comes with what was read of it and who asked, and with those attempts that lie between them.
 
     Args:
         db: open to read, within one transaction.
+        from_seq: only what is told from about this entry on.
     Raises:
         msgspec.MsgspecError: somebody wrote something else into it.
     """
     words = Words(db)
     found: dict[int, Decision] = {}
-    for block in blocks(db, since_us, until_us):
+    for block in blocks(db, since_us, until_us, from_seq):
         for entry in block_entries(block.seq, block.bodies, block.personal):
             words.see(entry)
             body = entry.body
@@ -131,6 +135,22 @@ def decisions(db: sqlite3.Connection, since_us: int = 0, until_us: int | None = 
         while found and (old := next(iter(found))) < block.seq - _WINDOW:
             yield found.pop(old)
     yield from found.values()
+
+
+def newest(db: sqlite3.Connection, count: int, since_us: int, until_us: int, classes: Container[str]) -> list[Decision]:
+    """The last `count` of classes, by their first entry. Looks at the end of the chain first, where they mostly are."""
+    (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()
+    found: deque[Decision] = deque(maxlen=count)
+    for from_seq in (max(0, last - _WINDOW), 0):
+        found.clear()
+        found.extend(
+            each
+            for each in decisions(db, since_us, until_us, from_seq)
+            if each.data_class in classes and not (from_seq and each.continues)
+        )
+        if len(found) == count or not from_seq:
+            break
+    return list(found)
 
 
 def _begin(decision: Decision, words: Words) -> None:

@@ -22,6 +22,15 @@ CREATE TABLE audit (
   hash BLOB NOT NULL                  -- of the last entry
 ) STRICT;
 
+-- Rows before this one are older than the chain: they were there when this table was made.
+CREATE TABLE audit_begin (
+  first_row INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO audit_begin SELECT 1 + max(
+  coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM refusals), 0)
+);
+
 CREATE INDEX audit_reach ON audit (reach);
 
 CREATE TABLE audit_policies (

@@ -199,12 +199,16 @@ class _Check:
 
     def _rows(self) -> None:
         """The ledger tells of the same attempts, sent to the same places."""
+        (first_row,) = self._db.execute("SELECT first_row FROM audit_begin").fetchone()
         if self._began is None:
             for table in ("attempts", "refusals"):
-                if self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone():  # noqa: S608  # our own names
+                newer = f"SELECT 1 FROM {table} WHERE id >= ? LIMIT 1"  # noqa: S608  # our own names
+                if self._db.execute(newer, (first_row,)).fetchone():
                     self._say(f"There is no first entry, and the ledger has {table}")
                     return
             return
+        if self._began.first_row != first_row:
+            self._say(f"The chain begins at row {self._began.first_row:,} of the ledger, and should at {first_row:,}")
         stored: Counter[tuple[str, ...]] = Counter()
         for *place, count in self._db.execute(_PLACES, (self._began.first_row,)):
             stored[tuple(place)] = count
