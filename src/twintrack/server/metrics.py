@@ -33,6 +33,8 @@ def counted(gateway: GatewayState, connections: int) -> Counters:
         failovers=gateway.failovers,
         refusals=gateway.refusals,
         overrides=gateway.overrides,
+        screened=gateway.screened,
+        screened_ns=gateway.screened_ns,
         verdicts=gateway.verdicts,
         pulses={
             name: Pulse(pulse.outcomes, pulse.in_flight)

@@ -134,6 +134,10 @@ class Counters(msgspec.Struct, array_like=True):
     """Requests sent to nobody, by error code."""
     overrides: dict[str, int] = {}
     """Requests whose class an operator lowered, by the class that held."""
+    screened: dict[tuple[str, str], int] = {}
+    """Requests that were read, by the class found and by mode."""
+    screened_ns: int = 0
+    """Time that took."""
     verdicts: dict[str, int] = {}
     """Taken on earlier answers, by source."""
     pulses: dict[str, Pulse] = {}
@@ -178,6 +182,8 @@ class Counters(msgspec.Struct, array_like=True):
             failovers=_added(self.failovers, other.failovers),
             refusals=_added(self.refusals, other.refusals),
             overrides=_added(self.overrides, other.overrides),
+            screened=_added(self.screened, other.screened),
+            screened_ns=self.screened_ns + other.screened_ns,
             verdicts=_added(self.verdicts, other.verdicts),
             pulses=pulses,
             uses=uses,
@@ -215,6 +221,8 @@ class Counters(msgspec.Struct, array_like=True):
             failovers=self.failovers,
             refusals=self.refusals,
             overrides=self.overrides,
+            screened=self.screened,
+            screened_ns=self.screened_ns,
             verdicts=self.verdicts,
             rows=self.rows,
             problems=self.problems,

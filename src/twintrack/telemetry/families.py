@@ -73,6 +73,10 @@ def _requests(scene: Scene) -> Iterator[Sample]:
     yield from scene.counters.requests.items()
 
 
+def _screened(scene: Scene) -> Iterator[Sample]:
+    yield from scene.counters.screened.items()
+
+
 def _overhead(scene: Scene) -> Iterator[Sample]:
     yield (), scene.counters.overhead_ns
 
@@ -238,6 +242,17 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "twintrack_refusals_total", "twintrack.refusals", "counter", "{request}", ("code",),
         "Requests sent to nobody, by error code.",
         _by_word(lambda counters: counters.refusals),
+    ),
+    Family(
+        "twintrack_screened_total", "twintrack.screened", "counter", "{request}", ("class", "mode"),
+        "Requests that were read for what must not leave, by the class of what was found and by whether it counted "
+        "(enforce) or was only recorded (observe).",
+        _screened,
+    ),
+    Family(
+        "twintrack_screened_seconds_total", "twintrack.screened.time", "counter", "s", (),
+        "Time in which that was read.",
+        _one(lambda scene: scene.counters.screened_ns / 1e9),
     ),
     Family(
         "twintrack_overrides_total", "twintrack.overrides", "counter", "{request}", ("class",),
