@@ -10,7 +10,7 @@ import pytest
 
 from support.faults import BEFORE_CONTENT, BEFORE_STREAMED_CONTENT
 from support.gateway import Served, deployment, provider, question, route
-from support.provider import Provider
+from support.provider import Provider, refusing_port
 from twintrack.providers.scripted import chat_answer, error_answer, message_answer
 
 EXTRA = """
@@ -203,3 +203,21 @@ class TestWhatMayLeave:
     def test_an_observed_deployment_of_another_dialect_answers_as_well(self, gateway: Served) -> None:
         answer = gateway.ask(question("watched", max_tokens=5), "/v1/messages", OPEN)
         assert (answer.status, answer.json()["type"]) == (200, "message")
+
+
+def test_with_the_engine_at_home_down_it_says_who_would_serve_it(
+    mine: Provider, outside: Provider, tmp_path_factory: Any
+) -> None:
+    config = provider("mine", f"http://127.0.0.1:{refusing_port()}/v1") + provider(
+        "outside", outside.url, zone="third_party"
+    )
+    config += "[server.failover]\nmax_attempts = 1\n"
+    config += deployment("own", "mine") + deployment("theirs", "outside") + route("r", "own", "theirs")
+    config += "[privacy]\npublic = { zones = ['own'] }\n"
+    with Served(tmp_path_factory.mktemp("down"), config) as gateway:
+        answers = [gateway.ask(question("r"), headers={"x-twintrack-class": "confidential"}) for _ in range(5)]
+    assert {answer.status for answer in answers} == {503}
+    first, last = answers[0].json()["error"]["message"], answers[-1].json()["error"]["message"]
+    for said in (first, last):
+        assert said.startswith("No deployment that may see confidential data can answer right now. own: ")
+    assert first.endswith("By [privacy.confidential] a deployment in zone own would serve it.")

@@ -30,6 +30,7 @@ from twintrack.gateway.state import GatewayState
 from twintrack.gateway.telling import telling
 from twintrack.gateway.undecided import Inquiry, Undecided, inquiries
 from twintrack.ledger.records import Refuse
+from twintrack.policy.refusal import unreached
 from twintrack.wire import hybrid
 from twintrack.wire.continuation import TAKEN_UP, Cut, cut, mark
 from twintrack.wire.count_tokens import counted
@@ -480,6 +481,7 @@ class Exchange:
 
     def _give_up(self, failure: Failure, attempt: Attempt | None = None) -> None:
         """Tell the client how the last attempt failed."""
+        accepted = self._accepted
         if attempt is None:
             attempt = self._refusing
         assert attempt is not None
@@ -488,7 +490,12 @@ class Exchange:
         self._attempt = attempt  # its answer is what the client gets
         self._finish(attempt.outcome)
         response = attempt.response
-        if failure.kind == "refused" or not failure.status or self._opened or response is None:
+        if failure.kind == "unreachable" and accepted is not None:
+            error = unreached(
+                self._serving.policy, accepted.decision, accepted.signals, accepted.route, self._key, failure.error
+            )
+            self._fail_client(error)
+        elif failure.kind == "refused" or not failure.status or self._opened or response is None:
             self._fail_client(failure.error)
         elif not isinstance(attempt.passage, Straight) or not fits(self._endpoint.dialect, failure.body):
             self._fail_client(reworded(failure.status, failure.body))

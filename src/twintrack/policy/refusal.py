@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from twintrack.config.snapshot import PrivacyRule, Route, Snapshot
-from twintrack.errors import Forbidden, NoEligibleModel, PromptTooLong, Unavailable
+from twintrack.errors import Forbidden, NoEligibleModel, PromptTooLong, TwintrackError, Unavailable, UpstreamError
 from twintrack.policy.compiled import RUNG, Policy, View
 from twintrack.policy.explain import fix_sentence, objection_sentence, rule_place, wanted_words
 from twintrack.policy.objections import CONTEXT, KEY, PASSING, PRIVACY, RuledOut, Rules, rule_code
 from twintrack.signals.signals import Signals
+
+if TYPE_CHECKING:
+    from twintrack.policy.choose import Decision
 
 _MOST_NAMED = 8
 
@@ -62,8 +66,7 @@ def refusal(
         why += f"; and {len(told) - _MOST_NAMED} more"
     error: Refusal
     if passing:
-        what = f"No deployment that may see {signals.data_class} data can answer right now"
-        error = NobodyReady(what, why=why, fix="Try again shortly.")
+        error = NobodyReady(_nobody_can(signals), why=why, fix="Try again shortly.")
     elif codes == {KEY}:
         error = KeyMayNot("This key may not use any model that could answer", why=why, fix=fix_sentence(KEY))
     elif CONTEXT in codes:
@@ -81,11 +84,40 @@ def refusal(
     return error
 
 
+def _nobody_can(signals: Signals) -> str:
+    return f"No deployment that may see {signals.data_class} data can answer right now"
+
+
+def unreached(
+    policy: Policy, decision: Decision, signals: Signals, route: Route | None, key: int, error: UpstreamError
+) -> TwintrackError:
+    """What a client is told when nobody that was asked could be reached: who would serve it too, where its class kept
+    others out."""
+    barred = tuple(each for each in decision.ruled_out if each[1] in PRIVACY)
+    if not barred:
+        return error
+    view = policy.view(signals.data_class, route=route, key=key, categories=signals.categories)
+    places, served = _served(policy.snapshot, barred, RUNG[signals.data_class], view, route, key)
+    names = ", ".join(each.deployment.name for each in decision.order[:_MOST_NAMED])
+    why = f"{names}: {error.what}" + (f", {error.why}" if error.why else "")
+    return Unavailable(_nobody_can(signals), why=why, fix=f"Start it again, or add another one. By {places} {served}")
+
+
 def _fix(
     snapshot: Snapshot, ruled_out: tuple[RuledOut, ...], signals: Signals, view: View, route: Route | None, key: int
 ) -> str:
     """Who would serve it, where it is said that these may not, and what made it this class."""
-    rung = RUNG[signals.data_class]
+    places, served = _served(snapshot, ruled_out, RUNG[signals.data_class], view, route, key)
+    if signals.categories:
+        found = ", ".join(signals.categories)
+        return f"By {places} {served}. Add one, or leave out what was found in the request ({found})."
+    return f"By {places} {served}. Add one, or label the request with the class it really has."
+
+
+def _served(
+    snapshot: Snapshot, ruled_out: tuple[RuledOut, ...], rung: int, view: View, route: Route | None, key: int
+) -> tuple[str, str]:
+    """Where it is said that these may not, and who would serve it."""
     names = ["", route.name if route is not None else "", "", ""]
     if key >= 0:
         who = snapshot.keys[key]
@@ -93,11 +125,7 @@ def _fix(
         names[3] = snapshot.tenants[who.tenant].name if who.tenant >= 0 else ""
     rules = (rule_code(code, need) for _, code, _, need in ruled_out if code in PRIVACY)
     places = dict.fromkeys(rule_place(rule, names) for rule in rules)
-    served = f"By {' and '.join(places)} {wanted_words(together(view.rules, rung))}"
-    if signals.categories:
-        found = ", ".join(signals.categories)
-        return f"{served}. Add one, or leave out what was found in the request ({found})."
-    return f"{served}. Add one, or label the request with the class it really has."
+    return " and ".join(places), wanted_words(together(view.rules, rung))
 
 
 def together(rules: Iterable[Rules], rung: int) -> PrivacyRule:
