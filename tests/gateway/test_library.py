@@ -379,3 +379,21 @@ async def _said(gateway: twintrack.Gateway, asked: dict[str, Any], streamed: boo
     if streamed:
         return words(b"".join([piece async for piece in gateway.stream("chat", asked)]))
     return str((await gateway.chat(asked)).json()["choices"][0]["message"]["content"])
+
+
+def test_it_takes_verdicts_as_over_http(config: Path) -> None:
+    said: list[int] = []
+
+    async def work(gateway: twintrack.Gateway) -> None:
+        answer = await gateway.chat(question("auto"))
+        one = {"id": answer.headers["x-twintrack-id"]}
+        said.append((await gateway.feedback(one | {"correct": True, "source": "check"})).status)
+        wrong = await gateway.feedback(one | {"scor": 1})
+        said.append(wrong.status)
+        assert "Did you mean score?" in wrong.json()["error"]["message"]
+
+    (entry,) = inside(config, work)
+    assert said == [202, 400]
+    with reading(database(config.parent / "data")) as db:
+        rows = db.execute("SELECT entry, score, source, standing FROM judged").fetchall()
+    assert rows == [(entry["id"], 1.0, "check", "counts")]

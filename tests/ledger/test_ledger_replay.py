@@ -46,6 +46,15 @@ tiers = [{ name = "small", deployments = ["mid@managed"] }, { name = "premium", 
 default_class = "public"
 """
 """What was logged sent everything below a complexity of 0.5 to mid; as it stands here, nearly nothing."""
+TWIN = """
+[[deployments]]
+name = "twin"
+model = "mid"
+provider = "managed"
+facts = { context_tokens = 100000, tools = true, quality = 0.8 }
+price = { input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.1 }
+
+"""
 _SHARE = 0.3
 
 
@@ -153,6 +162,15 @@ def test_whom_chance_could_not_reach_counts_as_unreached(log: Books, replayed):
         settle("x"),
     )
     assert replayed(POLICY + "keep_quality = 1.0\n")["impossible"] == pytest.approx(1 / 601)
+
+
+def test_of_equals_the_one_that_answered_would_have_again(books: Books, replayed):
+    for number in range(60):
+        books.write(dispatch(f"r{number}", complexity=0.5, ruled_out=()), settle(f"r{number}"))
+    books.load()
+    twin = POLICY.replace("[routes.auto]", TWIN + "[routes.auto]").replace('["mid@managed"]', '["mid@managed", "twin"]')
+    found = replayed(twin + "keep_quality = 0.0\n")
+    assert (found["changed"], found["choices"]) == (0.0, {"mid@managed": [60, 60]})
 
 
 def test_what_cannot_be_decided_again_is_counted_by_why(books: Books, replayed):

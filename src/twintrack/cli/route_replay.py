@@ -44,7 +44,7 @@ def replay_command(
     router in use. Three estimates with 95 % intervals, and what the model in use foresees, alone. What the log cannot
     tell, since nothing was random where the new policy differs, is said.
     """
-    from twintrack.ledger.decisions import decided
+    from twintrack.ledger.decisions import MOST, decided
     from twintrack.signals.predictor import made_ready, weights_in
     from twintrack.signals.weights import decode_router
     from twintrack.training.again import ASSUMED, Again, Model
@@ -67,10 +67,11 @@ def replay_command(
     routers = [decode_router(each, name) for each, name in ((deciding, called), (in_use, "router.json")) if each]
     fitted_until_us = max((each.until_us for each in routers), default=0)
     model = Model(made_ready(in_use, "router.json") if in_use else None)
-    found = replay(
-        decided(database, since, until) if database is not None else [], again, model, fitted_until_us=fitted_until_us
-    )
+    rows = decided(database, since, until) if database is not None else []
+    found = replay(rows, again, model, fitted_until_us=fitted_until_us)
     notes = [f"Taken as given: {each}." for each in ASSUMED]
+    if len(rows) == MOST:
+        notes.append(f"Only the newest {MOST:,} requests were looked at; --until takes older ones.")
     if any(each.grams for each in routers):
         notes.append("Words of requests are not in the ledger: what a router makes of them is left out.")
     if any(not each.until_us for each in routers):

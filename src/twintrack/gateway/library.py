@@ -22,6 +22,7 @@ from twintrack.config.snapshot import Snapshot
 from twintrack.errors import TwintrackError, UpstreamError
 from twintrack.gateway import detecting
 from twintrack.gateway.handle import Exchange
+from twintrack.gateway.judging import take
 from twintrack.gateway.open import dialing, read_snapshot
 from twintrack.gateway.state import GatewayState
 from twintrack.ledger.journal import Journal, journal_folder
@@ -122,6 +123,14 @@ class Gateway:
             raise
         return Answer(client.status, client.headers, b"".join(client.pieces))
 
+    async def feedback(self, verdict: dict[str, Any]) -> Answer:
+        """Whether an earlier answer was good: what POST /v1/feedback takes and answers."""
+        state = self._opened()
+        try:
+            return Answer(202, {}, take(state, msgspec.json.encode(verdict), -1))
+        except TwintrackError as error:
+            return Answer(error.status, {}, BY_NAME["chat"].error_body(error, state.next_id()))
+
     async def stream(
         self, endpoint: str, request: dict[str, Any], headers: dict[str, str] | None = None
     ) -> AsyncIterator[bytes]:
@@ -138,14 +147,18 @@ class Gateway:
             client.leave()
 
     def _begin(self, endpoint: str, request: dict[str, Any], headers: dict[str, str] | None) -> _Caller:
-        if self._state is None:
-            raise TwintrackError("The gateway is not open", fix="Use it inside `async with`.")
+        state = self._opened()
         client = _Caller()
         lower = {name.lower().encode(): value.encode("latin-1") for name, value in (headers or {}).items()}
-        exchange = Exchange(self._state, BY_NAME[endpoint], client, lower, -1)
+        exchange = Exchange(state, BY_NAME[endpoint], client, lower, -1)
         client.exchange = exchange
         exchange.begin(msgspec.json.encode(request))
         return client
+
+    def _opened(self) -> GatewayState:
+        if self._state is None:
+            raise TwintrackError("The gateway is not open", fix="Use it inside `async with`.")
+        return self._state
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()

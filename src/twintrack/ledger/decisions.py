@@ -10,6 +10,9 @@ import msgspec
 from twintrack.ledger.schema import reading
 from twintrack.ledger.verdicts import judgements
 
+MOST: Final = 100_000
+"""Requests that are looked at; of more the newest."""
+
 
 class Decided(msgspec.Struct, frozen=True):
     """A request of a route that was answered."""
@@ -73,14 +76,14 @@ WHERE c.role <> 'classifier' AND c.route IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM attempts q JOIN contexts qc ON qc.id = q.context
     WHERE q.request_id = f.request_id AND q.attempt < f.attempt AND qc.role <> 'classifier')
   AND f.at_us >= ? AND f.at_us < ?
-ORDER BY f.at_us, f.id
+ORDER BY f.id DESC LIMIT ?
 """
 
 _FLAGS: Final = ("stream", "simulated", "hourly", "drafted")
 
 
 def decided(db_path: Path, since_us: int | None = None, until_us: int | None = None) -> list[Decided]:
-    """Answered requests of routes, the oldest first.
+    """Answered requests of routes, the oldest first; the newest `MOST`.
 
     Raises:
         LedgerError: the database cannot be read.
@@ -89,9 +92,9 @@ def decided(db_path: Path, since_us: int | None = None, until_us: int | None = N
     scores = {each.request_id: each.score for each in judgements(db_path, since, until)}
     found = []
     with reading(db_path) as db:
-        for row in db.execute(_DECIDED, (since, until)):
+        for row in db.execute(_DECIDED, (since, until, MOST)):
             values = dict(zip(Decided.__struct_fields__, row, strict=False))
             for name in _FLAGS:
                 values[name] = bool(values[name])
             found.append(Decided(**values, score=scores.get(row[0])))
-    return found
+    return found[::-1]

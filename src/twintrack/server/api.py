@@ -15,10 +15,10 @@ from twintrack.errors import (
     UnsupportedMedia,
     nearest,
 )
+from twintrack.gateway import judging
 from twintrack.gateway.handle import Exchange
 from twintrack.gateway.state import GatewayState
 from twintrack.providers.outbox import Outbox
-from twintrack.server import feedback
 from twintrack.server.http import ClientConnection, Waiting
 from twintrack.server.models import described, listed
 from twintrack.wire.chat import ENDPOINT as CHAT
@@ -107,7 +107,7 @@ class Api:
         elif path == _FEEDBACK:
             self._admit(head)
             if head.length > MOST_BYTES:
-                raise feedback.too_large()
+                raise judging.too_large()
         elif head.length != 0:
             if path in self._own:
                 raise MethodNotAllowed(f"{path.decode()} takes GET")
@@ -179,7 +179,7 @@ class Api:
             return None
         if path == _FEEDBACK:
             key = self._admit(head)
-            self._say(connection, 202, _JSON, feedback.take(self.gateway, body, key))
+            self._say(connection, 202, _JSON, judging.take(self.gateway, body, key))
             return None
         if path.startswith(b"/v1/models/") and head.method in (b"GET", b"HEAD"):
             self._model(connection, head, unquote(path[11:].decode("latin-1")))

@@ -61,6 +61,11 @@ class Again:
         self._policy = Policy(snapshot, None if predictor is None else Learned(predictor), today)
         self._routes: dict[str, Route] = {route.name: route for route in snapshot.routes}
         self.deployments = {each.name: each for each in snapshot.deployments}
+        self._tiers = {
+            (route.index, place): {snapshot.deployments[index].name for index in tier.deployments}
+            for route in snapshot.routes
+            for place, tier in enumerate(route.tiers)
+        }
         self._keys = {key.name: key.index for key in snapshot.keys}
         self._load = [_Fine()] * len(snapshot.deployments)
 
@@ -88,7 +93,7 @@ class Again:
                 name = self._snapshot.deployments[found.deployment].name
                 if chosen is None or name == each.answered:
                     chosen = found.deployment
-                if name == each.answered:
+                if name == each.answered or each.answered not in self._tiers[route.index, found.tier]:
                     break
         except TwintrackError:
             return "refused"

@@ -1,5 +1,5 @@
-"""POST /v1/feedback: a verdict on an earlier answer, into this worker's journal. Any worker takes it; who made the
-request, and whether there was one, is seen when the journal is loaded."""
+"""A verdict on an earlier answer, into this worker's journal. Any worker takes it; who made the request, and whether
+there was one, is seen when the journal is loaded."""
 
 from __future__ import annotations
 
