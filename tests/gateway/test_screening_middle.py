@@ -319,7 +319,12 @@ SEAL = "gAAAAABo" + "Zm9vYmFyx9Z8" * 30
         ({"reasoning": {"encrypted_content": SEAL}}, "outside"),
         ({"reasoning": {"encrypted_content": f"{CARD} and so on"}}, "home"),
         ({"signature": "078-05-1120", "ssn": "of Maria Garcia"}, "home"),
-        ({"file_id": "file-abc"}, "home"),
+        ({"conversation": {"id": "conv_1"}}, "home"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f-1"}}]}]}, "home"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"thread": {}}}}}]},
+            "outside",
+        ),
     ],
 )
 def test_a_seal_is_no_text_and_what_is_no_seal_is_read(detector: Detector, more: dict[str, Any], counts: str) -> None:

@@ -53,9 +53,11 @@ _SEALED = frozenset(("encrypted_content", "signature", "thoughtSignature", "thou
 _SEAL = re.compile(r"(?:twintrack\.\w+\.|[\w.\-]*#[\w.:/\-]*#)?([A-Za-z0-9+/_\-]{64,}={0,2})$")
 """Base64, behind the mark that says whose it is where a request goes from one dialect to another."""
 _ELSEWHERE = frozenset(
-    ("previous_response_id", "conversation", "thread", "file_id", "fileUri", "file_uri", "cachedContent", "container")
+    ("previous_response_id", "conversation", "thread", "cachedContent", "cached_content", "container")
 )
-"""What stands for content that a provider keeps."""
+"""Members of a request that stand for content which a provider keeps; deeper down they are names like others."""
+_FILES = frozenset(("file_id", "fileUri", "file_uri"))
+_HOLDS_FILES = frozenset(("file", "source", "image_file", "image_url", "fileData", "file_data"))
 _MEDIA: Mapping[str, UnscannableKind] = {
     "image_url": "image", "input_image": "image", "image": "image", "computer_screenshot": "image",
     "input_audio": "audio", "audio": "audio", "video_url": "video", "video": "video", "input_video": "video",
@@ -137,7 +139,9 @@ def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> It
             lines.name(key)
             yield Unscannable(place, "sealed")
             continue
-        if key in _ELSEWHERE and value:
+        if (key in _ELSEWHERE and path == "$" and value) or (
+            key in _FILES and isinstance(value, str) and (name in _HOLDS_FILES or members.get("type") in _MEDIA)
+        ):
             yield Unscannable(place, "elsewhere")
         if isinstance(value, dict | list):
             lines.name(key)
