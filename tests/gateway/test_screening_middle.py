@@ -27,8 +27,8 @@ CONFIG += '[[keys]]\nname = "dev"\nkey = "env:K"\noperator = true\n'
 DETECT = "[detect]\nmax_s = 30.0\nsticky_s = 100.0\n"
 WORLD = provider("home", f"http://127.0.0.1:{HOME}/v1")
 WORLD += provider("outside", f"http://127.0.0.1:{OUTSIDE}/v1", zone="third_party")
-WORLD += deployment("own", "home", quality=0.8, facts=", modalities = ['text', 'image']")
-WORLD += deployment("theirs", "outside", facts=", modalities = ['text', 'image']")
+WORLD += deployment("own", "home", quality=0.8, facts=", modalities = ['text', 'image', 'file']")
+WORLD += deployment("theirs", "outside", facts=", modalities = ['text', 'image', 'file']")
 WORLD += route("auto", "theirs", "own")
 CARD = "Please refund card 4111 1111 1111 1111 today."
 CLEAN = "Which of these two sorting algorithms is stable, and why? "
