@@ -45,8 +45,7 @@ def router_command(
     """
     folder = data_folder.folder(data)
     if undo:
-        _undo(folder)
-        click.echo(f"The router before the last one is back: {folder / ROUTER}")
+        click.echo(_undo(folder))
         return
     if source is None:
         raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
@@ -120,14 +119,16 @@ def _take(folder: Path, weights: bytes) -> None:
     new.replace(path)
 
 
-def _undo(folder: Path) -> None:
+def _undo(folder: Path) -> str:
+    """What was done, in words."""
     path, before = folder / ROUTER, folder / _BEFORE
     if before.exists():
         before.replace(path)
-    elif path.exists():
+        return f"The router before the last one is back: {path}"
+    if path.exists():
         path.unlink()
-    else:
-        raise TwintrackError(f"There is no learned router in {folder}", fix="Name another data folder with --data.")
+        return f"The router is gone, and there was none before it: the prior decides. {path} is no more."
+    raise TwintrackError(f"There is no learned router in {folder}", fix="Name another data folder with --data.")
 
 
 def _show(report: dict[str, Any]) -> None:
