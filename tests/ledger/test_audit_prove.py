@@ -160,10 +160,11 @@ def test_a_request_sent_below_the_class_it_was_read_as_is_a_violation(books: Boo
         screened("b", found=3, data_class=1), dispatch("b", data_class=1, deployment=PREMIUM), settle("b"),
         screened("c", found=3, data_class=1, mode="observe"), dispatch("c", data_class=1), settle("c"),
         screened("d", found=3, data_class=1, override="chief"), dispatch("d", data_class=1), settle("d"),
+        screened("e", found=2, data_class=1, pseudonyms=4), dispatch("e", data_class=1), settle("e"),
     )  # fmt: skip
     found = proof(books, "internal")
     assert sorted(breach.request_id or "" for breach in found.breaches) == ["a", "b"]
-    assert (found.reading.found_higher, found.reading.overridden) == (3, 1)
+    assert (found.reading.found_higher, found.reading.overridden, found.reading.replaced) == (4, 1, 1)
 
 
 def test_what_cannot_be_checked_is_not_proven(books: Books):

@@ -114,8 +114,10 @@ def _read(proof: Proof) -> Iterator[str]:
     if reading.found_higher:
         yield (
             f"In {reading.found_higher:,} the findings make a higher class than the one that held; operators lowered "
-            f"{reading.overridden:,} of them, elsewhere findings were only observed."
+            f"{reading.overridden:,} of them; elsewhere findings were only observed, or gave way to placeholders."
         )
+    if reading.replaced:
+        yield f"In {reading.replaced:,} placeholders took the place of what was found before it left."
     for version, requests in reading.detectors.items():
         yield f"Detector {version}: {requests:,} requests."
     for each in proof.misses:

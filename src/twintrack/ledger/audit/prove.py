@@ -66,6 +66,8 @@ class Reading(msgspec.Struct, frozen=True):
     """Their findings made a higher class than the one that held: the screen only observed, an operator lowered it, or
     placeholders took the place of what was found."""
     overridden: int
+    replaced: int
+    """Placeholders took the place of what was found before they left."""
     detectors: dict[str, int]
     """Requests by version."""
 
@@ -130,7 +132,7 @@ class _Count:
         self._versions: Counter[str] = Counter()
         self._violations = self._unknown = self._partly = 0
         self._breaches: list[Breach] = []
-        self._all = self._read = self._with_unscanned = self._higher = self._overridden = 0
+        self._all = self._read = self._with_unscanned = self._higher = self._overridden = self._replaced = 0
         self._kinds: Counter[str] = Counter()
         self._detectors: Counter[str] = Counter()
         self._categories: Counter[str] = Counter()
@@ -179,6 +181,7 @@ class _Count:
         self._kinds.update(set(screen.unscanned))
         self._higher += _above(screen.found, screen.data_class)
         self._overridden += bool(screen.override)
+        self._replaced += bool(decision.pseudonyms)
         if not screen.unscanned:  # where something could not be read, every category's rules hold
             self._categories.update(set(screen.categories))
 
@@ -222,6 +225,7 @@ class _Count:
                 unscanned_kinds=dict(sorted(self._kinds.items())),
                 found_higher=self._higher,
                 overridden=self._overridden,
+                replaced=self._replaced,
                 detectors=dict(sorted(self._detectors.items())),
             ),
             misses=tuple(each for each in found if each is not None),
