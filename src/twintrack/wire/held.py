@@ -26,6 +26,7 @@ from twintrack.wire.usage import Usage
 _TELLS_LOGPROBS = "chat"
 """The endpoint whose providers can be asked for them in a way that all of them understand."""
 _MARK = b'"logprobs"'
+_DONE = b"[DONE]"
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -93,6 +94,7 @@ class HeldStream:
 
     __slots__ = (
         "_bytes",
+        "_ended",
         "_held",
         "_most_bytes",
         "_reader",
@@ -117,6 +119,7 @@ class HeldStream:
         self._rest = bytearray()
         """The start of an event whose end has not come."""
         self._bytes = 0
+        self._ended = False
         self.content = self.finished = self.inside = False
         self.failure = ""
         self.pieces = 0
@@ -137,13 +140,17 @@ class HeldStream:
 
     def close(self) -> bytes:
         """The whole stream as the client gets it; empty the second time, as everything behind it."""
-        if self._rest:
-            self._held.append(self._stream.feed(bytes(self._rest)))
-            self._rest = bytearray()
-        self._held.append(self._stream.close())
-        self._reader.close()
-        stream = self._stream
-        self.content, self.finished, self.failure = stream.content, stream.finished, stream.failure
+        stream, rest = self._stream, bytes(self._rest)
+        self._rest = bytearray()
+        broken = ""
+        try:
+            if rest:
+                self._held.append(stream.feed(rest))
+            self._held.append(stream.close())
+            self._reader.close()
+        except UpstreamError as error:  # it may be why the stream is closed
+            broken = error.what
+        self.content, self.finished, self.failure = stream.content, stream.finished, stream.failure or broken
         held, self._held = b"".join(self._held), []
         return held
 
@@ -163,7 +170,10 @@ class HeldStream:
             self._reader.see(payload)
         if self._strip and _MARK in payload:
             event = b"data: " + _without_logprobs(payload) + b"\n\n"
-        self._held.append(self._stream.feed(event))
+        passing = self._stream.feed(event)
+        if not self._ended:  # what follows was not checked, and is no part of the answer
+            self._held.append(passing)
+        self._ended = self._ended or payload == _DONE
         self.pieces = self._stream.pieces
 
 
