@@ -78,7 +78,7 @@ def test_the_client_sees_one_whole_answer(
         body: dict[str, Any] = {"model": f"r{cell.number}", "messages": [{"role": "user", "content": prompt}]}
         return gateway.ask(body | ({"stream": True} if cell.streamed else {}))
 
-    with Served(tmp_path_factory.mktemp("drafts"), config, ready_s=60.0) as gateway:
+    with Served(tmp_path_factory.mktemp("drafts"), config, ready_s=60.0, clean=False) as gateway:
         with ThreadPoolExecutor(AT_ONCE) as threads:
             answers = list(threads.map(ask, cells))
         for cell, answer in zip(cells, answers, strict=True):
