@@ -1,6 +1,7 @@
 """The figures of `docs/routing.md`: what the shipped prior and a fitted router are worth on public outcomes.
 
-    TWINTRACK_DATA=/path/to/data python tools/check_routing.py [zero-shot] [local] [mmlu] [dollars] [cascade] [cost]
+    TWINTRACK_DATA=/path/to/data python tools/check_routing.py [zero-shot] [local] [mmlu] [dollars] [cascade] [ledger]
+    [cost]
 
 Reads TWINTRACK_DATA/routing, whose README says where the sets come from. Every figure is of rows that nothing was
 fitted to. Without a word all parts run, which takes some ten minutes on one core. Needs pyarrow.
@@ -24,12 +25,15 @@ from twintrack.gateway.choosing import choose
 from twintrack.gateway.open import compiled
 from twintrack.gateway.state import Serving
 from twintrack.signals.evidence import evidence
+from twintrack.signals.features import packed, unpacked
 from twintrack.signals.predictor import Predictor
 from twintrack.signals.read import read
 from twintrack.signals.weights import Card, Router, shipped_prior
+from twintrack.training import frontier
 from twintrack.training.bench import bench
 from twintrack.training.calibrate import calibration_error
 from twintrack.training.cascade import replay
+from twintrack.training.design import Examples
 from twintrack.training.files import Outcomes, read_outcomes
 from twintrack.training.fit import as_examples, fit, router
 from twintrack.wire.dialect import Asked, decode
@@ -182,6 +186,41 @@ def cascade() -> None:
         )
 
 
+def ledger() -> None:
+    """A router fitted as from the ledger: numbers that describe requests without their words, and on each request one
+    verdict, on a deployment drawn by chance. Next to it the same requests with words, and with verdicts on both."""
+    for name, weak, strong in (PAIRS[0], PAIRS[10], PAIRS[7]):
+        one = outcomes(name)
+        examples = as_examples(one.prompts)
+        kept = [unpacked(packed(tuple(row))) for row in examples.features]
+        wordless = Examples(np.array(kept, float), None)
+        for labels in (200, 1_500):
+            if len(one) < 2 * labels:
+                continue
+            found: dict[str, list[float]] = {}
+            for seed in range(SEEDS):
+                rng = np.random.default_rng(seed)
+                rows = rng.permutation(len(one))
+                train, test = rows[:labels], rows[labels:]
+                drawn = rng.random(labels) < 0.5
+                both = {each: one.scores[each][train] for each in (weak, strong)}
+                single = {each: np.where(drawn == (each == weak), values, np.nan) for each, values in both.items()}
+                for words, on, scores in (
+                    ("as from the ledger", wordless, single),
+                    ("with words", examples, single),
+                    ("with words, both judged", examples, both),
+                ):
+                    fitted = fit(on.take(train), scores, shipped_prior(), seed)
+                    p = fitted.p_good(on.take(test))
+                    gain = p[:, fitted.names.index(strong)] - p[:, fitted.names.index(weak)]
+                    low, high = (one.scores[each][test] for each in (weak, strong))
+                    found.setdefault(words, []).append(frontier.fine_apgr(gain, low, high))
+                length = frontier.fine_apgr(examples.features[test, 1], low, high)
+                found.setdefault("length", []).append(length)
+            told = ", ".join(f"{words} {statistics.mean(values):.3f}" for words, values in found.items())
+            print(f"{name:21}{weak[:20]:21}{strong[:20]:21} {labels} requests, APGR: {told}", flush=True)
+
+
 def cost() -> None:
     """CPU of a decision, µs, median, with a router fitted to 2,000 verdicts of two models."""
     one = outcomes("routellm_mmlu")
@@ -262,6 +301,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "mmlu": mmlu,
     "dollars": dollars,
     "cascade": cascade,
+    "ledger": ledger,
     "cost": cost,
 }
 

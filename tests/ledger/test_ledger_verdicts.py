@@ -15,12 +15,14 @@ from ledger_records import (
     T0,
     Books,
     dispatch,
+    refuse,
     released,
     settle,
 )
 
 from twintrack.cli import main
 from twintrack.ledger.decisions import decided
+from twintrack.ledger.journal import Journal
 from twintrack.ledger.records import Judged
 from twintrack.ledger.verdicts import judgements, verdicts, wilson
 from twintrack.signals.features import NAMES as FEATURES
@@ -93,6 +95,34 @@ def test_of_several_sources_the_most_trusted_is_believed(books: Books):
         ("a", 0.75, "human"),
         ("b", 1.0, "judge"),
     ]
+
+
+def test_one_may_listen_to_some_sources_alone(books: Books):
+    books.load(
+        dispatch("a"), settle("a"), dispatch("b"), settle("b"),
+        judged("a", 0.0), judged("a", 1.0, source="human"), judged("b", 1.0, source="judge"),
+    )  # fmt: skip
+    found = judgements(books.path, sources=("feedback", "judge"))
+    assert [(each.request_id, each.score) for each in found] == [("a", 0.0), ("b", 1.0)]
+
+
+def test_a_refused_request_has_no_answer_to_judge(books: Books):
+    books.load(refuse("f", key=0), judged("f", key=0), refuse("g", key=0), judged("g", key=1))
+    assert standing(books) == {"f": "unanswered", "g": "foreign"}
+
+
+def test_while_nobody_loads_the_journal_verdicts_wait_outside(tmp_path: Path):
+    now = 0.0
+    journal = Journal(tmp_path, "w0", 16_384, clock=lambda: now)
+    journal.start(NAMES)
+    taken = 0
+    while journal.offer(judged("r" * 60)):
+        taken += 1
+        now += 2.0  # it looks once a second
+    assert taken * 100 > 16 * 16_384 * 0.8
+    assert len(list(tmp_path.iterdir())) in range(17, 20)
+    journal.append(dispatch("a"))  # a request is still taken
+    journal.close()
 
 
 def test_features_stand_beside_the_first_attempt_and_come_back_as_they_were(books: Books):

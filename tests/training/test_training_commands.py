@@ -188,3 +188,5 @@ def test_too_few_verdicts_and_an_empty_ledger_are_said(tmp_path, run):
     empty = run("learn", "router", "--from", "ledger", "--data", str(tmp_path / "data"))
     assert "holds no verdicts. Send them to POST /v1/feedback" in empty.stderr
     assert "--from FILE" in run("learn", "router").stderr
+    misplaced = run("learn", "router", "--from", few, "--source", "human")
+    assert (misplaced.exit_code, "--from ledger" in misplaced.stderr) == (2, True)

@@ -13,6 +13,7 @@ import msgspec
 from twintrack.cli import data as data_folder
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import ROUTER
+from twintrack.wire.feedback import SOURCES
 
 if TYPE_CHECKING:
     from twintrack.training.learn import Learned
@@ -27,6 +28,13 @@ def command() -> None:
 
 @command.command("router")
 @click.option("--from", "source", metavar="FILE", help="Verdicts: .parquet, .jsonl or .csv; or the word ledger.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Choice(SOURCES),
+    help="Of the ledger's verdicts only those by human, check, judge or feedback; may be given several times.",
+)
 @click.option("--dry-run", is_flag=True, help="Fit and compare, and leave everything as it is.")
 @click.option("--undo", is_flag=True, help="Take back the router that was in use before the last one.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the folds and the bootstrap.")
@@ -34,7 +42,14 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 def router_command(
-    ctx: click.Context, source: str | None, dry_run: bool, undo: bool, seed: int, data: Path | None, as_json: bool
+    ctx: click.Context,
+    source: str | None,
+    sources: tuple[str, ...],
+    dry_run: bool,
+    undo: bool,
+    seed: int,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """Fit a router and take it if it is better, on requests it was not fitted to, than every simple rule.
 
@@ -49,8 +64,10 @@ def router_command(
         return
     if source is None:
         raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
+    if sources and source != "ledger":
+        raise click.UsageError("--source is about the ledger's verdicts: --from ledger", ctx)
     in_use = folder / ROUTER
-    learned = _from_ledger(folder, seed) if source == "ledger" else _from_file(Path(source), in_use, seed)
+    learned = _from_ledger(folder, sources, seed) if source == "ledger" else _from_file(Path(source), in_use, seed)
     taken = learned.better and not dry_run
     if taken:
         _take(folder, msgspec.json.encode(learned.router))
@@ -81,7 +98,7 @@ def _from_file(path: Path, in_use: Path, seed: int) -> Learned:
     )
 
 
-def _from_ledger(folder: Path, seed: int) -> Learned:
+def _from_ledger(folder: Path, sources: tuple[str, ...], seed: int) -> Learned:
     from twintrack.config.compile import router_version
     from twintrack.ledger.verdicts import judgements
     from twintrack.signals.predictor import weights_in
@@ -89,10 +106,10 @@ def _from_ledger(folder: Path, seed: int) -> Learned:
     from twintrack.training.ledger import learn_from
 
     database = data_folder.ledger(folder)
-    found = judgements(database) if database is not None else []
+    found = judgements(database, sources=sources or SOURCES) if database is not None else []
     if not found:
         raise TwintrackError(
-            f"The ledger in {folder} holds no verdicts",
+            f"The ledger in {folder} holds no verdicts{' by ' + ', '.join(sources) if sources else ''}",
             fix="Send them to POST /v1/feedback or use `twintrack feedback`; or give a file: --from FILE",
         )
     in_use = weights_in(folder)

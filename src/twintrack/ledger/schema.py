@@ -286,8 +286,8 @@ CREATE VIEW judged AS
 SELECT
   v.request_id, v.source, v.key AS judged_by, v.at_us AS judged_us, v.score, v.label,
   CASE
-    WHEN f.id IS NULL THEN 'unknown'  -- no request of this ledger, or not yet
-    WHEN v.source = 'feedback' AND v.key NOT IN ('', coalesce(c.key, '')) THEN 'foreign'
+    WHEN f.id IS NULL AND r.id IS NULL THEN 'unknown'  -- no request of this ledger, or not yet
+    WHEN v.source = 'feedback' AND v.key NOT IN ('', coalesce(c.key, r.key, '')) THEN 'foreign'
     WHEN a.id IS NULL THEN 'unanswered'
     ELSE 'counts'
   END AS standing,
@@ -295,6 +295,7 @@ SELECT
 FROM verdicts v
 LEFT JOIN attempts f ON f.request_id = v.request_id AND f.attempt = 0
 LEFT JOIN contexts c ON c.id = f.context
+LEFT JOIN refusals r ON r.request_id = v.request_id
 LEFT JOIN attempts a ON a.request_id = v.request_id AND a.attempt = (
   SELECT max(b.attempt) FROM attempts b JOIN endings e ON e.id = b.ending JOIN contexts bc ON bc.id = b.context
   WHERE b.request_id = v.request_id AND e.outcome IN ('ok', 'client_left') AND bc.role <> 'classifier'

@@ -6,7 +6,7 @@ key's own requests. Others are kept and told apart, since a request may be loade
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from math import sqrt
 from pathlib import Path
@@ -103,14 +103,21 @@ _ABOUT: Final = (
 _FLAGS: Final = ("simulated", "drafted")
 
 
-def judgements(db_path: Path, since_us: int | None = None, until_us: int | None = None) -> list[Judgement]:
+def judgements(
+    db_path: Path, since_us: int | None = None, until_us: int | None = None, sources: Sequence[str] = TRUST
+) -> list[Judgement]:
     """Answers with verdicts that count, one each, by when they were asked.
+
+    Args:
+        since_us: of requests from then on; None: all.
+        sources: whose word is heard.
 
     Raises:
         LedgerError: the database cannot be read.
     """
     with reading(db_path) as db:
-        rows = db.execute(_JUDGED, (since_us or 0, 1 << 62 if until_us is None else until_us)).fetchall()
+        until = 1 << 62 if until_us is None else until_us
+        rows = [row for row in db.execute(_JUDGED, (since_us or 0, until)) if row[1] in sources]
     found = []
     for request_id, group in groupby(rows, key=lambda row: row[0]):
         said = list(group)
