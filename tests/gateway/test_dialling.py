@@ -55,10 +55,8 @@ def _what(node: ast.AST) -> str:
 
 
 CARRIERS: dict[str, tuple[str, ...]] = {
-    # A classifier stands on a machine of one's own, or the configuration is refused: no row of the matrix can lead to
-    # one elsewhere. `test_classifier.py` has who is not asked even so.
-    "gateway.classifying:_send:outgoing.call": (),
-    "gateway.classifying:_send:pool.send": (),
+    "gateway.classifying:_send:outgoing.call": ("a classifier", "a classifier, streamed"),
+    "gateway.classifying:_send:pool.send": ("a classifier", "a classifier, streamed"),
     "gateway.handle:_send:outgoing.call": tuple(hop.name for hop in HOPS),
     "gateway.handle:_send:outgoing.continuing": ("take-up of a cut stream", "take-up, messages"),
     "gateway.handle:_send:pool.send": tuple(hop.name for hop in HOPS),

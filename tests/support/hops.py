@@ -32,6 +32,7 @@ PLACES: dict[str, tuple[int, str, str]] = {
     "bare": (2003, "contracted", 'region = "eu-west"'),
     "lapsed": (2004, "contracted", f'region = "eu-west"\nterms = {{ {AGREED}, expires_on = "2024-10-03" }}'),
     "overseas": (2005, "contracted", f'region = "us-east"\nterms = {{ {AGREED}, expires_on = "2030-01-01" }}'),
+    "annex": (2007, "own", 'region = "us-east"'),
     "firm": (2006, "contracted", f'region = "eu-west"\nterms = {{ {AGREED}, expires_on = "2024-10-20" }}'),
 }
 """Port, zone, and what else is known, on 2024-10-04."""
@@ -42,6 +43,7 @@ confidential = { zones = ["own", "contracted"], regions = ["eu-*"], max_retentio
 """
 _BY_FINDING = """
 [detect]
+always = true
 classes = { pii = "internal" }
 [privacy.categories]
 pii = { persons = ["us"] }
@@ -60,15 +62,15 @@ public = { zones = ["own"] }
 """
 _EVERYBODY = {
     "public": set(PLACES),
-    "internal": {"vendor", "overseas", "firm"},
+    "internal": {"vendor", "overseas", "annex", "firm"},
     "confidential": {"firm"},
     "restricted": set(),
 }
 MAY: dict[str, dict[str, set[str]]] = {
     "everybody": _EVERYBODY,
-    "route": {each: _EVERYBODY[each] & {"overseas", "firm"} for each in DATA_CLASSES},
+    "route": {each: _EVERYBODY[each] & {"overseas", "annex", "firm"} for each in DATA_CLASSES},
     "key": {each: _EVERYBODY[each] & {"overseas", "firm"} for each in DATA_CLASSES},
-    "tenant": {each: _EVERYBODY[each] - (set() if each == "public" else {"overseas", "firm"}) for each in DATA_CLASSES},
+    "tenant": {each: _EVERYBODY[each] & (set(PLACES) if each == "public" else {"vendor"}) for each in DATA_CLASSES},
 }
 """Whose rules hold beside the general ones, and who may see a class then: written down, not computed by the policy."""
 NARROWING = {
@@ -105,6 +107,10 @@ class Hop:
     speaks: str = ""
     """The provider's dialect; default: as the API."""
     embeds: bool = False
+    reads: bool = False
+    """It is gone only by requests that were read: another counts as the strictest class."""
+    base: str = "firm"
+    """A place at which the configuration is accepted."""
     poor: tuple[str, ...] = ()
     """Deployments that are not good enough by themselves, cheap for it."""
     by_name: bool = False
@@ -175,6 +181,7 @@ async def _warm(worker: Worker, port: int) -> None:
 
 
 _CHECKED = 'cascade = { check = ["match"], min_chars = 1 }'
+_CLASSIFIED = 'classifier = { deployment = "there" }'
 _NEVER = 'cascade = { check = ["match"], must_match = ["nothing says this"] }'
 _AGREEING = 'cascade = { check = ["agreement"], drafts = ["there", "home"] }'
 TURNS = [
@@ -204,6 +211,8 @@ HOPS = (
     Hop("a draft, translated", MESSAGES, ("there", "home"), {"max_tokens": 99}, more=_CHECKED, poor=("there",)),
     Hop("after a draft that failed", CHAT, ("home", "there"), more=_NEVER, poor=("home",)),
     Hop("a draft that has to agree", CHAT, ("home", "there", "spare"), more=_AGREEING, poor=("home", "there")),
+    Hop("a classifier", CHAT, ("home",), more=_CLASSIFIED, reads=True, base="annex"),
+    Hop("a classifier, streamed", CHAT, ("home",), STREAM, more=_CLASSIFIED, reads=True, base="annex"),
     Hop("observe", CHAT, ("home", "spare"), more='mode = "observe"\nobserve = "there"'),
     Hop("observed fails", CHAT, ("there", "home"), more='mode = "observe"\nobserve = "home"'),
     Hop("count tokens", "/v1/messages/count_tokens", ("there", "home"), api="anthropic"),
@@ -506,7 +515,7 @@ def built(
 ) -> Snapshot:
     """What `config` comes to, put together from parts that are read once: reading it takes longer than a row."""
     law = _compiled(HOPS[0], "firm", "everybody", rules, reads)
-    base = _compiled(hop, "firm", "everybody", RULES)
+    base = _compiled(hop, hop.base, "everybody", RULES)
     there = _compiled(HOPS[0], place, "everybody", RULES).deployments[-1]
     who = _compiled(HOPS[0], "firm", whose, RULES)
     *others, last = base.deployments

@@ -23,6 +23,7 @@ from twintrack.config.compile import compile_snapshot
 from twintrack.config.load import parse
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import JournalFull
+from twintrack.gateway.kinds import Kinds
 from twintrack.gateway.recovery import Repeats
 from twintrack.gateway.remembered import Remembered
 from twintrack.gateway.state import GatewayState
@@ -183,7 +184,7 @@ class Worker:
             pulse.alive()
             pulse.until = 0.0
             pulse.in_flight = pulse.ttft_ms = pulse.latency_ms = 0
-        gateway.repeats, gateway.remembered = Repeats(), Remembered()
+        gateway.repeats, gateway.remembered, gateway.kinds = Repeats(), Remembered(), Kinds()
         gateway.now = street.clock
         self.pool.close()
         self.book.__init__()  # type: ignore[misc]  # as it was built
