@@ -141,7 +141,7 @@ async def row(
 
 
 ROWS = tuple(product(HOPS, PLACES, MAY))
-SHARE = 3
+SHARE = 5
 """Of the cells one in so many is played each time, all of them in the long run."""
 
 
@@ -234,7 +234,7 @@ def test_the_matrix_sees_a_leak() -> None:
 
     async def wrongly(street: Street) -> None:
         for hop in HOPS:
-            found.extend(await row(street, hop, "outside", "everybody", lambda cell: True, rules=OPEN_RULES))
+            found.extend(await row(street, hop, "outside", "everybody", lambda cell: cell % 3 == 0, rules=OPEN_RULES))
 
     on_a_street(wrongly)
     assert {each.cell.hop.name for each in found if each.reached and each.cell.data_class == "restricted"} == {
@@ -335,14 +335,15 @@ async def play_reading(worker: Worker, others: Worlds, hop: Hop, place: str, rea
 
 @pytest.fixture(scope="module")
 def found(detector: Detector) -> list[Found]:
-    return read(detector, lambda number: number % (2 * SHARE + 1) == 0)
+    return read(detector, lambda number: number % (2 * SHARE + 1) == 0)  # prime to the number of faults
 
 
 def test_nobody_is_reached_by_what_was_found_or_could_not_be(found: list[Found]) -> None:
     assert [str(each) for each in found if each.leaked] == []
     reached = {(each.reading.name, each.place) for each in found if each.reached and not each.hop.embeds}
     assert reached == {(reading.name, place) for reading in READINGS for place in reading.may}
-    assert {each.hop.name for each in found if each.reached} == {hop.name for hop in HOPS}
+    # What a provider keeps cannot be read, so nobody outside may be referred to it.
+    assert {each.hop.name for each in found if each.reached} == {hop.name for hop in HOPS} - {"what a provider keeps"}
 
 
 @pytest.mark.long
