@@ -48,6 +48,7 @@ def problems(settings: Settings, source: Source, environ: Mapping[str, str] | No
     check.deployments()
     check.routes()
     check.privacy()
+    check.detect()
     check.telemetry()
     check.audit()
     return check.found
@@ -314,6 +315,12 @@ class _Check:
         for number, key in enumerate(self._settings.keys):
             if key.tenant and key.tenant not in known:
                 self._dangling(("keys", number, "tenant"), key.tenant, "a tenant", known)
+
+    def detect(self) -> None:
+        ner = self._settings.detect.ner
+        if ner is not None and address(ner.url) is None:
+            what = f"is {shown(ner.url)}, which is no address"
+            self._report(("detect", "ner", "url"), what, "Use one like http://127.0.0.1:5002, without name or query.")
 
     def telemetry(self) -> None:
         said = self._settings.telemetry

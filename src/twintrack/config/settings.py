@@ -456,6 +456,27 @@ class DetectRule(_Table, frozen=True, kw_only=True):
     """Texts it has to leave alone."""
 
 
+class Ner(_Table, frozen=True, kw_only=True):
+    """A recogniser of names beside the gateway, as Presidio's analyser: it is yours, so it may see every class."""
+
+    url: str
+    """Its address, as http://127.0.0.1:5002."""
+    api: Literal["presidio", "gliner"] = "presidio"
+    """presidio: POST /analyze of Presidio's analyser. gliner: POST /predict with text and labels, answered by a list of
+    start, end, label and score."""
+    timeout_ms: Count = 300
+    """It has to answer within this."""
+    language: str = "en"
+    """What Presidio is told the text is in."""
+    labels: tuple[str, ...] = ("person", "organization", "address")
+    """What GLiNER is asked for."""
+    categories: dict[str, str] = {}
+    """What an entity counts as: a category of [detect], or empty for nothing. Default: person for persons, which count
+    beside words of care only; nothing for places, organisations and dates; pii for all others."""
+    on_failure: Literal["restricted", "ignore"] = "restricted"
+    """What a request counts as that it did not read in time, or at all. ignore: as what was found without it."""
+
+
 class Detect(_Table, frozen=True, kw_only=True):
     """What is looked for in requests before they are sent anywhere."""
 
@@ -473,6 +494,8 @@ class Detect(_Table, frozen=True, kw_only=True):
     """Class of what cannot be read, by kind: image, audio, video, file, tokens (numbers instead of text), elsewhere
     (what a provider keeps), encoded (no text and nothing known), sealed (a provider's own reasoning under its seal).
     Default: public for sealed, restricted for all others."""
+    ner: Ner | None = None
+    """Asked about each text once. Default: none is."""
     rules: tuple[DetectRule, ...] = ()
     classes: dict[str, DataClass] = {}
     """Class that a category of findings suggests. Default: restricted for phi, secret and export, confidential for all

@@ -51,7 +51,10 @@ def detector(detect: Detect, cache: Path | None, *, compiles: bool = True) -> De
 def steps(detect: Detect) -> Ladder:
     from twintrack.signals.sensitivity.grade import ladder
 
-    return ladder(detect.classes, detect.thresholds, detect.unscannable)
+    made = ladder(detect.classes, detect.thresholds, detect.unscannable)
+    if detect.ner is not None and detect.ner.on_failure == "ignore":
+        made.unscannable["ner"] = "public"
+    return made
 
 
 def of(snapshot: Snapshot) -> Detector | None:

@@ -18,6 +18,7 @@ from twintrack.config.snapshot import Snapshot
 from twintrack.config.source import Source
 from twintrack.errors import ConfigError
 from twintrack.gateway import detecting
+from twintrack.gateway.ner import recogniser
 from twintrack.ledger.audit.seal import signing
 from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Dialing
@@ -57,6 +58,7 @@ def compiled(
     dialing(snapshot)  # what is wrong here a worker would find too late
     signing(bytes(32), snapshot.audit.key)
     detecting.check(settings.detect, source)
+    recogniser(snapshot)
     return snapshot
 
 
@@ -74,7 +76,8 @@ def dialing(snapshot: Snapshot, secret: Callable[[str], str | None] = resolve) -
     """
     deadlines = snapshot.deadlines
     tls = None
-    if any(each.tls for each in snapshot.deployments):
+    beside = snapshot.detect.ner
+    if any(each.tls for each in snapshot.deployments) or (beside is not None and beside.url.startswith("https")):
         tls = ssl.create_default_context()
         if snapshot.ca:
             try:

@@ -7,14 +7,16 @@ import os
 from collections import OrderedDict
 from hashlib import blake2b
 
+from twintrack.signals.sensitivity.finding import Finding
 from twintrack.signals.sensitivity.verdicts import Verdicts
 
 _MOST_CONVERSATIONS = 16_384
+_MOST_TEXTS = 4096
 _NOTHING: tuple[int, tuple[str, ...], float] = (0, (), 0.0)
 
 
 class Remembered:
-    __slots__ = ("_classes", "_key", "_verdicts", "_version")
+    __slots__ = ("_classes", "_entities", "_key", "_verdicts", "_version")
 
     def __init__(self) -> None:
         self._key = os.urandom(32)
@@ -22,6 +24,8 @@ class Remembered:
         self._verdicts = Verdicts(self._key, "")
         self._classes: OrderedDict[bytes, tuple[int, tuple[str, ...], float]] = OrderedDict()
         """Rung, categories and when they are forgotten, by conversation."""
+        self._entities: tuple[object, OrderedDict[bytes, tuple[Finding, ...]]] = (None, OrderedDict())
+        """Who said what of which text."""
 
     def verdicts(self, version: str) -> Verdicts:
         """Of detectors of a version; another version's are forgotten."""
@@ -29,6 +33,15 @@ class Remembered:
             self._version = version
             self._verdicts = Verdicts(self._key, version)
         return self._verdicts
+
+    def entities(self, of: object) -> OrderedDict[bytes, tuple[Finding, ...]]:
+        """What a recogniser of names said, by name of the text; another one's words are forgotten."""
+        if self._entities[0] != of:
+            self._entities = (of, OrderedDict())
+        kept = self._entities[1]
+        while len(kept) > _MOST_TEXTS:
+            kept.popitem(last=False)
+        return kept
 
     def name(self, key: str, said: str) -> bytes:
         """What a conversation is known by: the name of the caller's key, and what stays the same in all its turns."""

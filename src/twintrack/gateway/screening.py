@@ -15,13 +15,14 @@ from twintrack.config.settings import DATA_CLASSES, Screen
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest
 from twintrack.gateway.choosing import RUNG, class_unread
+from twintrack.gateway.ner import Question
 from twintrack.gateway.override import said
 from twintrack.gateway.undecided import Undecided
 from twintrack.ledger.records import Screened
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
 from twintrack.signals.sensitivity.grade import Grade, grade
 from twintrack.signals.sensitivity.pieces import Malformed
-from twintrack.signals.sensitivity.scan import Scan
+from twintrack.signals.sensitivity.scan import Scan, with_more
 from twintrack.signals.sensitivity.surfaces import Part, Surface, Unscannable, reading
 
 SLICE_NS = 500_000
@@ -104,7 +105,8 @@ class Screening:
     """An `Inquiry`."""
 
     __slots__ = ("_again", "_cpu_ns", "_done", "_dropped", "_hash", "_hashed", "_later", "_most_cpu_ns", "_name",
-                 "_scan", "_sticks", "_surface", "_surfaces", "_undecided", "_verdicts", "report")  # fmt: skip
+                 "_places", "_question", "_read_texts", "_scan", "_sticks", "_surface", "_surfaces", "_undecided",
+                 "_verdicts", "report")  # fmt: skip
 
     def __init__(self, undecided: Undecided, mode: Screen, *, sticks: bool, again: bool = False) -> None:
         """
@@ -132,25 +134,84 @@ class Screening:
         self._hashed = 0
         """Bytes of the body so far."""
         self._dropped = False
+        self._read_texts: dict[bytes, str] = {}
+        """By name, where somebody else is asked about them."""
+        self._places: dict[int, tuple[bytes, Surface]] = {}
+        """Of verdicts on them."""
+        self._question: Question | None = None
 
     def begin(self, done: Callable[[], None]) -> bool:
         self._done = done
         self._surfaces = self._all_surfaces()
         if self._slice():
-            return True
+            return self._ask_beside()
         self._undecided.gateway.turns.add(self._turn)
         return False
 
     def drop(self) -> None:
         self._dropped = True
+        if self._question is not None:
+            self._question.drop()
 
     def _turn(self) -> bool:
         if self._dropped:
             return True
         if not self._slice():
             return False
-        self._done()
+        if self._ask_beside():
+            self._done()
         return True
+
+    # ---- who else is asked
+
+    def _ask_beside(self) -> bool:
+        """Ask the recogniser of names about what it was not asked about before. True: all is found out."""
+        undecided = self._undecided
+        ner = undecided.serving.ner
+        if ner is None or undecided.refused is not None:
+            self._finish()
+            return True
+        known = undecided.gateway.remembered.entities(ner.said)
+        new = {name: self._read_texts[name] for name in self._read_texts if name not in known}
+        if not new:
+            self._finish()
+            return True
+
+        def heard() -> None:
+            if question.found is not None:
+                known.update(zip(new, question.found, strict=True))
+            self._finish()
+            self._done()
+
+        question = self._question = Question(ner, tuple(new.values()), heard)
+        if question.begin(undecided.gateway.pool):
+            return False
+        self._finish()
+        return True
+
+    def _with_names(self) -> None:
+        """Adds what the recogniser of names found."""
+        undecided = self._undecided
+        ner = undecided.serving.ner
+        if ner is None:
+            return
+        known = undecided.gateway.remembered.entities(ner.said)
+        if any(name not in known for name in self._read_texts):
+            self._verdicts.append(Unscanned("ner", "it said nothing"))
+        for at, (name, surface) in self._places.items():
+            verdict = self._verdicts[at]
+            more = known.get(name)
+            if more and isinstance(verdict, Scanned):
+                self._verdicts[at] = both = with_more(verdict, more)
+                texts = [each for each in self.report.texts if each[0] is not surface]
+                self.report.texts = [*texts, (surface, both.findings)]
+
+    def _finish(self) -> None:
+        try:
+            self._with_names()
+            self._conclude()
+        except Exception:  # noqa: BLE001 - whatever fails, the request counts as sensitive and goes on
+            self._blind()
 
     # ---- a slice
 
@@ -174,11 +235,6 @@ class Screening:
                 finished = True
         self._later = True
         self._undecided.gateway.screened_ns += time.perf_counter_ns() - began
-        if finished:
-            try:
-                self._conclude()
-            except Exception:  # noqa: BLE001 - likewise
-                self._blind()
         return finished
 
     def _read(self, until: int) -> bool:
@@ -224,6 +280,9 @@ class Screening:
                 return False
 
     def _note(self, surface: Surface, verdict: Verdict) -> None:
+        if self._undecided.serving.ner is not None:
+            self._read_texts[self._name] = surface.text
+            self._places[len(self._verdicts)] = (self._name, surface)
         self._verdicts.append(verdict)
         if isinstance(verdict, Scanned) and verdict.findings:
             self.report.texts.append((surface, verdict.findings))

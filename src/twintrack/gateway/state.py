@@ -28,6 +28,7 @@ from twintrack.gateway.conversations import Conversations
 from twintrack.gateway.detecting import steps
 from twintrack.gateway.exposure import Exposure, is_possible
 from twintrack.gateway.kinds import Kinds
+from twintrack.gateway.ner import Recogniser, recogniser
 from twintrack.gateway.pulse import Pulse
 from twintrack.gateway.recovery import Repeats
 from twintrack.gateway.remembered import Remembered
@@ -130,6 +131,7 @@ class Serving:
         self.inquires = self._classifies or is_possible(snapshot, today)
         """Whether something may have to be found out about a request before it is decided."""
         self.detector = detector
+        self.ner: Recogniser | None = recogniser(snapshot) if detector is not None else None
         self.ladder = steps(snapshot.detect) if detector is not None else Ladder({}, {})
         self.named: dict[Kind, tuple[Signals, Decision]] = {}
         """Decisions about requests that name a deployment and carry no label: one for each kind there is."""

@@ -18,10 +18,11 @@ kind stands nearby; valid: its check digits are right; bare: its shape alone.
 """
 
 UnscannableKind = Literal[
-    "image", "audio", "video", "file", "tokens", "elsewhere", "encoded", "sealed", "error", "too_large", "time"
+    "image", "audio", "video", "file", "tokens", "elsewhere", "encoded", "sealed", "error", "too_large", "time", "ner"
 ]
 """sealed: what only the provider that wrote it can open; elsewhere: what a provider keeps; tokens: numbers instead of
-text; encoded: no text and nothing known; time: reading it took too long."""
+text; encoded: no text and nothing known; time: reading it took too long; ner: the recogniser of
+names beside the gateway said nothing."""
 
 
 class Finding(msgspec.Struct, frozen=True, order=True):

@@ -109,6 +109,11 @@ def scan(detector: Detector, text: str) -> Verdict:
     return running.verdict
 
 
+def with_more(verdict: Scanned, more: tuple[Finding, ...]) -> Scanned:
+    """A finished scan with what somebody else found in the same text."""
+    return Scanned(joined([*verdict.findings, *more]), _Proof()) if more else verdict
+
+
 _GENERIC = frozenset(
     ("medical_record", "health_insurance", "passport", "driving_licence", "national_id", "tax_id", "social_security",
      "bank_account", "professional_id", "phone")
