@@ -20,7 +20,7 @@ from twintrack.config.snapshot import Snapshot
 from twintrack.control.app import application
 from twintrack.ledger.journal import Journal, journal_folder
 from twintrack.ledger.load import Loader
-from twintrack.ledger.records import Dispatch, Names, Refuse, Settle
+from twintrack.ledger.records import Dispatch, Judged, Names, Refuse, Settle
 
 HOUR_US = 3_600_000_000
 NOW_US = int(datetime.datetime(2027, 3, 4, 15, 42, 10, tzinfo=datetime.UTC).timestamp()) * 1_000_000
@@ -232,6 +232,10 @@ class Ledger:
             changes = {"cost_nusd": None} | changes
         self.dispatch(request_id, at_us, deployment)
         self.settle(request_id, at_us + took_us, **changes)
+
+    def judged(self, request_id: str, at_us: int, score: float, label: str = "") -> None:
+        """By the operator."""
+        self._journal.append(Judged(request_id, at_us, -1, 1, "human", score, label))
 
     def load(self) -> None:
         assert self.loader.load().caught_up

@@ -32,6 +32,18 @@ def test_simulated_rows_stand_apart(console, ledger, now_us):
     assert found["simulated_total"]["requests"] == 1
 
 
+def test_what_was_said_about_answers_and_about_one(console, ledger, now_us):
+    ledger.answered("a", now_us - HOUR_US, MANAGED)
+    ledger.judged("a", now_us, 0.0, label="wrong")
+    ledger.load()
+    found = console.get("/admin/api/verdicts?since=1d").json()
+    assert [(row["verdicts"], row["score"]) for row in found["rows"]] == [(1, 0.0)]
+    assert console.get("/admin/api/verdicts?until=2027-03-01").json()["rows"] == []
+    assert console.get("/admin/api/verdicts?since=yesterday").status == 400
+    assert console.get("/admin/api/requests/a").json()["told"][-1].startswith("Judged 0 of 1, wrong (human) on ")
+    assert "Judged 0 of 1, wrong" in console.get("/console/requests/a").text
+
+
 @pytest.mark.parametrize(
     ("query", "param", "fix"),
     [

@@ -3,6 +3,7 @@
 GET /admin/api/summary?by=route,tier&since=7d&until=
 GET /admin/api/requests?limit=50&before=
 GET /admin/api/requests/{id}
+GET /admin/api/verdicts?since=7d&until=
 GET /admin/api/snapshot
 GET /admin/api/balance
 """
@@ -25,6 +26,7 @@ from twintrack.ledger.moment import FORMS, moment_us
 from twintrack.ledger.queries import BY, entries, recent, summary
 from twintrack.ledger.schema import database
 from twintrack.ledger.story import told
+from twintrack.ledger.verdicts import sentences, verdicts
 
 MOST_ENTRIES = 1000
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -40,6 +42,7 @@ class Admin:
             Route("/admin/api/summary", self.summary),
             Route("/admin/api/requests", self.requests),
             Route("/admin/api/requests/{request_id:path}", self.request),
+            Route("/admin/api/verdicts", self.verdicts),
             Route("/admin/api/snapshot", self.snapshot),
             Route("/admin/api/balance", self.balance),
         ]
@@ -71,11 +74,17 @@ class Admin:
         asked: str = request.path_params["request_id"][:200]
         path = self._ledger()
         found = entries(path, asked) if path else []
-        if not found:
+        if path is None or not found:
             raise NotFound(
                 f"There is no request {asked!r} in the ledger", fix="Use the x-twintrack-id header of an answer."
             )
-        return _json({"request_id": asked, "told": told(found), "entries": found})
+        return _json({"request_id": asked, "told": [*told(found), *sentences(path, asked)], "entries": found})
+
+    def verdicts(self, request: Request) -> Response:
+        asked = _parameters(request, ("since", "until"))
+        since_us, until_us = (self._time(name, asked[name]) if name in asked else None for name in ("since", "until"))
+        path = self._ledger()
+        return _json(verdicts(path, since_us, until_us) if path else None)
 
     def snapshot(self, request: Request) -> Response:
         _parameters(request, ())

@@ -20,6 +20,7 @@ from twintrack.errors import NotFound
 from twintrack.ledger.queries import Attempt, entries
 from twintrack.ledger.schema import database
 from twintrack.ledger.story import in_short
+from twintrack.ledger.verdicts import sentences
 from twintrack.policy.explain import fix_sentence, objection_sentence
 
 _STATIC = Path(__file__).parent / "static"
@@ -89,7 +90,7 @@ class Pages:
             snapshot,
             asked_id=asked,
             first=found[0],
-            sentences=in_short(found),
+            sentences=[*in_short(found), *sentences(path, asked)],
             attempts=[shown(each) for each in attempts],
             simulated=any(each.simulated for each in attempts),
             ruled_out=[
