@@ -53,6 +53,11 @@ def gateway(mine: Provider, outside: Provider, other: Provider, tmp_path_factory
     config += deployment("vectors", "openai", facts=", embeddings = true")
     config += route("either", "openai", "own", more='pseudonyms = ["pii", "financial", "secret"]')
     config += route("both", "openai", "second", more="pseudonyms = true\ntake_up = true")
+    cheap = "price = { input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.4 }"
+    config += deployment("draft", "openai", quality=0.4, more=cheap) + deployment("reader", "mine", more=cheap)
+    drafting = "cascade = { check = ['match'], must_match = ['nobody says this'] }"
+    reading = "classifier = { deployment = 'reader', max_ms = 2000 }"
+    config += route("drafted", "draft", "second", more=f"pseudonyms = true\n{drafting}\n{reading}")
     config += route("vectors-route", "vectors", more="pseudonyms = true")
     config += route("plain", "openai", "own")
     with Served(tmp_path_factory.mktemp("pseudonyms"), config) as gateway:
@@ -190,6 +195,17 @@ def test_a_request_that_moves_on_says_the_same_to_the_next(gateway: Served, outs
     answer = gateway.ask(asked("chat", "both"))
     assert said_by(answer, "chat", streamed=False).startswith(f"{MAIL} and {CARD}")
     assert outside.received[0].body.split(b"messages")[1] == other.received[0].body.split(b"messages")[1]
+
+
+def test_drafts_and_classifiers_see_placeholders(
+    gateway: Served, mine: Provider, outside: Provider, other: Provider
+) -> None:
+    answer = gateway.ask(asked("chat", "drafted"))
+    assert said_by(answer, "chat", streamed=False).startswith(f"{MAIL} and {CARD}")
+    hops = [mine.received[-1], *outside.received, *other.received]
+    assert [json.loads(each.body)["model"] for each in hops] == ["reader", "draft", "second"]
+    assert all(len(set(PLACEHOLDER.findall(each.body.decode()))) == 3 for each in hops)
+    assert not any(value in hops[0].body.decode() for value in VALUES)
 
 
 def test_a_stream_that_broke_off_inside_a_placeholder_is_taken_up_there(
