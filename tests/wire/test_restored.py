@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,26 @@ def said_by(stream: bytes) -> dict[int, str]:
 )
 def test_whether_json_was_asked_for(body: dict[str, Any], asked: bool) -> None:
     assert asks_json(json.dumps(body).encode()) is asked
+
+
+def test_whatever_is_nested_too_deeply_goes_on_as_it_came() -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"choices": [], "x": ' + b"[" * levels + b'"EMAIL_kgqjmznx"' + b"]" * levels + b"}"
+
+    def readable(levels: int) -> bool:
+        try:
+            msgspec.json.decode(nested(levels))
+        except RecursionError:
+            return False
+        return True
+
+    deepest = bisect_left(range(5000), True, key=lambda levels: not readable(levels))
+    as_it_came = set()
+    for levels in range(deepest - 25, deepest + 2):
+        event = b"data: " + nested(levels) + b"\n\n"
+        answer = restored_answer(nested(levels), KNOWN, json_texts=False)
+        streamed = RestoredStream("openai", KNOWN, json_texts=False).feed(event)
+        assert (b"bob@" in answer) or answer == nested(levels)
+        assert (b"bob@" in streamed) or streamed == event
+        as_it_came.add((answer == nested(levels), streamed == event))
+    assert {(False, False), (True, True)} <= as_it_came

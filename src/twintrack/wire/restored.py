@@ -57,7 +57,10 @@ def asks_json(body: bytes) -> bool:
 
 
 def restored_answer(body: bytes, placeholders: Placeholders, *, json_texts: bool) -> bytes:
-    """`json_texts`: the client asked for JSON as the answer's text. A body that is no JSON stays as it is."""
+    """`json_texts`: the client asked for JSON as the answer's text.
+
+    A body that is no JSON, or nested too deeply, stays as it is.
+    """
     if not placeholders.within(body):
         return body
     try:
@@ -65,7 +68,10 @@ def restored_answer(body: bytes, placeholders: Placeholders, *, json_texts: bool
     except UNREADABLE:
         return body
     changed = _Whole(placeholders, json_members(json_texts))
-    answer = changed.value(answer, "")
+    try:
+        answer = changed.value(answer, "")
+    except RecursionError:
+        return body
     return msgspec.json.encode(answer) if changed.any else body
 
 
@@ -199,7 +205,10 @@ class RestoredStream:
             for piece in pieces:
                 piece.holder[piece.member] = ""  # no whole text
             whole = _Whole(self._placeholders, self._json)
-            event.document = whole.value(document, "")
+            try:
+                event.document = whole.value(document, "")
+            except RecursionError:
+                return  # it goes on as it came
             event.changed = whole.any
             for piece, text in zip(pieces, taken, strict=True):
                 piece.holder[piece.member] = text
