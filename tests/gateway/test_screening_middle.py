@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -225,6 +226,62 @@ def test_one_that_takes_too_long_is_restricted(detector: Detector) -> None:
         assert worker.book.screened[-1].unscanned == ("time",)
 
     play(work, detector, "[detect]\nmax_s = 0.002\n")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{" + ",".join(f'"k{number}":{number}' for number in range(60_000)) + "}",
+        "[" + ",".join(f'{{"a":{number}}}' for number in range(40_000)) + "]",
+        "[" + ",".join(f'"a{number}"' for number in range(80_000)) + "]",
+    ],
+    ids=["members", "objects", "texts"],
+)
+def test_a_body_of_many_small_parts_holds_nobody_up(detector: Detector, value: str) -> None:
+    async def work(street: Street, worker: Worker) -> None:
+        body = said(CLEAN)[:-1] + f',"x":{value}}}'.encode()
+        began = time.process_time()
+        json.loads(body)
+        once = time.process_time() - began
+        _, wire = begun(worker, body)
+        turns = worst = 0.0
+        while not wire.said:
+            began = time.process_time()
+            await asyncio.sleep(0)
+            turns, worst = turns + 1, max(worst, time.process_time() - began)
+        assert turns > 20
+        assert worst < once * 2 + 0.02, "a value is decoded at once, and the rest in slices"
+
+    play(work, detector)
+
+
+def test_one_of_too_many_parts_is_not_read_and_restricted(detector: Detector) -> None:
+    async def work(street: Street, worker: Worker) -> None:
+        many = "[" + ",".join(["{}"] * 200_001) + "]"
+        assert await who(worker, said(CLEAN)[:-1] + f',"x":{many}}}'.encode()) == "home"
+        assert worker.book.screened[-1].unscanned == ("too_large",)
+
+    play(work, detector)
+
+
+def test_everything_is_read_for_the_record_where_that_is_asked_for(detector: Detector) -> None:
+    async def work(street: Street, worker: Worker) -> None:
+        asked = said(CARD).replace(b'"auto"', b'"own"')
+        assert await who(worker, asked) == "home"
+        assert [(record.found, record.data_class) for record in worker.book.screened] == [(2, 2)]
+
+    play(work, detector, "[detect]\nalways = true\n")
+
+
+def test_a_collector_is_not_told_what_was_found(detector: Detector) -> None:
+    told = '[telemetry]\notlp = "http://127.0.0.1:4318"\n' + route("home", "own", more="trace_content = true")
+
+    async def work(street: Street, worker: Worker) -> None:
+        for text in (CARD, CLEAN):
+            assert await who(worker, said(text).replace(b'"auto"', b'"home"')) == "home"
+        assert [b"4111" in content.request for content in worker.book.told] == [False]
+
+    play(work, detector, DETECT + told)
 
 
 # ---- what is remembered, and what goes on record

@@ -33,6 +33,7 @@ _FIRST_TURN_CHARS = 1024
 _FIRST_TURNS = 2
 """A system prompt and what the user said: such a request stands there whole, and what another conversation brought that
 began with the same words is not its own."""
+_END = Unscanned("error", "behind the last text")
 _BANDS = (0.7, 0.9)
 
 
@@ -119,7 +120,7 @@ class Screening:
         self._again = again
         self.report = Report(undecided, mode)
         self._verdicts: list[Verdict] = []
-        self._surfaces: Iterator[Surface | Verdict] = iter(())
+        self._surfaces: Iterator[Surface | Verdict | None] = iter(())
         self._scan: Scan | None = None
         """Of the text that is being read, which is the next."""
         self._surface: Surface | None = None
@@ -257,8 +258,12 @@ class Screening:
         while True:
             surface = self._surface
             if surface is None:
-                following = next(self._surfaces, None)
+                following = next(self._surfaces, _END)
                 if following is None:
+                    if clock() >= until:
+                        return False
+                    continue
+                if following is _END:
                     return True
                 if isinstance(following, (Scanned, Unscanned)):
                     self._verdicts.append(following)
@@ -288,7 +293,7 @@ class Screening:
             self.report.texts.append((surface, verdict.findings))
         self._surface = self._scan = None
 
-    def _all_surfaces(self) -> Iterator[Surface | Verdict]:
+    def _all_surfaces(self) -> Iterator[Surface | Verdict | None]:
         """Of the body, and of what else goes on to a provider: headers that are its own business."""
         undecided = self._undecided
         for each in reading(undecided.body):

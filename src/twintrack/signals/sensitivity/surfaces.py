@@ -71,6 +71,10 @@ _MAGIC: tuple[tuple[bytes, UnscannableKind], ...] = (
 )  # fmt: skip
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{256,}={0,2}$")
 _DATA_URL = re.compile(r"data:([\w.+\-]+/[\w.+\-]+)?(?:;[\w=.\-]+)*;base64,", re.IGNORECASE)
+_MOST_MEMBERS, _MOST_OBJECTS, _MOST_COMMAS = 100_000, 200_000, 1_000_000
+"""In a body: one value of it is decoded at once, and with more that takes longer than others may wait."""
+_PAUSE = 32
+"""Members between two pauses: some 50 µs."""
 _TOKENS = 8
 """So many numbers in a row as an embedding's input are tokens."""
 
@@ -78,13 +82,13 @@ _TOKENS = 8
 def surfaces(body: bytes) -> tuple[Surface | Unscannable, ...]:
     """Of a request's body in any dialect. A body that cannot be read is itself unscannable."""
     try:
-        return tuple(reading(body))
+        return tuple(each for each in reading(body) if each is not None)
     except (Malformed, RecursionError):
         return (Unscannable("$", "error"),)
 
 
-def reading(body: bytes) -> Iterator[Surface | Unscannable]:
-    """The same, piece by piece, for whoever has no time to read all of it at once.
+def reading(body: bytes) -> Iterator[Surface | Unscannable | None]:
+    """The same, piece by piece, for whoever has no time to read all of it at once: None is a place to pause at.
 
     Each turn has its own surfaces, and what it says does not change when the conversation goes on: a verdict on one can
     be kept.
@@ -93,6 +97,9 @@ def reading(body: bytes) -> Iterator[Surface | Unscannable]:
         Malformed: not everybody would read the same in it.
         RecursionError: it is nested too deeply.
     """
+    if body.count(b'":') > _MOST_MEMBERS or body.count(b"{") > _MOST_OBJECTS or body.count(b",") > _MOST_COMMAS:
+        yield Unscannable("$", "too_large")
+        return
     rest = _Lines("$")
     for key, place, value in pieces(body):
         path = f"$.{key}" if _PLAIN_KEY.match(key) else f"$[{msgspec.json.encode(key).decode()}]"
@@ -115,7 +122,7 @@ def reading(body: bytes) -> Iterator[Surface | Unscannable]:
     yield from rest.surface()
 
 
-def _value(value: Any, path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable]:
+def _value(value: Any, path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable | None]:
     if isinstance(value, dict):
         kind = _media_kind(value)
         yield from _members(value, path, name, lines)
@@ -131,9 +138,11 @@ def _value(value: Any, path: str, name: str, lines: _Lines) -> Iterator[Surface 
         lines.add(name, str(value), path)
 
 
-def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable]:
+def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable | None]:
     before = "" if name in _KNOWN else name
-    for key, value in members.items():
+    for at, (key, value) in enumerate(members.items()):
+        if at % _PAUSE == _PAUSE - 1:
+            yield None
         place = f"{path}.{key}" if _PLAIN_KEY.match(key) else f"{path}[{msgspec.json.encode(key).decode()}]"
         if key in _SEALED and isinstance(value, str) and _is_sealed(value):
             lines.name(key)
@@ -188,11 +197,13 @@ _KNOWN = _ALWAYS_ALONE | frozenset(
 """Names of members that the dialects use: nothing is said by them."""
 
 
-def _array(values: list[Any], path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable]:
+def _array(values: list[Any], path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable | None]:
     if len(values) >= _TOKENS and all(type(value) is int for value in values):
         yield Unscannable(path, "tokens")
         return
     for at, value in enumerate(values):
+        if at % _PAUSE == _PAUSE - 1:
+            yield None
         place = f"{path}[{at}]"
         if isinstance(value, str) and value and len(value) < _ALONE and name not in _ALWAYS_ALONE:
             lines.add("" if name in _KNOWN else name, value, place)
@@ -200,7 +211,7 @@ def _array(values: list[Any], path: str, name: str, lines: _Lines) -> Iterator[S
             yield from _value(value, place, name, lines)
 
 
-def _text(text: str, path: str, name: str) -> Iterator[Surface | Unscannable]:
+def _text(text: str, path: str, name: str) -> Iterator[Surface | Unscannable | None]:
     """A text, what is encoded in it, or what it is if it is no text."""
     if is_blob(text):
         yield from _encoded(text, path)
@@ -222,7 +233,7 @@ def _is_sealed(value: str) -> bool:
     return found is not None and as_text(found[1]) is None
 
 
-def _encoded(data: str, path: str) -> Iterator[Surface | Unscannable]:
+def _encoded(data: str, path: str) -> Iterator[Surface | Unscannable | None]:
     inner = as_text(data)
     if inner is not None:
         yield _alone(inner, path)
@@ -245,7 +256,7 @@ def _media_kind(members: dict[str, Any]) -> UnscannableKind | None:
     return None
 
 
-def _media(members: dict[str, Any], path: str, kind: UnscannableKind) -> Iterator[Surface | Unscannable]:
+def _media(members: dict[str, Any], path: str, kind: UnscannableKind) -> Iterator[Surface | Unscannable | None]:
     """What is in an image, a sound or a file; its name and address were read like any text."""
     texts = False
     for said, data in _payloads(members):
