@@ -295,3 +295,26 @@ def test_where_no_draft_is_asked_for_the_answer_says_why(gateway: Served, mine: 
     several = gateway.chat("schema", n=2)
     for answer in (high, several):
         assert [name for name, *_ in told(gateway, answer.id)] == ["large"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_was_replaced_in_a_request_is_restored_in_a_draft(
+    mine: Provider, outside: Provider, tmp_path: Path, streamed: bool
+) -> None:
+    def echoes(received: Received) -> Script:
+        said = json.loads(received.body)["messages"][-1]["content"]
+        return stream(chat_events([said[:9], said[9:]])) if streamed else chat_answer(said)
+
+    config = provider("outside", outside.url, zone="third_party", more='region = "eu-west"')
+    config += deployment("small", "outside", quality=0.4, more=CHEAP) + deployment("large", "outside", quality=0.95)
+    config += route("auto", "small", "large", more=f"{cascade('match', more=', min_chars = 5')}\npseudonyms = true")
+    outside.scripts = {"small": echoes, "large": says("large")}
+    asked = {"model": "auto", "stream": streamed}
+    asked |= {"messages": [{"role": "user", "content": "Write to jane.doe@example.com today"}]}
+    with Served(tmp_path, config) as gateway:
+        answer = gateway.ask(asked)
+        assert answer.status == 200, answer.body
+        text = words(answer.body) if streamed else answer.json()["choices"][0]["message"]["content"]
+        assert text == "Write to jane.doe@example.com today"
+        assert b"jane.doe" not in outside.received[-1].body
+        assert told(gateway, answer.id) == [("small", "draft", "ok")]

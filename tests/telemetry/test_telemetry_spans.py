@@ -173,7 +173,7 @@ def test_the_page_of_attributes_knows_each_and_no_other() -> None:
     counts = {name: 1 for name in settle().__struct_fields__ if name.endswith("_tokens")}
     stage = Stage()
     spans = stage.play(
-        *(dispatch("a", deployment=PREMIUM, tier=2), settle("a", **counts)),
+        *(dispatch("a", deployment=PREMIUM, tier=2, role="draft"), settle("a", **counts)),
         *(dispatch("b", deployment=PREMIUM), released("b"), refuse("f")),
     )
     spans += stage.play(

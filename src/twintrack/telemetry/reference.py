@@ -92,6 +92,7 @@ ATTRIBUTES: Final[tuple[tuple[str, str, str], ...]] = (
     ("twintrack.energy.joules", "attempt", ""),
     ("twintrack.attempt", "attempt", "from 0"),
     ("twintrack.deployment", "attempt", ""),
+    ("twintrack.role", "attempt", "`draft` or `classifier`; absent where it answers"),
     ("twintrack.zone", "attempt", "`own`, `contracted`, `third_party`"),
     ("twintrack.region", "attempt", ""),
     ("twintrack.state", "attempt", "of its ledger row: `settled`, `released`, `unknown`"),

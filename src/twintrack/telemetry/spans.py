@@ -226,6 +226,7 @@ def _attempt(event: Ended, trace: Trace, known: Mapping[str, Upstream]) -> Span:
     error = error_type(settle.outcome, settle.status)
     optional: dict[str, Attribute | None] = {
         "twintrack.tier": words.tier(dispatch.route, dispatch.tier),
+        "twintrack.role": None if dispatch.role == "answer" else dispatch.role,
         "twintrack.region": deployment.region or None,
         "http.response.status_code": settle.status or None,
         "gen_ai.response.time_to_first_chunk": _s(settle.ttft_us) if dispatch.stream else None,
