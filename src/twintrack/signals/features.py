@@ -39,7 +39,8 @@ _NOT_MARKS = _LOWER + _UPPER + _HIGH + b" \t\r"
 _TO_TOKENS = bytes(byte if byte in _DIGITS else TO_WORDS[byte] for byte in range(256))
 """Words in lower case, and numbers."""
 _TO_NUMBERS = bytes(byte if byte in _DIGITS else 32 for byte in range(256))
-_FIRST_OPTIONS = (b"\nA. ", b"\nA) ", b"\n(A) ", b"\nA: ", b"\na) ", b"\n1. ", b" (A) ")
+_FIRST_OPTIONS = (b"\nA. ", b"\nA) ", b"\n(A) ", b"\nA: ", b"\na) ", b"\n1. ")
+_INLINE_OPTION = b" (A) "
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
@@ -132,8 +133,10 @@ def unpacked(kept: bytes) -> tuple[float, ...] | None:
 
 def _stem(data: bytes) -> int:
     """Where a question's own text ends and its options begin; all of it if there are none."""
-    for mark in _FIRST_OPTIONS:
-        place = data.find(mark)
-        if place > 0:
-            return place
-    return len(data)
+    if b"\n" in data:
+        for mark in _FIRST_OPTIONS:
+            place = data.find(mark)
+            if place > 0:
+                return place
+    place = data.find(_INLINE_OPTION)
+    return place if place > 0 else len(data)
