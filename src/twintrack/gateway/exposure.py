@@ -56,11 +56,14 @@ def is_possible(snapshot: Snapshot, today: float) -> bool:
         return True
     categories = tuple(ruled_categories(snapshot))
     highest = len(DATA_CLASSES) - 1
-    for route in (None, *snapshot.routes):
-        for key in dict.fromkeys(callers_of(snapshot)):
-            now = rules_of(snapshot, route=route, key=key)
-            then = rules_of(snapshot, route=route, key=key, categories=categories)
-            for each in snapshot.deployments:
-                if privacy_objection(each, 0, now, today) is None and privacy_objection(each, highest, then, today):
-                    return True
-    return False
+    callers = tuple(dict.fromkeys(callers_of(snapshot)))
+    rules = {
+        (rules_of(snapshot, route=route, key=key), rules_of(snapshot, route=route, key=key, categories=categories))
+        for route in (None, *snapshot.routes)
+        for key in callers
+    }  # thousands of routes mostly have the same ones
+    return any(
+        privacy_objection(each, 0, now, today) is None and privacy_objection(each, highest, then, today) is not None
+        for now, then in rules
+        for each in snapshot.deployments
+    )
