@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def answers(common_mistakes: float, count=400, seed=0) -> Outcomes:
 def test_where_agreement_means_right_the_cheap_ones_are_asked_first():
     found = replay(answers(common_mistakes=0.0), "large", PRICES, shipped_prior(), keep=0.98)
     assert found["strategy"] == "cascade"
+    assert found["believe"] == [found["models"][:2]]
     assert found["kept"] > 0.98
     assert found["saved"] > 0.5
     assert found["minus_best_mix_at_equal_dollars"]["low"] > 0
@@ -89,6 +91,12 @@ def test_what_is_printed_is_what_scripts_read(tmp_path, run):
         assert {"kept", "saved"} <= set(found[name])
     said = run(*arguments).output
     assert "Against the best mix of two single models at equal dollars" in said
+    # What it chose can be copied into a configuration.
+    whole = run(*arguments, "--keep", "0.98").output
+    words = tomllib.loads("\n".join(whole.splitlines()[-3:]))
+    assert words["check"] == ["agreement"]
+    assert sorted(words["drafts"]) == ["a", "b"]
+    assert words["believe"] == [words["drafts"]]
 
 
 def test_a_strong_model_without_a_price_or_a_file_is_an_error_that_says_so():

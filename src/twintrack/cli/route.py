@@ -289,3 +289,8 @@ def _show_cascade(found: dict[str, Any]) -> None:
         f"Against the best mix of two single models at equal dollars: {against['points']:+.1f} points of quality "
         f"({against['low']:+.1f} to {against['high']:+.1f})."
     )
+    if "believe" in found:
+        click.echo("For the gateway, with your names of the deployments (docs/cascade.md):")
+        click.echo('  check = ["agreement"]')
+        click.echo(f"  drafts = {json.dumps(found['models'][:-1])}")
+        click.echo(f"  believe = {json.dumps(found['believe'])}")

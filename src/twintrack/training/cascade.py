@@ -103,6 +103,8 @@ def replay(
     result["oracle"] = oracle(halves.unseen, strong)
     result["minus_best_mix_at_equal_dollars"] = against_mix(chosen, halves.unseen, rng)
     agreed = agreement(chosen, halves.seen)
+    if chosen.kind == "cascade":
+        result["believe"] = [[chosen.models[one], chosen.models[other]] for one, other in chosen.accept]
     if agreed is not None:
         result["agreement_on_labels"] = agreed
     return result | {
