@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,10 @@ import pytest
 from support.gateway import Served, deployment, provider, question, route
 from support.provider import Provider
 from support.waiting import eventually
+from twintrack.config.load import parse
+from twintrack.errors import ConfigError
+from twintrack.gateway import detecting
+from twintrack.gateway.open import compiled
 from twintrack.providers.scripted import Received, Script, chat_answer, chat_events, stream
 
 CONFIG = """
@@ -221,3 +226,42 @@ def test_a_reload_in_the_middle_and_new_rules_afterwards(gateway: Served) -> Non
     eventually(reloaded, 20.0)
     assert by(gateway, said("About Grey Falcon.")) == "mine"
     assert by(gateway, question("auto")) == "outside"
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ('pattern = "(?<=x)y"', "pattern looks ahead or back"),
+        ('pattern = "(a"', "pattern is no regular expression"),
+        ('pattern = "a"\ncheck = "luna"', "check is 'luna', which is unknown"),
+    ],
+)
+def test_a_rule_that_is_none_is_refused_with_its_line(rule: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=rf"x\.toml:[34]: \$\.detect\.rules\[0\]\.{says}"):
+        compiled(*parse(f'[[detect.rules]]\nname = "a"\n{rule}\n', "x.toml"))
+
+
+def test_words_are_kept_in_the_data_folder_where_home_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert detecting.cache(tmp_path / "data") == tmp_path / "home" / "twintrack"
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert detecting.cache(tmp_path / "data") == tmp_path / "data" / "cache"
+
+
+@pytest.mark.parametrize(
+    ("zones", "mode", "needed"),
+    [
+        (["own", "own"], "enforce", False),
+        (["own", "third_party"], "enforce", True),
+        (["contracted", "own"], "observe", True),
+        (["own", "third_party"], "off", False),
+    ],
+)
+def test_a_detector_is_made_only_where_one_is_needed(zones: list[str], mode: str, needed: bool) -> None:
+    config = f'[detect]\nmode = "{mode}"\n'
+    for number, zone in enumerate(zones):
+        config += provider(f"p{number}", f"http://127.0.0.1:{9000 + number}/v1", zone=zone)
+        config += deployment(f"d{number}", f"p{number}")
+    assert detecting.is_needed(compiled(*parse(config, "x.toml"))) is needed
