@@ -157,6 +157,17 @@ def test_a_value_escaped_in_arguments_is_the_same_value() -> None:
         assert json.loads(Placeholders(made.values).restore(arguments, json=True)) == said
 
 
+def test_signed_thinking_goes_back_as_its_provider_said_it(detector: Detector) -> None:
+    first = replaced(detector, chat(f"Refund {CARD} and tell {MAIL}."))
+    mail, card = (next(each for each in first.values if each.startswith(kind)) for kind in ("EMAIL", "CREDIT"))
+    thought = f"{mail} paid with {card}; so {card} it is, told to {mail}"
+    block = {"type": "thinking", "thinking": Placeholders(first.values).restore(thought), "signature": "c2lnbmVk" * 9}
+    body = chat(f"Refund {CARD} and tell {MAIL}.") | {"max_tokens": 9}
+    body["messages"].append({"role": "assistant", "content": [block, {"type": "text", "text": "Done."}]})
+    sent = json.loads(replaced(detector, body).body)["messages"][1]["content"][0]
+    assert sent == {"type": "thinking", "thinking": thought, "signature": "c2lnbmVk" * 9}
+
+
 def test_secrets_go_and_do_not_come_back(detector: Detector) -> None:
     key = "sk-proj-" + "aB3dE5fG7hJ9kL1mN3pQ" + "T3BlbkFJ" + "rS5tU7vW9xY1zA3bC5dE"
     made = replaced(detector, chat(f"OPENAI_API_KEY={key} and {MAIL}"))

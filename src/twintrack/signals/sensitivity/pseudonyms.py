@@ -105,7 +105,7 @@ class Replacing:
                 raw = surface.text[one.start : one.end].strip()
                 json = surface.path.rpartition(".")[2] in _JSON_TEXTS
                 self._values.add(raw, one, self._naming, low, json=json)
-            yield
+                yield
         values = self._values
         values.ready()
         try:
@@ -161,7 +161,7 @@ class _Changes:
         """Steps; returns the value, which is the member `name` of the member `of`. Raises Impossible."""
         if isinstance(value, str):
             if value and not says_nothing(name, value) and not is_blob(value):
-                made = self._values.replaced(value)
+                made = yield from self._values.steps(value)
                 if made != value:
                     self.any = True
                     if name in _FETCHED or (name == "url" and of in _MEDIA):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
+from collections.abc import Generator
 
 import msgspec
 
@@ -23,6 +24,10 @@ _BLOB = 24
 """Characters from which on base64 is read."""
 _SEPARATORS = {ord(char): None for char in " \t\n\r.-/()\u00a0\u2009\u202f"}
 _BETWEEN = "[ \\t\\n\\r.\\-/()\u00a0\u2009\u202f]*"
+_LONG = 16_384
+"""Characters from which on a text is searched in steps."""
+_HITS = 64
+"""Of a step, at most."""
 _LONGEST_WORD = 24
 _MOST_TRIES = 256
 
@@ -88,18 +93,30 @@ class Values:
         return str(value).translate(_SEPARATORS) in self._numbers
 
     def replaced(self, text: str) -> str:
+        """At once, for what is short."""
+        return _last(self.steps(text))
+
+    def steps(self, text: str) -> Generator[None, None, str]:
+        """Returns the text with placeholders. A long one takes a step for each value or more."""
+        long = len(text) > _LONG
         hits: list[tuple[int, int, str]] = []
         for form, placeholder in self._by_length:
+            if long:
+                yield
             at = text.find(form)
             while at >= 0:
                 end = at + len(form)
                 if (len(form) >= _SHORT or _is_word(text, at, end)) and _free(hits, at, end):
                     hits.insert(bisect(hits, (at,)), (at, end, placeholder))
+                    if not len(hits) % _HITS:
+                        yield
                 at = text.find(form, end)
         if hits:
             text = _spliced(text, hits)
         low = compact = ""
         for loose in self._loose:
+            if long:
+                yield
             if loose.digits:
                 compact = compact or text.translate(_SEPARATORS).lower()
                 may = loose.normal in compact
@@ -110,6 +127,14 @@ class Values:
                 text, times = loose.pattern.subn(loose.placeholder, text)
                 low, compact = ("", "") if times else (low, compact)
         return text
+
+
+def _last(steps: Generator[None, None, str]) -> str:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as over:
+            return str(over.value)
 
 
 class _Loose:
