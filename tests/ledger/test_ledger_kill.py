@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ledger_records import Books
 
+from twintrack.ledger.audit.verify import verify
 from twintrack.ledger.balance import balance
+from twintrack.ledger.schema import reading
 
 _WORKER = """
 import itertools, os, sys
@@ -70,3 +72,5 @@ def test_thirty_kills_lose_and_double_nothing(books: Books):
     assert "dispatched" not in state.values()
     assert books.journal_files() == []
     assert balance(books.path) == []
+    with reading(books.path) as db:
+        assert verify(db).problems == ()

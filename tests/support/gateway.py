@@ -18,8 +18,9 @@ from typing import Any, Self
 
 from support.raw import Answer, Raw
 from support.waiting import eventually
+from twintrack.ledger.audit.prove import prove
 from twintrack.ledger.balance import balance
-from twintrack.ledger.schema import database
+from twintrack.ledger.schema import database, reading
 
 _CALM = ("twintrack: serving ", "twintrack: configuration ", "twintrack: what changed in ")
 
@@ -197,11 +198,16 @@ class Served:
     # ---- its books
 
     def check_books(self) -> None:
-        """What holds after anything: each attempt is closed, once, and every sum can be made again from its parts."""
+        """What holds after anything: each attempt is closed, once, every sum can be made again from its parts, and the
+        audit chain verifies and shows that nobody saw what the policy did not allow."""
         if (self.data / "ledger.db").exists():
             assert self.query("SELECT * FROM entries WHERE state = 'dispatched'") == []
             assert self.query("SELECT request_id FROM entries GROUP BY request_id, attempt HAVING count(*) > 1") == []
             assert balance(database(self.data)) == []
+            with reading(database(self.data)) as db:
+                proof = prove(db, "public", 0, time.time_ns() // 1000 + 3_600_000_000)
+            assert proof.chain.problems == ()
+            assert proof.breaches == ()
 
     def _ledger_is_there(self) -> bool:
         try:

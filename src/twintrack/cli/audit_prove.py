@@ -88,7 +88,7 @@ def _told(proof: Proof) -> Iterator[str]:
     yield from _read(proof)
     chain = proof.chain
     if chain.problems:
-        yield f"The chain does not verify, {len(chain.problems)} findings:"
+        yield f"The chain does not verify ({len(chain.problems)}):"
         yield from (f"  {problem}." for problem in chain.problems)
     elif chain.checkpoints_elsewhere:
         newest = moment(chain.newest_us)
@@ -126,3 +126,6 @@ def _read(proof: Proof) -> Iterator[str]:
             f"{each.missed_high:,.1f} (95 %; found were {each.recall:.1%} "
             f"[{each.recall_low:.1%}, {each.recall_high:.1%}] of {each.measured_on}, {each.as_of})."
         )
+    others = sorted({each.detector for each in proof.misses} - reading.detectors.keys())
+    if others:
+        yield f"These shares were measured with detector {', '.join(others)}, not with the one that read the requests."

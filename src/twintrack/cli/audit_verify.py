@@ -60,7 +60,7 @@ def _told(found: Verified) -> list[str]:
         lines.append(f"{found.erased:,} entries no longer say whom they are about: that was erased.")
     lines += [f"What came after {each} was put in place is not in it." for each in found.restored]
     if found.problems:
-        lines.append(f"It is not what was written, {len(found.problems)} findings:")
+        lines.append(f"It is not what was written ({len(found.problems)}):")
         return [*lines, *(f"  {problem}." for problem in found.problems)]
     lines.append("Every entry follows from the one before, and the ledger tells of the same attempts.")
     if found.unsigned:

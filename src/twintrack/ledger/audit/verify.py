@@ -107,7 +107,7 @@ class _Check:
                 made = moment(checkpoints[0].at_us)
                 self._say(
                     f"The chain ends at entry {self._seq:,}, and a checkpoint of {made} tells of {entries:,}: its end "
-                    "was cut off, or an older database was put in its place"
+                    f"was cut off, or an older database was put in its place{self._hint(checkpoints[0])}"
                 )
         self._rows()
         return Verified(
@@ -187,15 +187,17 @@ class _Check:
             if self._began is None or checkpoint.chain != self._began.chain:
                 self._say(f"The checkpoint of {made} is of another chain, {checkpoint.chain}")
             elif checkpoint.hash != at.hex():
-                since = [each for each in self._restored if each.at_us > checkpoint.at_us]
-                hint = (
-                    "; a backup was restored after it, and what it saw may be in the folder that was replaced"
-                    if since
-                    else ""
-                )
+                hint = self._hint(checkpoint)
                 self._say(f"The chain up to entry {seq:,} is not the one that the checkpoint of {made} saw{hint}")
             else:
                 self._newest_us = max(self._newest_us, checkpoint.at_us)
+
+    def _hint(self, checkpoint: Checkpoint) -> str:
+        if not any(each.at_us > checkpoint.at_us for each in self._restored):
+            return ""
+        return (
+            "; by its own word a backup was restored since, and what the checkpoint saw lies in the folder it replaced"
+        )
 
     def _rows(self) -> None:
         """The ledger tells of the same attempts, sent to the same places."""
