@@ -10,7 +10,7 @@ from pathlib import Path
 from mypy import api
 
 import twintrack
-from support.hops import HOPS
+from support.hops import ASKED, HOPS, READINGS
 
 SOURCE = Path(twintrack.__file__).parent
 CACHE = str(Path(__file__).parents[2] / ".mypy_cache")
@@ -60,6 +60,8 @@ CARRIERS: dict[str, tuple[str, ...]] = {
     "gateway.handle:_send:outgoing.call": tuple(hop.name for hop in HOPS),
     "gateway.handle:_send:outgoing.continuing": ("take-up of a cut stream", "take-up, messages"),
     "gateway.handle:_send:pool.send": tuple(hop.name for hop in HOPS),
+    "gateway.ner:begin:pool.send": tuple(reading.name for reading in ASKED),
+    "gateway.ner:on_failure:pool.send": tuple(reading.name for reading in ASKED),
     "providers.pool:_open:create_connection": tuple(hop.name for hop in HOPS),
     "providers.pool:_tunnel:socket.socket": ("first choice",),
     "providers.pool:_tunnel:sock_connect": ("first choice",),
@@ -98,7 +100,8 @@ def test_whoever_writes_to_somebody_is_in_the_table() -> None:
 
 
 def test_the_rows_named_here_are_played() -> None:
-    assert {name for names in CARRIERS.values() for name in names} <= {hop.name for hop in HOPS}
+    played = {hop.name for hop in HOPS} | {reading.name for reading in READINGS}
+    assert {name for names in CARRIERS.values() for name in names} <= played
 
 
 WRONG = """

@@ -18,8 +18,9 @@ from msgspec.structs import replace
 
 from support.fuzzing.answers import asked, chunk, framed_head, good
 from support.street import DAY_S, House, Say, Street, Worker, snapshot
-from twintrack.config.settings import DATA_CLASSES
+from twintrack.config.settings import DATA_CLASSES, Ner
 from twintrack.config.snapshot import Snapshot
+from twintrack.gateway.ner import recogniser
 from twintrack.policy.affinity import conversation, seed, weight
 
 HOME, SPARE = 1001, 1002
@@ -418,13 +419,52 @@ def _no_detector(patch: pytest.MonkeyPatch, worker: Worker) -> None:
     worker.gateway.serving.detector = None
 
 
+RECOGNISER = 1003
+
+
+def _asks_a_recogniser(patch: pytest.MonkeyPatch, worker: Worker) -> House:
+    """One of our own, on a machine of our own."""
+    serving = copy(worker.gateway.serving)
+    asked = replace(
+        serving.snapshot.detect, ner=Ner(url=f"http://127.0.0.1:{RECOGNISER}", region="eu-west", persons=("us",))
+    )
+    serving.ner = recogniser(replace(serving.snapshot, detect=asked))
+    worker.gateway.serving = serving
+    return worker.street.house(RECOGNISER)
+
+
+def _it_finds(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    entity = b'[{"start": 0, "end": 3, "entity_type": "EMAIL_ADDRESS", "score": 0.9}]'
+    _asks_a_recogniser(patch, worker).say = status(200, body=entity)
+
+
+def _it_finds_nothing(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    _asks_a_recogniser(patch, worker).say = status(200, body=b"[]")
+
+
+def _it_is_silent(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    _asks_a_recogniser(patch, worker).say = lambda request: []
+
+
+def _it_is_down(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    _asks_a_recogniser(patch, worker).connects = "refused"
+
+
+def _it_fails(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    _asks_a_recogniser(patch, worker).say = status(500)
+
+
+def _it_talks_nonsense(patch: pytest.MonkeyPatch, worker: Worker) -> None:
+    _asks_a_recogniser(patch, worker).say = status(200, body=b'{"entities": 7}')
+
+
 _INTERNAL = frozenset(_EVERYBODY["internal"])
 _CONFIDENTIAL = frozenset(_EVERYBODY["confidential"])
 _IBAN = "IBAN: DE89 3704 0044 0532 0130 00"
 _SECRET = "The password: hunter2-Xq9!zzK"
 _MAIL = "Write to anna.schmidt@example.org today."
 _BLOB = "data:application/octet-stream;base64," + base64.b64encode(bytes(range(7, 247))).decode()
-READINGS = (
+READINGS: tuple[Reading, ...] = (
     Reading("nothing", "The board meets at nine.", _INTERNAL),
     Reading("an account", _IBAN, _CONFIDENTIAL),
     Reading("a key", _SECRET, NOBODY),
@@ -439,6 +479,18 @@ READINGS = (
     Reading("it takes too long", "The board meets at nine. " * 400, NOBODY, _too_slow),
     Reading("there is no detector", "The board meets at nine.", NOBODY, _no_detector),
 )
+ASKED = tuple(
+    Reading(f"a recogniser {name}", "The board meets at nine.", may, patch)
+    for name, may, patch in (
+        ("that finds an address", frozenset(("overseas", "firm")), _it_finds),
+        ("that finds nothing", _INTERNAL, _it_finds_nothing),
+        ("that is silent", NOBODY, _it_is_silent),
+        ("that is down", NOBODY, _it_is_down),
+        ("that fails", NOBODY, _it_fails),
+        ("that talks nonsense", NOBODY, _it_talks_nonsense),
+    )
+)
+READINGS += ASKED
 FOUND_FAULTS = tuple(
     each
     for each in FAULTS

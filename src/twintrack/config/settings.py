@@ -461,6 +461,10 @@ class Ner(_Table, frozen=True, kw_only=True):
 
     url: str
     """Its address, as http://127.0.0.1:5002."""
+    region: str = ""
+    """Where it runs, for rules that ask for a region."""
+    persons: tuple[str, ...] = ()
+    """All who can reach it, for rules that ask for it; as in the terms of a provider."""
     api: Literal["presidio", "gliner"] = "presidio"
     """presidio: POST /analyze of Presidio's analyser. gliner: POST /predict with text and labels, answered by a list of
     start, end, label and score."""

@@ -14,10 +14,12 @@ import msgspec
 
 from twintrack.config.effective import address
 from twintrack.config.settings import DATA_CLASSES, Ner
-from twintrack.config.snapshot import Deployment, Snapshot
+from twintrack.config.snapshot import Deployment, Snapshot, Terms
 from twintrack.errors import ConfigError, UpstreamError
 from twintrack.policy.admitted import Admitted, admit
-from twintrack.policy.rules import rules_of
+from twintrack.policy.explain import objection_sentence
+from twintrack.policy.objections import Rules
+from twintrack.policy.rules import all_rules
 from twintrack.providers.connection import Connection
 from twintrack.providers.pool import Pool
 from twintrack.providers.upstream import Address, UpstreamCall, bracketed
@@ -91,7 +93,8 @@ class Recogniser:
 
 
 def recogniser(snapshot: Snapshot) -> Recogniser | None:
-    """Raises ConfigError: the rules let nobody of zone own see what is restricted."""
+    """Raises ConfigError: some rule does not let it see what is restricted; it is asked before anybody knows whose
+    rules hold for what was found."""
     said = snapshot.detect.ner
     if said is None:
         return None
@@ -99,16 +102,22 @@ def recogniser(snapshot: Snapshot) -> Recogniser | None:
     assert at is not None  # it was checked
     own = Deployment(
         -1, "detect.ner", "ner", "ner", "detect.ner", said.api, (), at.tls, at.host, at.port, at.base_path, "", "own",
-        "", False, 0, 0, ("text",), False, False, "", 0.0, None, 0, None, 1,
+        said.region, False, 0, 0, ("text",), False, False, "", 0.0, None, 0, None, 1,
+        terms=Terms("", 0, False, True, True, said.persons, -1),
     )  # fmt: skip
-    admitted = admit(own, len(DATA_CLASSES) - 1, rules_of(snapshot))
+    admitted = admit(own, len(DATA_CLASSES) - 1, map(_whoever_serves, all_rules(snapshot)))
     if isinstance(admitted, tuple):
         raise ConfigError(
             "[detect.ner] may not be asked",
-            why="the rules under [privacy] let it see no restricted data",
-            fix="Let zone own see restricted data, or leave [detect.ner] out.",
+            why=objection_sentence(*admitted),
+            fix="Say its region and persons, let such a machine of your own see restricted data, or leave it out.",
         )
     return Recogniser(said, admitted)
+
+
+def _whoever_serves(rules: Rules) -> Rules:
+    """Lists of providers are of those who answer requests."""
+    return rules._replace(rules=tuple(msgspec.structs.replace(each, providers=("*",)) for each in rules.rules))
 
 
 class Question:

@@ -64,6 +64,15 @@ def rules_of(
     )
 
 
+def all_rules(snapshot: Snapshot) -> tuple[Rules, ...]:
+    """For whoever may be shown any request: of every route, key, tenant and category."""
+    found = tuple(ruled_categories(snapshot))
+    asked = [rules_of(snapshot, categories=found)]
+    asked += [rules_of(snapshot, route=route, categories=found) for route in snapshot.routes]
+    asked += [rules_of(snapshot, key=key.index, categories=found) for key in snapshot.keys]
+    return tuple(dict.fromkeys(rules for each in asked for rules in each))
+
+
 def ruled_categories(snapshot: Snapshot) -> frozenset[str]:
     """Those any rule speaks of."""
     narrowings = [route.privacy for route in snapshot.routes]
