@@ -35,6 +35,7 @@ TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[routes.NAME.classifier]", settings.Classifier),
     ("[privacy.CLASS]", settings.PrivacyRule),
     ("[detect]", settings.Detect),
+    ("[detect.ner]", settings.Ner),
     ("[[detect.rules]]", settings.DetectRule),
     ("[telemetry]", settings.Telemetry),
     ("[audit]", settings.Audit),
