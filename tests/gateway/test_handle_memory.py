@@ -10,7 +10,7 @@ import pytest
 
 from support.fuzzing.answers import good
 from support.fuzzing.inside import Inside
-from support.fuzzing.secrets import ENVIRON, config
+from support.fuzzing.secrets import ENVIRON, MODELS, config
 from support.raw import request
 from twintrack.gateway.attempt import Attempt
 from twintrack.gateway.handle import Exchange
@@ -19,9 +19,28 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
 
 
+DRAFTS = """
+[[deployments]]
+name = "cheap"
+model = "cheap"
+provider = "PROVIDER"
+facts = { tools = true, quality = 0.3 }
+price = { input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.1 }
+[routes.drafted]
+tiers = [{ name = "small", deployments = ["cheap"] }, { name = "large", deployments = ["m"] }]
+cascade = { check = ["match"], min_chars = 1 }
+[routes.doubted]
+tiers = [{ name = "small", deployments = ["cheap"] }, { name = "large", deployments = ["m"] }]
+cascade = { check = ["match"], must_match = ["nobody says this"] }
+[routes.sorted]
+tiers = [{ name = "small", deployments = ["cheap"] }, { name = "large", deployments = ["m"] }]
+classifier = { deployment = "cheap", max_ms = 2000 }
+""".replace("PROVIDER", MODELS["m"])
+
+
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    found = Inside(config({}, keys=False), tmp_path_factory.mktemp("memory"), good, ENVIRON)
+    found = Inside(config({}, keys=False) + DRAFTS, tmp_path_factory.mktemp("memory"), good, ENVIRON)
     with found.turning():
         yield found
 
@@ -42,7 +61,7 @@ def chunked(*pieces: bytes) -> list[bytes]:
     return [HEAD, *[b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]]
 
 
-@pytest.mark.parametrize("model", ["m", "sonnet", "auto"])
+@pytest.mark.parametrize("model", ["m", "sonnet", "auto", "drafted", "doubted", "sorted"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answered_request_is_forgotten(inside: Inside, model: str, stream: bool) -> None:
     inside.say = good
@@ -68,9 +87,10 @@ def test_an_answered_request_is_forgotten(inside: Inside, model: str, stream: bo
     ],
     ids=["500", "400", "no JSON", "no HTTP", "nothing", "cut", "broken", "silent", "error"],
 )
-def test_a_failed_request_is_forgotten(inside: Inside, says: list[bytes]) -> None:
+@pytest.mark.parametrize("model", ["m", "doubted"])
+def test_a_failed_request_is_forgotten(inside: Inside, says: list[bytes], model: str) -> None:
     inside.say = lambda _: says
-    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": b"event" in says[0]})
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}], "stream": b"event" in says[0]})
     for _ in range(3):
         inside.converse([request("POST", "/v1/chat/completions", body.encode())])
     assert kept() == 0

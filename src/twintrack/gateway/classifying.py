@@ -49,7 +49,7 @@ def classifying(undecided: Undecided) -> Classifying | None:
 class Classifying:
     """An `Inquiry`, and the `Owner` of its attempt."""
 
-    __slots__ = ("_attempt", "_classifier", "_done", "_name", "_route", "_timer", "_undecided")
+    __slots__ = ("_attempt", "_classifier", "_done", "_name", "_route", "_timer", "_undecided", "_waits")
 
     def __init__(self, undecided: Undecided, route: Route, classifier: Classifier) -> None:
         self._undecided = undecided
@@ -58,6 +58,8 @@ class Classifying:
         self._attempt: ClassifierAttempt | None = None
         self._timer: TimerHandle | None = None
         self._name = b""
+        self._waits = False
+        """The request does."""
 
     def begin(self, done: Callable[[], None]) -> bool:
         undecided = self._undecided
@@ -78,12 +80,13 @@ class Classifying:
         ):
             return True
         accepted = self._accepted(question(target.upstream_model, sample, _TASKS))
-        if accepted is None or not self._send(*accepted):
+        if accepted is None or not self._send(*accepted) or self._attempt is None:
             return True
         most_s = self._classifier.max_ms / 1000
         if undecided.labels.deadline_ms is not None:
             most_s = min(most_s, undecided.labels.deadline_ms / 4000)
         self._timer = gateway.pool.after(most_s, self._late)
+        self._waits = True
         return False
 
     def drop(self) -> None:
@@ -155,7 +158,8 @@ class Classifying:
         if attempt.kind is not None:
             undecided.kind = attempt.kind
             undecided.gateway.kinds.put(attempt.deployment, self._name, attempt.kind)
-        self._done()
+        if self._waits:
+            self._done()
 
     # ---- what the attempt tells
 

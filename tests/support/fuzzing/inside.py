@@ -36,8 +36,19 @@ Say = Callable[[bytes], list[bytes]]
 _FAR = 1e9
 
 
+class Alarm:
+    """Holds what it would call until it is cancelled, as a real one does."""
+
+    def __init__(self, call: Callable[..., object]) -> None:
+        self._call: Callable[..., object] | None = call
+
+    def cancel(self) -> None:
+        self._call = None
+
+
 class Turns:
-    """An event loop's `call_soon` and clock, and nothing else: whoever wants more gets an AttributeError."""
+    """An event loop's `call_soon` and clock, and alarms for a time that never comes: whoever wants more gets an
+    AttributeError."""
 
     def __init__(self) -> None:
         self._soon: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -45,6 +56,9 @@ class Turns:
 
     def call_soon(self, call: Callable[..., object], *args: Any) -> None:
         self._soon.append((call, args))
+
+    def call_later(self, seconds: float, call: Callable[..., object]) -> Alarm:
+        return Alarm(call)
 
     def time(self) -> float:
         return self.clock
