@@ -38,7 +38,7 @@ from support.hops import (
     house_of,
     worlds,
 )
-from support.street import Heard, House, Street, Worker, on_a_street, snapshot
+from support.street import DAY_S, Heard, House, Street, Worker, on_a_street, snapshot
 from twintrack.config.settings import DATA_CLASSES
 from twintrack.config.snapshot import Snapshot
 from twintrack.gateway import detecting
@@ -266,6 +266,21 @@ def test_what_comes_after_a_change_is_under_the_new_rules(meanwhile: str) -> Non
             assert firm.reached == now[data_class], (meanwhile, data_class)
 
     on_a_street(both)
+
+
+def test_a_record_ends_rather_early_than_late() -> None:
+    """Nothing is decided by it after midnight, or a proof made from the books would say so."""
+    last_day = 20_016
+
+    async def around_midnight(street: Street) -> None:
+        worker = Worker(street, built(HOPS[0], "firm", "everybody"))
+        for before_s, may in ((10.0, True), (1.0, False), (-1.0, False)):
+            street.wall = (last_day + 1) * DAY_S - before_s
+            worker.gateway.tick(street.clock)
+            allowed = worker.gateway.serving.policy.view("confidential").allowed
+            assert (worker.gateway.serving.names["there"] in allowed) == may
+
+    on_a_street(around_midnight)
 
 
 # ---- by what stands in the text

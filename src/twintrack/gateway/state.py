@@ -52,6 +52,8 @@ from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Endpoint
 
 _DAY_S = 86_400
+_EARLY_S = 2.0
+"""By which a record ends before its day does: nothing is decided by it after midnight, whatever a tick takes."""
 if TYPE_CHECKING:
     from twintrack.signals.sensitivity.detector import Detector
 
@@ -355,7 +357,7 @@ class GatewayState:
             each.hear(told, router)
 
     def _today(self) -> int:
-        return int(self._wall()) // _DAY_S
+        return int(self._wall() + _EARLY_S) // _DAY_S
 
     def count_override(self, data_class: DataClass) -> None:
         self.overrides[data_class] = self.overrides.get(data_class, 0) + 1

@@ -65,7 +65,7 @@ def checked(decision: Decision, asked: Asked, policies: Policies) -> Checked:
         decision.key,
         erased,
         bool(decision.pseudonyms),
-        asked.at_us // _DAY_US,
+        decision.at_us // _DAY_US,
     )
     known = policies.checked.get(alike)
     if known is None:
@@ -92,7 +92,7 @@ def _checked(decision: Decision, asked: Asked, policies: Policies) -> Checked:
     route = next((each for each in policy.routes if each.name == about.route), None)
     key = next((at for at, each in enumerate(policy.keys) if each.name == decision.key), -1)
     rules = rules_of(policy, route=route, key=key, categories=decision.categories)
-    today = asked.at_us // _DAY_US
+    today = decision.at_us // _DAY_US  # a request that was decided before a record ended goes on as it began
     objection = privacy_objection(place, _rung(about.data_class), rules, today)
     partly = decision.key is None and decision.erased and bool(policy.keys)
     return Checked(objection_sentence(*objection) if objection is not None else "", partly=partly)
