@@ -77,6 +77,10 @@ def _offer(route: Route, deployments: tuple[Deployment, ...]) -> Offer:
     rules = [f"keeps {route.keep_quality:.0%} of the last tier's quality".replace("%", " %")]
     if route.max_nusd_per_request >= 0:
         rules.append(f"at most {usd(route.max_nusd_per_request)} a request")
+    if route.nusd_per_day >= 0:
+        rules.append(f"spends about {usd(route.nusd_per_day)} a day at most, then prefers what is cheap")
+    if route.explore:
+        rules.append(f"draws {route.explore:.2%} of the choices at random".replace("%", " %"))
     if route.max_ttft_ms >= 0:
         rules.append(f"first token within {route.max_ttft_ms:,} ms")
     rules.append(f"unlabelled data counts as {route.default_class}")

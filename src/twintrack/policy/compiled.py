@@ -190,7 +190,7 @@ class Policy:
             else:
                 candidates.append(msgspec.structs.replace(found, tier=tiers[0], last_tier=tiers[-1]))
         one_price = tuple(
-            len({_paid(each) for each in candidates if each.tier == tier}) < 2 for tier in range(len(route.tiers))
+            _one_price([each for each in candidates if each.tier == tier]) for tier in range(len(route.tiers))
         )
         return Lane(tuple(candidates), tuple(ruled_out), _worst(candidates), view, one_price)
 
@@ -233,6 +233,10 @@ def _candidate(admitted: Admitted) -> Candidate:
         deployment.price,
         deployment.per_hour_nusd > 0,
     )
+
+
+def _one_price(candidates: list[Candidate]) -> bool:
+    return len(candidates) < 2 or len(set(map(_paid, candidates))) < 2
 
 
 def _paid(candidate: Candidate) -> tuple[bool, TokenPrice | None]:
