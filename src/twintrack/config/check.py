@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from twintrack.catalog import models
@@ -230,7 +230,8 @@ class _Check:
             self._report((*path, missing), "is missing", "A price by token needs both input and output.")
 
     def routes(self) -> None:
-        known = [deployment_name(deployment) for deployment in self._settings.deployments]
+        numbers = {deployment_name(each): number for number, each in enumerate(self._settings.deployments)}
+        known, listed = numbers.keys(), list(numbers)
         for name, route in self._settings.routes.items():
             base: Path = ("routes", name)
             if not _NAME.fullmatch(name):
@@ -244,19 +245,19 @@ class _Check:
                     self._report(path, "is empty", "Name at least one deployment.")
                 for place, deployment in enumerate(tier.deployments):
                     if deployment not in known:
-                        self._dangling((*path, place), deployment, "a deployment", known)
+                        self._dangling((*path, place), deployment, "a deployment", listed)
                     elif deployment in tier.deployments[:place]:
                         self._report((*path, place), f"names {deployment} a second time", "Remove it.")
-            self._observe(base, route.mode, route.observe, known)
+            self._observe(base, route.mode, route.observe, listed)
             self._pseudonyms((*base, "pseudonyms"), route)
             if route.cascade is not None:
                 cascade_problems(route.cascade, route, self._endpoints_of(), self._below((*base, "cascade")))
             if route.classifier is not None:
                 below = self._below((*base, "classifier"))
-                classifier_problems(route.classifier, known, self._endpoints_of(), below)
+                classifier_problems(route.classifier, listed, self._endpoints_of(), below)
             names = {each for tier in route.tiers for each in tier.deployments}
             if len(names) > 1:
-                self._choice(name, names)
+                self._choice(name, sorted(numbers[each] for each in names & known))
 
     def _endpoints_of(self) -> dict[str, Endpoint]:
         """By deployment."""
@@ -285,12 +286,13 @@ class _Check:
             elif category not in known:
                 self._dangling((*base, place), category, "a category that can be replaced", known)
 
-    def _choice(self, route: str, names: set[str]) -> None:
+    def _choice(self, route: str, numbers: Sequence[int]) -> None:
         """A route that has a choice compares qualities, so it must know them; embeddings leave no choice of model."""
+        chosen = [(number, self._settings.deployments[number]) for number in numbers]
         members = [
             (number, deployment, self._models[deployment_name(deployment)])
-            for number, deployment in enumerate(self._settings.deployments)
-            if deployment_name(deployment) in names & self._models.keys()
+            for number, deployment in chosen
+            if deployment_name(deployment) in self._models
         ]
         for number, deployment, facts in members:
             if facts.quality is None:
