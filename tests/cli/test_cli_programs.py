@@ -67,14 +67,15 @@ def test_the_programs_of_the_quickstart_get_right_answers(serve, engines, tmp_pa
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_the_programs_of_the_library_run(engines, tmp_path, number):
     (tmp_path / "twintrack.toml").write_text(configuration(engines))
     here = programs("library.md")
-    assert len(here) == 4
+    assert len(here) == 5
     said = run(here[number][1], tmp_path)
     shown = (
         "200 The capital of Norland is Vesto.\n",
+        "",
         "",
         "data: [DONE]",
         "There is no model 'atuo'. Did you mean auto?\n",
