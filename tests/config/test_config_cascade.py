@@ -66,6 +66,8 @@ def test_what_can_be_meant_is_accepted(rules: str) -> None:
         ('check = ["agreement"]\nbelieve = [["a", "b"]]', "believe is set, and drafts are not named"),
         ('check = ["agreement"]\ndrafts = ["a", "b"]\nbelieve = [["a", "a"]]', "believe[0] is a deployment and itself"),
         ('check = ["agreement"]\ndrafts = ["a", "b"]\nbelieve = [["a", "c"]]', "believe[0][1] is 'c'"),
+        ('check = ["agreement"]\nbelieve = [["a"]]', "believe[0] is a list. Use a list of 2"),
+        ('chek = ["agreement"]\nbelieve = [["a", 3]]', "believe[0][1] is 3. Use text in quotes."),
         ('check = ["schema"]\nmust_match = ["x"]', "check does not name match, and rules for it are set"),
         ('check = ["match"]', "check names match, and no rule is set"),
         ('check = ["match"]\nmust_match = ["("]', "must_match[0] is no regular expression"),

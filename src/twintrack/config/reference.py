@@ -116,6 +116,8 @@ def _takes(kind: types.Type) -> str:
 
 
 def _plural(item: types.Type) -> str:
+    if isinstance(item, types.TupleType):
+        return "pairs of texts"
     return _takes(item) if isinstance(item, types.LiteralType) else "texts"
 
 

@@ -65,6 +65,9 @@ def _faults(value: object, wanted: types.Type, path: Path) -> Iterator[Problem]:
     elif isinstance(wanted, types.VarTupleType) and isinstance(value, list):
         for number, each in enumerate(value):
             yield from _faults(each, wanted.item_type, (*path, number))
+    elif isinstance(wanted, types.TupleType) and isinstance(value, list) and len(value) == len(wanted.item_types):
+        for number, (each, item) in enumerate(zip(value, wanted.item_types, strict=True)):
+            yield from _faults(each, item, (*path, number))
     elif not _fits(value, wanted):
         yield Problem(path, f"is {_found(value, path)}", _use(wanted, value, path))
 
@@ -145,6 +148,9 @@ def _use(wanted: types.Type, value: object, path: Path) -> str:
         return "Use a list of tables: [{ … }, { … }]."
     if isinstance(wanted, types.VarTupleType):
         return 'Use a list of texts: ["…", "…"].'
+    if isinstance(wanted, types.TupleType):
+        shown = ", ".join(['"…"'] * len(wanted.item_types))
+        return f"Use a list of {len(wanted.item_types)} texts: [{shown}]."
     if isinstance(value, list) and not any(isinstance(part, int) for part in path):
         return f"Write [{header}], with one bracket on each side."
     return "Use a table: { … }."
