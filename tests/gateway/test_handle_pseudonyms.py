@@ -294,3 +294,24 @@ def test_a_collector_is_told_placeholders(outside: Provider, tmp_path: Path) -> 
         told = eventually(lambda: len(collector.of(answer.id)) == 2 and collector.of(answer.id))
     assert "EMAIL_" in str(told)
     assert not any(value in str(told) for value in VALUES)
+
+
+def test_what_a_recogniser_of_names_found_is_replaced_and_placeholders_are_none_of_it(
+    mine: Provider, outside: Provider, tmp_path: Path
+) -> None:
+    def recognises(received: Received) -> Script:
+        text = json.loads(received.body)["text"]
+        names = [("PERSON", each) for each in re.finditer("Maria Garcia", text)]
+        odd = [("US_PASSPORT", each) for each in PLACEHOLDER.finditer(text)]
+        found = [{"entity_type": kind, "start": at.start(), "end": at.end(), "score": 0.9} for kind, at in names + odd]
+        return Script(pieces=(json.dumps(found).encode(),))
+
+    mine.default = recognises
+    config = f'[detect.ner]\nurl = "{mine.url.removesuffix("/v1")}"\n' + provider(
+        "far", outside.url, zone="third_party"
+    )
+    config += deployment("m", "far") + route("auto", "m", more="pseudonyms = true")
+    with Served(tmp_path, config) as gateway:
+        answer = gateway.ask(asked("chat", "auto", f"Maria Garcia has {MAIL}. Write to Maria Garcia."))
+    assert said_by(answer, "chat", streamed=False) == f"Maria Garcia and {MAIL} it is, Emma."
+    assert "Garcia" not in outside.received[0].body.decode()

@@ -23,7 +23,7 @@ from twintrack.gateway.undecided import Undecided
 from twintrack.signals.sensitivity.finding import Finding
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.pseudonyms import Pseudonymised, Replacing, remaining, replaceable
-from twintrack.signals.sensitivity.replaced import Impossible
+from twintrack.signals.sensitivity.replaced import REDACTED, Impossible
 from twintrack.wire.dialect import Endpoint, decode
 from twintrack.wire.placeholders import Placeholders
 from twintrack.wire.restored import asks_json
@@ -154,7 +154,7 @@ class Pseudonyms:
             self._first.stick()
             return True
         self._again = msgspec.structs.replace(self._undecided, body=self._made.body)
-        self._second = Screening(self._again, "enforce", sticks=False, again=True)
+        self._second = Screening(self._again, "enforce", sticks=False, again=frozenset((*self._made.values, REDACTED)))
         if not self._second.begin(self._on_read):
             return False
         self._judge(self._made, self._second)

@@ -109,11 +109,13 @@ class Screening:
                  "_places", "_question", "_read_texts", "_scan", "_sticks", "_surface", "_surfaces", "_undecided",
                  "_verdicts", "report")  # fmt: skip
 
-    def __init__(self, undecided: Undecided, mode: Screen, *, sticks: bool, again: bool = False) -> None:
+    def __init__(
+        self, undecided: Undecided, mode: Screen, *, sticks: bool, again: frozenset[str] | None = None
+    ) -> None:
         """
         Args:
             sticks: what is found is the conversation's as well; else `stick` says so later.
-            again: it was read before, with another body.
+            again: it was read before; these placeholders stand in its new body.
         """
         self._undecided = undecided
         self._sticks = sticks
@@ -202,6 +204,8 @@ class Screening:
         for at, (name, surface) in self._places.items():
             verdict = self._verdicts[at]
             more = known.get(name)
+            if more and self._again:  # a model may take a placeholder for anything
+                more = tuple(one for one in more if not _within(surface.text[one.start : one.end], self._again))
             if more and isinstance(verdict, Scanned):
                 self._verdicts[at] = both = with_more(verdict, more)
                 texts = [each for each in self.report.texts if each[0] is not surface]
@@ -244,7 +248,7 @@ class Screening:
         body, hashed = self._undecided.body, self._hash
         if hashed is None:
             hashed = self._hash = self._undecided.gateway.body_hash()
-        while self._hashed < len(body) and not self._again:
+        while self._hashed < len(body) and self._again is None:
             hashed.update(memoryview(body)[self._hashed : self._hashed + _HASHED_BYTES])
             self._hashed += _HASHED_BYTES
             if clock() >= until:
@@ -323,7 +327,7 @@ class Screening:
         report.body_hmac = self._hash.digest()[:_HMAC_BYTES] if self._hash is not None else b""
         report.graded = graded
         undecided.report = report
-        if not self._again:
+        if self._again is None:
             undecided.gateway.count_screened(graded.data_class, report.mode)
         if report.mode == "enforce":
             categories = set(graded.categories)
@@ -369,3 +373,7 @@ class Screening:
                 remembered.note(name, rung, together, gateway.now + sticky_s)
         self.report.sticky = rung > found or len(both) > len(categories)
         return rung, together
+
+
+def _within(text: str, placeholders: frozenset[str]) -> bool:
+    return any(text.strip() in each for each in placeholders)
