@@ -35,7 +35,7 @@ _COMMANDS = {
     "restore": "Make a backup what a data folder holds.",
     "completion": "Let a shell complete commands, options and names.",
     "audit": "Prove who saw what: a chain of entries, without text.",
-    "report": "What reviewers ask for: GDPR, AI Act, HIPAA, SOX, export control.",
+    "report": "What reviewers ask for: GDPR, AI Act, HIPAA, SOX, exports.",
     "privacy": "What a text holds that must not leave.",
     "config": "Check a configuration; show each value and where it is from.",
 }
