@@ -318,3 +318,22 @@ def test_what_was_replaced_in_a_request_is_restored_in_a_draft(
         assert text == "Write to jane.doe@example.com today"
         assert b"jane.doe" not in outside.received[-1].body
         assert told(gateway, answer.id) == [("small", "draft", "ok")]
+
+
+@pytest.mark.parametrize("believed", [True, False])
+def test_a_client_that_waits_for_a_draft_hears_that_somebody_is_there(
+    mine: Provider, tmp_path: Path, believed: bool
+) -> None:
+    config = "[server.deadlines]\nkeepalive_after_s = 0.2\nkeepalive_every_s = 0.3\n" + provider("mine", mine.url)
+    config += deployment("small", "mine", quality=0.4, more=CHEAP) + deployment("large", "mine", quality=0.95)
+    config += route("auto", "small", "large", more=cascade("match", more=', must_match = ["draft"]'))
+    first, *rest = chat_events(["a ", "draft" if believed else "guess"])
+    mine.scripts = {"small": stream([first, 0.6, *rest[:1], 0.6, *rest[1:]]), "large": says("an answer")}
+    with Served(tmp_path, config) as gateway:
+        answer = gateway.chat("auto", stream=True)
+    assert answer.body.startswith(b": still waiting\n\n")
+    assert answer.body.count(b": still waiting") >= 2
+    assert answer.complete
+    assert words(answer.body) == ("a draft" if believed else "an answer")
+    assert b"guess" not in answer.body
+    assert events(answer.body)[-1] == "[DONE]"
