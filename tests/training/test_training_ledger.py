@@ -68,7 +68,7 @@ def p_good_of(each):  # type: ignore[no-untyped-def]
 
 def test_a_router_is_not_taken_that_knows_no_more_than_length():
     rng = np.random.default_rng(0)
-    noise = [msgspec.structs.replace(each, score=float(rng.random() < 0.7)) for each in log(400, seed=5)]
+    noise = [msgspec.structs.replace(each, score=float(rng.random() < 0.7)) for each in log(200, seed=5)]
     assert not learn_from(noise, shipped_prior()).better
 
 
@@ -82,7 +82,7 @@ def test_rare_choices_count_for_those_not_made(explored: float):
         assert weights[own].max() <= MOST_WEIGHT + 1e-9
     if not explored:
         assert set(weights) == {1.0}
-        assert "No choice among these was random" in learn_from(found[:500], shipped_prior()).router.card.notes[1]
+        assert "No choice among these was random" in learn_from(found[:120], shipped_prior()).router.card.notes[1]
 
 
 def test_weights_undo_what_choosing_did_to_a_mean():
