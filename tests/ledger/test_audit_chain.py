@@ -26,9 +26,12 @@ from ledger_records import (
     settle,
 )
 
+from twintrack.errors import LedgerError
 from twintrack.ledger.audit.blocks import block_entries, blocks
 from twintrack.ledger.audit.checkpoint import Checkpoint
+from twintrack.ledger.audit.decisions import decisions
 from twintrack.ledger.audit.entry import About, Decided, Ended, Policy, Refused, RuledOut, Screen, Serving
+from twintrack.ledger.audit.opened import reading_chain
 from twintrack.ledger.audit.seal import HmacSeal
 from twintrack.ledger.audit.verify import Verified, verify
 from twintrack.ledger.schema import reading
@@ -341,3 +344,20 @@ def test_rows_from_before_there_was_a_chain_are_no_finding(tmp_path):
     traffic(books, 5)
     assert verified(books).problems == ()
     books.close()
+
+
+def test_a_damaged_chain_stops_no_loading_and_is_told(books: Books, tmp_path):
+    traffic(books, 10)
+    checkpoint(books)
+    books.load(dispatch("open"))
+    books.change("UPDATE audit SET bodies = x'c1', personal = x'91a161'")
+    books.change("UPDATE audit_checkpoints SET body = '{}'")
+    books.reopen_loader()
+    books.load(settle("open"), dispatch("later"), settle("later"))
+    assert books.loader.unsent_checkpoints() == []
+    checkpoint(books)
+    problems = verified(books).problems
+    assert any("cannot be read" in problem for problem in problems)
+    assert any("The checkpoint at entry" in problem for problem in problems)
+    with pytest.raises(LedgerError, match="cannot be read"), reading_chain(books.path) as db:
+        list(decisions(db))

@@ -14,7 +14,7 @@ from twintrack.cli import data as data_folder
 from twintrack.config.recorded import plain
 from twintrack.ledger.audit.blocks import block_entries, blocks, to_bodies, to_sealed
 from twintrack.ledger.audit.entry import Personal, Policy, commitment, link
-from twintrack.ledger.schema import reading
+from twintrack.ledger.audit.opened import reading_chain
 
 _BEFORE = "SELECT hash FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT 1"
 
@@ -33,7 +33,7 @@ def command(since: int, until: int, form: str, data: Path | None) -> None:
     path = data_folder.ledger(data_folder.served(data))
     if path is None:
         return
-    with reading(path) as db:
+    with reading_chain(path) as db:
         for block in blocks(db, since, until):
             before = bytes(32)
             if block.seq > 1:

@@ -13,9 +13,9 @@ from twintrack.cli import data as data_folder
 from twintrack.cli.table import show
 from twintrack.config.settings import DATA_CLASSES
 from twintrack.ledger.audit.decisions import Decision, newest
+from twintrack.ledger.audit.opened import reading_chain
 from twintrack.ledger.audit.told import told
 from twintrack.ledger.moment import moment
-from twintrack.ledger.schema import reading
 
 
 @click.command("list")
@@ -32,7 +32,7 @@ def command(data_class: str | None, since: int, until: int, last: int, data: Pat
         return
     least = DATA_CLASSES.index(data_class) if data_class else 0
     classes = DATA_CLASSES[least:]
-    with reading(path) as db:
+    with reading_chain(path) as db:
         found = newest(db, last, since, until, classes)
     if as_json:
         for each in found:

@@ -14,9 +14,9 @@ from twintrack.cli.audit_keys import known
 from twintrack.cli.table import show
 from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.ledger.audit import checkpoint
+from twintrack.ledger.audit.opened import reading_chain
 from twintrack.ledger.audit.prove import Proof, prove
 from twintrack.ledger.moment import moment
-from twintrack.ledger.schema import reading
 
 
 @click.command("prove")
@@ -56,7 +56,7 @@ def command(
         click.echo("null" if as_json else f"There is no chain in {folder}: no request has been answered yet.")
         return
     outside = [each for file in checkpoints for each in checkpoint.read(file)]
-    with reading(path) as db:
+    with reading_chain(path) as db:
         proof = prove(db, data_class, since, until, outside, known(folder, public_key))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(proof)))

@@ -10,8 +10,8 @@ import msgspec
 from twintrack.cli import data as data_folder
 from twintrack.errors import LedgerError
 from twintrack.ledger.audit.decisions import decision_of
+from twintrack.ledger.audit.opened import reading_chain
 from twintrack.ledger.audit.told import told
-from twintrack.ledger.schema import reading
 
 
 @click.command("show")
@@ -26,7 +26,7 @@ def command(request: str, data: Path | None) -> None:
     path = data_folder.ledger(folder)
     found = None
     if path is not None:
-        with reading(path) as db:
+        with reading_chain(path) as db:
             found = decision_of(db, request)
     if found is None:
         raise LedgerError(

@@ -79,6 +79,12 @@ def command(
             emptied = dry_run or db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
         except sqlite3.Error as error:
             raise explained(error, path) from error
+        except msgspec.MsgspecError as error:
+            raise LedgerError(
+                f"The audit chain in {path} cannot be read, so nothing was erased",
+                why=str(error),
+                fix="`twintrack audit verify` says where it is damaged",
+            ) from error
     left = [*_not_reached(folder)]
     if not emptied:
         left.append(f"{path.name}-wal, until whoever reads the ledger is done")

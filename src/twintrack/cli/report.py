@@ -15,10 +15,10 @@ from twintrack.cli import detectors
 from twintrack.cli.audit_keys import known
 from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger.audit import checkpoint
+from twintrack.ledger.audit.opened import reading_chain
 from twintrack.ledger.reports.form import Report, as_json, as_markdown
 from twintrack.ledger.reports.sections import REPORTS
 from twintrack.ledger.reports.written import reports
-from twintrack.ledger.schema import reading
 
 _ALL = "all"
 _SUFFIX = {"markdown": ".md", "json": ".json"}
@@ -66,7 +66,7 @@ def command(
     configured = detectors.configured(config)
     providers = {each.name: each for each in configured[0].providers} if configured is not None else {}
     outside = [each for file in checkpoints for each in checkpoint.read(file)]
-    with reading(path) as db:
+    with reading_chain(path) as db:
         made = reports(
             db,
             tuple(REPORTS) if name == _ALL else (name,),

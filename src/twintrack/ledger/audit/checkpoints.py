@@ -18,26 +18,43 @@ def make(db: sqlite3.Connection, seal: Seal, now_us: int) -> Checkpoint | None:
     if last is None:
         return None
     entries, digest = last
-    before = newest(db)
-    if before is not None and before.entries >= entries:
+    (before,) = db.execute("SELECT coalesce(max(entries), 0) FROM audit_checkpoints").fetchone()
+    if before >= entries:
         return None
-    (bodies,) = db.execute("SELECT bodies FROM audit ORDER BY seq LIMIT 1").fetchone()
-    began = to_body(to_bodies(bodies)[0])
-    chain = began.chain if isinstance(began, Began) else ""
+    chain = _name(db)
     made = checkpoint(seal, chain, entries, digest.hex(), now_us)
     db.execute("INSERT INTO audit_checkpoints VALUES (?, ?, ?, NULL)", (entries, now_us, line(made).decode()))
     return made
 
 
+def _name(db: sqlite3.Connection) -> str:
+    """Of the chain; empty where its first entry was damaged, which `verify` says."""
+    (bodies,) = db.execute("SELECT bodies FROM audit ORDER BY seq LIMIT 1").fetchone()
+    try:
+        began = to_body(to_bodies(bodies)[0])
+    except (msgspec.MsgspecError, IndexError):
+        return ""
+    return began.chain if isinstance(began, Began) else ""
+
+
 def newest(db: sqlite3.Connection) -> Checkpoint | None:
+    """None: there is none that can be read."""
     found = db.execute("SELECT body FROM audit_checkpoints ORDER BY entries DESC LIMIT 1").fetchone()
-    return msgspec.json.decode(found[0], type=Checkpoint) if found else None
+    return _read(found[0]) if found else None
+
+
+def _read(body: str) -> Checkpoint | None:
+    try:
+        return msgspec.json.decode(body, type=Checkpoint)
+    except msgspec.MsgspecError:
+        return None
 
 
 def unsent(db: sqlite3.Connection) -> list[Checkpoint]:
     """The newest, if it was sent nowhere: it says all that those before it say."""
     found = db.execute("SELECT body, sent_us FROM audit_checkpoints ORDER BY entries DESC LIMIT 1").fetchone()
-    return [msgspec.json.decode(found[0], type=Checkpoint)] if found and found[1] is None else []
+    made = _read(found[0]) if found and found[1] is None else None
+    return [] if made is None else [made]
 
 
 def mark_sent(db: sqlite3.Connection, entries: int, now_us: int) -> None:

@@ -6,11 +6,21 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from twintrack.ledger.audit.blocks import Entry, block_entries
 from twintrack.ledger.audit.entry import Decided
 
 _RECENT: Final = 64
 """Blocks at the end in which requests may be half told."""
+
+
+def _readable(seq: int, bodies: bytes, personal: bytes) -> Iterator[Entry]:
+    """Of a block that somebody damaged, nothing: loading goes on, and `verify` says it."""
+    try:
+        yield from list(block_entries(seq, bodies, personal))
+    except (msgspec.MsgspecError, ValueError):
+        return
 
 
 def first_of(db: sqlite3.Connection, request_id: str, row: int = 0) -> int:
@@ -24,7 +34,7 @@ def first_of(db: sqlite3.Connection, request_id: str, row: int = 0) -> int:
         row = found[0] or 0
     reach = db.execute("SELECT min(reach) FROM audit WHERE reach > ?", (row,)).fetchone()[0]
     for block in db.execute("SELECT seq, bodies, personal FROM audit WHERE reach = ? ORDER BY seq", (reach,)):
-        for entry in block_entries(*block):
+        for entry in _readable(*block):
             if entry.personal is not None and entry.personal.request_id == request_id:
                 return entry.body.first or entry.seq if isinstance(entry.body, Decided) else entry.seq
     return 0
@@ -44,7 +54,7 @@ def half_told(db: sqlite3.Connection) -> dict[str, int]:
     found: dict[str, int] = {}
     newest = db.execute("SELECT seq, bodies, personal FROM audit ORDER BY seq DESC LIMIT ?", (_RECENT,)).fetchall()
     for block in reversed(newest):
-        for entry in block_entries(*block):
+        for entry in _readable(*block):
             body = entry.body
             if entry.personal is None or not isinstance(body, Decided):
                 continue

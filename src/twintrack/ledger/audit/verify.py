@@ -72,10 +72,12 @@ class _Check:
     def __init__(self, db: sqlite3.Connection, elsewhere: Iterable[Checkpoint], seals: list[Seal]) -> None:
         self._db = db
         self._problems: list[str] = []
-        own = [
-            msgspec.json.decode(body, type=Checkpoint)
-            for (body,) in db.execute("SELECT body FROM audit_checkpoints ORDER BY entries")
-        ]
+        own = []
+        for entries, body in db.execute("SELECT entries, body FROM audit_checkpoints ORDER BY entries"):
+            try:
+                own.append(msgspec.json.decode(body, type=Checkpoint))
+            except msgspec.MsgspecError as error:
+                self._say(f"The checkpoint at entry {entries:,} in the database cannot be read: {error}")
         outside = list(elsewhere)
         self._outside = len(outside)
         self._wanted: dict[int, list[Checkpoint]] = {}
