@@ -79,7 +79,8 @@ def toml(value: Any) -> str:
 
 
 def config(world: dict[str, Any]) -> str:
-    text = "[server.deadlines]\nconnect_s = 1.0\nfirst_byte_s = 1.0\nbetween_chunks_s = 1.0\ntotal_s = 9.0\n"
+    text = '[server]\nsecret = "env:SECRET"\n'
+    text += "[server.deadlines]\nconnect_s = 1.0\nfirst_byte_s = 1.0\nbetween_chunks_s = 1.0\ntotal_s = 9.0\n"
     text += "[server.failover]\nbackoff_s = 0.1\nmax_wait_s = 1.0\n"
     for number, each in enumerate(world["providers"]):
         text += (

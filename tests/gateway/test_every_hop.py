@@ -365,3 +365,33 @@ def test_nobody_is_reached_by_what_was_found_or_could_not_be(found: list[Found])
 def test_nobody_is_reached_in_any_cell_by_what_was_found(detector: Detector) -> None:
     found = read(detector, lambda number: True)
     assert [str(each) for each in found if each.leaked] == []
+
+
+def test_what_is_replaced_leaves_under_another_name(detector: Detector) -> None:
+    """On routes with placeholders more may answer, and what was found is not among what they hear."""
+    reading = next(each for each in READINGS if each.name == "an account")
+    faults = [each for each in FOUND_FAULTS if each.name in ("none", "500", "cut off")]
+    ways: set[str] = set()
+
+    async def all_of_them(street: Street) -> None:
+        for hop, place in product(HOPS, PLACES):
+            if hop.by_name:
+                continue
+            serves, others = built(hop, place, "everybody", reads=True), worlds(hop, place, "everybody", reads=True)
+            routes = tuple(replace(each, pseudonyms=("financial",)) for each in serves.routes)
+            worker = Worker(street, replace(serves, routes=routes), detector)
+            for fault in faults:
+                await play_reading(worker, others, hop, place, reading, fault)
+                house = house_of(street, place)
+                if place in reading.may or not house.reached:
+                    continue
+                assert place in READINGS[0].may, (hop.name, place, fault.name)
+                ways.add(hop.name)
+                assert not any(b"DE89" in said or b"0532" in said for said in house.heard), (
+                    hop.name,
+                    place,
+                    fault.name,
+                )
+
+    on_a_street(all_of_them)
+    assert ways == {hop.name for hop in HOPS if not hop.by_name}

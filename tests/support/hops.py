@@ -501,6 +501,8 @@ FOUND_FAULTS = tuple(
 # ---- a worker for each way and place
 
 _LIMITS = """
+[server]
+secret = "env:SECRET"
 [server.deadlines]
 connect_s = 1.0
 first_byte_s = 1.0
