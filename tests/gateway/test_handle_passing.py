@@ -101,7 +101,7 @@ def test_an_answer_comes_back_byte_for_byte_with_our_headers_and_its_cost(gatewa
     assert answer.body == body
     assert answer.headers.keys() == {
         "content-type", "content-length", "x-twintrack-id", "x-request-id", "x-twintrack-model", "x-twintrack-provider",
-        "x-twintrack-route", "x-twintrack-tier", "x-twintrack-why", "x-twintrack-cost-usd",
+        "x-twintrack-class", "x-twintrack-route", "x-twintrack-tier", "x-twintrack-why", "x-twintrack-cost-usd",
     }  # fmt: skip
     assert (answer.headers["x-twintrack-route"], answer.headers["x-twintrack-tier"]) == ("auto", "t0")
     assert answer.headers["x-twintrack-cost-usd"] == "0.002400000"
