@@ -16,6 +16,8 @@ from typing import Any
 
 TURNS = frozenset(("messages", "input", "contents"))
 _MOST_SHOWN = 80
+_SHORT = 8_192
+"""Bytes that are read in some 50 us."""
 
 
 class Malformed(Exception):
@@ -39,10 +41,26 @@ def pieces(body: bytes) -> Iterator[tuple[str, int, Any]]:
     except UnicodeDecodeError as error:
         raise Malformed(f"Byte {error.start} of the body begins no character") from None
     try:
-        yield from _document(text)
+        yield from _at_once(text) if len(body) <= _SHORT else _document(text)
     except ValueError as error:
         # Of the decoder: a string without an end, a number of thousands of digits. Its words may quote the text.
         raise Malformed(f"The body is not JSON: {type(error).__name__}") from None
+
+
+def _at_once(text: str) -> Iterator[tuple[str, int, Any]]:
+    """The same of a short text, whose reading need not be interrupted."""
+    document, at = _value(text, _blank(text, 0))
+    if _blank(text, at) != len(text):
+        raise _behind()
+    if not isinstance(document, dict):
+        yield "", -1, document
+        return
+    for name, value in document.items():
+        if name in TURNS and isinstance(value, list) and value and isinstance(value[0], dict):
+            for place, turn in enumerate(value):
+                yield name, place, turn
+        else:
+            yield name, -1, value
 
 
 def _document(text: str) -> Iterator[tuple[str, int, Any]]:
@@ -78,7 +96,7 @@ def _document(text: str) -> Iterator[tuple[str, int, Any]]:
             at = _blank(text, at + 1)
         at += 1
     if _blank(text, at) != len(text):
-        raise Malformed("Something stands behind the end of the body's JSON")
+        raise _behind()
 
 
 def _turns(text: str, at: int, name: str) -> Generator[tuple[str, int, Any], None, int]:
@@ -117,6 +135,10 @@ def _blank(text: str, at: int) -> int:
 def _expect(text: str, at: int, sign: str) -> None:
     if text[at : at + 1] != sign:
         raise Malformed("The body is not JSON")
+
+
+def _behind() -> Malformed:
+    return Malformed("Something stands behind the end of the body's JSON")
 
 
 def _twice(name: str) -> Malformed:

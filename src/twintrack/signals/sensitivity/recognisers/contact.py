@@ -86,7 +86,7 @@ def _e164(number: str) -> Evidence | None:
     return "bare" if phonenumbers.is_possible_number(parsed) else None
 
 
-_EXTENSION_IN = re.compile(r"\d{4}\s?(?:x|ext)")
+_EXTENSION_IN = re.compile(r"[0-9]{4}\s?(?:x|ext)")
 
 
 def _near_phone(window: Window, start: int, end: int, before: int, after: int) -> bool:

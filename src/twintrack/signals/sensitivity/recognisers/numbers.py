@@ -47,7 +47,7 @@ _ZONE = re.compile(rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}\d[A-Z0-9]*(?:(?:[ .
 """Where a number may stand: groups with figures, and what may stand between them."""
 _MOST_LETTERS = 14
 """Characters of a zone before its first figure."""
-_FIGURE = re.compile(r"\d")
+_FIGURE = re.compile("[0-9]")
 
 
 class Numbers:
