@@ -17,19 +17,19 @@ from collections.abc import Iterator
 
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, ProviderRefused, TwintrackError, Unavailable, UpstreamTimeout
-from twintrack.gateway import fault, heads, override
+from twintrack.gateway import fault, heads
 from twintrack.gateway.accepted import Accepted
 from twintrack.gateway.attempt import Attempt
-from twintrack.gateway.cascade import Drafts, drafted
-from twintrack.gateway.choosing import RUNG, Refused, choose, class_unread, counted_tokens, labels_of
+from twintrack.gateway.cascade import Drafts
+from twintrack.gateway.choosing import Refused, class_unread, counted_tokens, labels_of
 from twintrack.gateway.client import Client
-from twintrack.gateway.outgoing import Outgoing, caller_trace, dispatch_record
+from twintrack.gateway.deciding import decided, refuse_record
+from twintrack.gateway.outgoing import Outgoing, dispatch_record
 from twintrack.gateway.recovery import Course, Failure
 from twintrack.gateway.said import Said
 from twintrack.gateway.state import GatewayState
 from twintrack.gateway.telling import telling
 from twintrack.gateway.undecided import Inquiry, Undecided, inquiries
-from twintrack.ledger.records import Refuse
 from twintrack.policy.refusal import unreached
 from twintrack.wire import hybrid
 from twintrack.wire.continuation import TAKEN_UP, Cut, cut, mark
@@ -185,49 +185,16 @@ class Exchange:
         self._reject(undecided.refused)
 
     def _decide(self, undecided: Undecided) -> None:
-        asked, labels, body, report = undecided.asked, undecided.labels, undecided.body, undecided.report
         try:
-            route, signals, prompt_tokens_est, decision = choose(
-                self._serving,
-                self._endpoint,
-                asked,
-                labels,
-                self._key,
-                len(body),
-                undecided.found,
-                undecided.categories,
-                undecided.kind,
-            )
-            if labels.override is not None:
-                self._gateway.count_override(signals.data_class)
-                report = report or override.Unread(undecided)
-            if report is not None and not undecided.reported:
-                self._gateway.journal.append(report.record(route, signals.data_class))
+            accepted, wanted = decided(undecided)
         except Refused as refused:
-            if report is not None and not undecided.reported:
-                self._gateway.note(report.record(refused.route, refused.signals.data_class))
-            self._refuse(refused)
+            self._refuse(undecided, refused)
             return
         except TwintrackError as error:
             self._reject(error)
             return
-        form = None
-        if route is not None and route.cascade is not None:
-            decision, form = drafted(undecided, route, signals, decision)
-        self._accepted = accepted = Accepted(
-            self.request_id,
-            self._gateway,
-            self._serving,
-            self._endpoint,
-            self._headers,
-            self._key,
-            labels,
-            asked,
-            route,
-            signals,
-            prompt_tokens_est,
-            decision,
-        )
+        self._accepted = accepted
+        asked, route, body = accepted.asked, accepted.route, undecided.body
         if self._endpoint.name == "count_tokens" and self._counted(accepted):
             return
         if undecided.restoring is not None:
@@ -239,8 +206,8 @@ class Exchange:
         self._sent, self._aside_nusd = undecided.attempts, undecided.cost_nusd
         self._waited_ns = undecided.waited_ns
         self._outgoing = Outgoing(accepted, body)
-        if form is not None and decision.drafting is not None:
-            self._drafts = Drafts(self, accepted, form, self._drafts_until(accepted))
+        if wanted is not None:
+            self._drafts = Drafts(self, accepted, wanted, self._drafts_until(accepted))
         self._send(accepted, 0)
 
     def _stop_inquiry(self) -> None:
@@ -273,27 +240,12 @@ class Exchange:
         headers = b"content-type: application/json\r\nx-twintrack-estimated: true\r\n"
         self._client.answer(200, headers + self._id_lines(), counted(counted_tokens(asked)))
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, of: Undecided | Accepted, refused: Refused) -> None:
         """Nobody may answer. What was understood of the request stays on record."""
-        error, route, signals = refused.error, refused.route, refused.signals
-        self._gateway.note(
-            Refuse(
-                self.request_id,
-                time.time_ns() // 1000,
-                self._serving.snapshot.generation,
-                route.index if route else -1,
-                self._key,
-                self._endpoint.name,
-                error.status,
-                error.code,
-                RUNG[signals.data_class],
-                signals.prompt_tokens_est,
-                getattr(error, "ruled_out", ()),
-                caller_trace(self._headers, self._serving.snapshot),
-            )
-        )
+        error, route = refused.error, refused.route
+        self._gateway.note(refuse_record(of, refused))
         outcome = "refused" if error.status < 500 else "unavailable"
-        self._gateway.count_request((route.name if route else "", "", signals.data_class, outcome))
+        self._gateway.count_request((route.name if route else "", "", refused.signals.data_class, outcome))
         self._reject(error)
 
     def _reject(self, error: TwintrackError) -> None:
@@ -393,7 +345,7 @@ class Exchange:
             )
         else:
             assert self._unsaid is not None  # why nothing is under way
-            self._refuse(Refused(self._unsaid, accepted.route, accepted.signals))
+            self._refuse(accepted, Refused(self._unsaid, accepted.route, accepted.signals))
 
     def _fingerprint(self) -> int:
         """Of what is asked and by whom."""
