@@ -26,11 +26,23 @@ from ledger_records import (
     settle,
 )
 
+from twintrack.config.settings import DATA_CLASSES
 from twintrack.errors import LedgerError
 from twintrack.ledger.audit.blocks import block_entries, blocks
 from twintrack.ledger.audit.checkpoint import Checkpoint
-from twintrack.ledger.audit.decisions import decisions
-from twintrack.ledger.audit.entry import About, Decided, Ended, Policy, Refused, RuledOut, Screen, Serving
+from twintrack.ledger.audit.decisions import decisions, newest
+from twintrack.ledger.audit.entry import (
+    About,
+    Decided,
+    Ended,
+    Policy,
+    Refused,
+    RuledOut,
+    Screen,
+    Serving,
+    commitment,
+    to_msgpack,
+)
 from twintrack.ledger.audit.opened import reading_chain
 from twintrack.ledger.audit.seal import HmacSeal
 from twintrack.ledger.audit.verify import Verified, verify
@@ -361,3 +373,30 @@ def test_a_damaged_chain_stops_no_loading_and_is_told(books: Books, tmp_path):
     assert any("The checkpoint at entry" in problem for problem in problems)
     with pytest.raises(LedgerError, match="cannot be read"), reading_chain(books.path) as db:
         list(decisions(db))
+
+
+@pytest.mark.parametrize("change", ["last_us = 1", "first_us = 4000000000000000"])
+def test_a_block_that_is_given_another_time_is_found(books: Books, change: str):
+    """Whoever looks at a period finds its blocks by these two, and no hash stands over them."""
+    traffic(books, 10)
+    with closing(sqlite3.connect(books.path)) as db:
+        db.execute(f"UPDATE audit SET {change}")
+        db.commit()
+    assert any("time" in each for each in verified(books).problems)
+
+
+def test_whom_an_entry_is_about_does_not_go_unsaid(books: Books):
+    """By hand: what an erasure leaves behind, without the entry that says it was one."""
+    traffic(books, 10)
+    with closing(sqlite3.connect(books.path)) as db:
+        for seq, _, personal in bodies_of(db):
+            gone = [(commitment(each),) if each else each for each in personal]
+            db.execute("UPDATE audit SET personal = ? WHERE seq = ?", (to_msgpack(gone), seq))
+        db.commit()
+    assert any("erased" in each for each in verified(books).problems)
+
+
+def test_more_decisions_than_a_number_can_count_may_be_asked_for(books: Books):
+    traffic(books, 3)
+    with reading(books.path) as db:
+        assert len(newest(db, 10**30, 0, T0 * 2, DATA_CLASSES)) == 3

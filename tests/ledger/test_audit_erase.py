@@ -19,6 +19,7 @@ from twintrack.ledger.backup import back_up
 from twintrack.ledger.balance import balance
 from twintrack.ledger.erase import Erasure, Subject, erase, kinds_of
 from twintrack.ledger.queries import summary
+from twintrack.ledger.records import Judged
 from twintrack.ledger.restore import restore
 from twintrack.ledger.schema import database, open_writer, reading
 
@@ -206,3 +207,34 @@ def test_whatever_is_named_after_somebody_is_known_to_erase(busy: Books):
     # `journal_names` is what workers that run call things; it goes with them.
     assert named == {"attempts", "audit", "contexts", "journal_names", "refusals", "slices", "verdicts"}
     assert {name for name, has in columns.items() if "attempt" in has} == {"attempts", "features"}
+
+
+def test_who_judged_an_erased_request_later_goes_with_it(busy: Books):
+    """Its verdict came after the time that was named, and would lead from the nameless request to the name."""
+    busy.load(Judged("r0", T0 + 5 * HOUR_US, 0, 1, "feedback", 1.0))
+    erased(busy, "key", NAMED, T0 - T0 % HOUR_US + HOUR_US)
+    with closing(sqlite3.connect(busy.path)) as db:
+        ((request, key),) = db.execute("SELECT request_id, key FROM verdicts").fetchall()
+        ((standing,),) = db.execute("SELECT standing FROM judged").fetchall()
+    assert request.startswith("erased-")
+    assert key != NAMED
+    assert standing == "counts"
+
+
+def test_a_request_from_after_the_time_stays_whole(busy: Books):
+    done = erased(busy, "request", "r30", T0 - T0 % HOUR_US + HOUR_US)
+    assert (done.attempts, done.entries, done.logged_as) == (0, 0, 0)
+    with reading(busy.path) as db:
+        assert decision_of(db, "r30") is not None
+
+
+def test_a_request_that_outlasts_the_time_leaves_no_id_in_the_chain(busy: Books):
+    before_us = T0 - T0 % HOUR_US + HOUR_US
+    busy.write(dispatch("long-1", key=0, at_us=before_us - 5), released("long-1", at_us=before_us - 1))
+    busy.load()
+    busy.load(dispatch("long-1", 1, key=0, at_us=before_us + 5), settle("long-1", 1, at_us=before_us + 9))
+    erased(busy, "key", NAMED, before_us)
+    with reading(busy.path) as db:
+        entries = [entry for block in blocks(db) for entry in block_entries(block.seq, block.bodies, block.personal)]
+        assert verify(db).problems == ()
+    assert all(entry.personal is None or entry.personal.request_id != "long-1" for entry in entries)

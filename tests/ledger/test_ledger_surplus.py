@@ -62,6 +62,12 @@ def test_what_the_router_did_not_predict_says_nothing_of_it(books):
     assert set(surpluses(books.path, ROUTER, 0, 100)) == {"auto"}
 
 
+def test_a_draft_that_a_check_let_through_says_nothing_of_those_it_did_not(books):
+    """Only those that pass are seen and judged, and the prediction is of all."""
+    books.load(dispatch("a", p_good=0.5, role="draft"), settle("a"), judged("a", 1.0))
+    assert surpluses(books.path, ROUTER, 0, 100) == {}
+
+
 def test_only_the_newest_verdicts_of_a_route_count(books):
     for place in range(6):
         books.load(

@@ -113,12 +113,12 @@ class _Work:
         running = self._running(keys)
         for key in keys:
             self._gather(key)
-        if self.subject.kind == "request":
+        if self.subject.kind == "request" and self._asked_before(self.subject.name):
             self.requests[self.subject.name] = _nobody()
         entries = self._entries(keys)  # before the ids go by which entries are known
         attempts = refusals = verdicts = features = 0
-        for key in keys:
-            nobody = _nobody()
+        renamed = {key: _nobody() for key in keys}
+        for key, nobody in renamed.items():
             self._rename_attempts(key, nobody)
             self.db.execute("UPDATE refusals SET key = ? WHERE key = ? AND at_us < ?", (nobody, key, self.before_us))
             self.db.execute("UPDATE verdicts SET key = ? WHERE key = ? AND at_us < ?", (nobody, key, self.before_us))
@@ -130,6 +130,13 @@ class _Work:
             change = (instead, request_id)
             attempts += self.db.execute("UPDATE attempts SET request_id = ? WHERE request_id = ?", change).rowcount
             refusals += self.db.execute("UPDATE refusals SET request_id = ? WHERE request_id = ?", change).rowcount
+            for (
+                key,
+                nobody,
+            ) in renamed.items():  # given after `before_us`, too: it would lead from the request to the name
+                self.db.execute(
+                    "UPDATE verdicts SET key = ? WHERE key = ? AND request_id = ?", (nobody, key, request_id)
+                )
             verdicts += self.db.execute("UPDATE verdicts SET request_id = ? WHERE request_id = ?", change).rowcount
         if self.alone:
             for key in keys:
@@ -168,6 +175,13 @@ class _Work:
             (self.before_us, self.subject.name if self.subject.kind == "request" else "", *keys),
         ).fetchone()
         return int(count)
+
+    def _asked_before(self, request_id: str) -> bool:
+        question = (
+            "SELECT 1 FROM attempts WHERE request_id = ?1 AND at_us < ?2 "
+            "UNION SELECT 1 FROM refusals WHERE request_id = ?1 AND at_us < ?2"
+        )
+        return self.db.execute(question, (request_id, self.before_us)).fetchone() is not None
 
     def _gather(self, key: str) -> None:
         for question in (
@@ -224,8 +238,8 @@ class _Work:
     def _entries(self, keys: tuple[str, ...]) -> int:
         tenant = self.subject.name if self.subject.kind == "tenant" else None
         gone = 0
-        blocks = "SELECT seq, personal FROM audit WHERE first_us < ? ORDER BY seq"
-        for seq, personal in self.db.execute(blocks, (self.before_us,)).fetchall():
+        # All blocks: what was asked before a time may have been answered after it.
+        for seq, personal in self.db.execute("SELECT seq, personal FROM audit ORDER BY seq").fetchall():
             sealed = to_sealed(personal)
             changed = False
             for place, each in enumerate(sealed):

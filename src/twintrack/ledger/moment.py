@@ -19,10 +19,11 @@ def moment_us(said: str, now_us: int) -> int:
         ValueError: it is neither.
     """
     if ago := _AGO.fullmatch(said):
-        return now_us - int(ago[1]) * _UNIT_S[ago[2]] * 1_000_000
+        return max(0, now_us - int(ago[1]) * _UNIT_S[ago[2]] * 1_000_000)
     at = datetime.fromisoformat(said)
     try:
-        return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1_000_000
+        at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)  # no year before 1 or after 9999 there, either
+        return int(at.timestamp()) * 1_000_000
     except OverflowError as error:
         raise ValueError(str(error)) from error
 

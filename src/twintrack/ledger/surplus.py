@@ -15,7 +15,7 @@ _COMPARED: Final = """
 SELECT j.request_id, j.source, j.score, j.judged_us, n.route, n.deployment, n.p_good
 FROM judged j CROSS JOIN entries n ON n.id = j.entry
 WHERE j.judged_us >= ? AND j.standing = 'counts' AND n.route IS NOT NULL AND n.p_good IS NOT NULL
-  AND n.deployment = n.chosen AND n.policy_version LIKE ?
+  AND n.deployment = n.chosen AND n.role <> 'draft' AND n.policy_version LIKE ?
 ORDER BY j.request_id
 """
 _SPENT: Final = """
@@ -37,6 +37,7 @@ def newest_verdict(path: Path) -> tuple[int, int]:
 def surpluses(path: Path, router: str, since_us: int, most: int) -> Surplus:
     """Verdicts on answers that the router chose, compared with what it had predicted.
 
+    A draft is left out: only those that a check let through are seen, and the prediction is of all of them.
     An answer that several judged counts once, by its most trusted source.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections import deque
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
@@ -140,7 +141,7 @@ def decisions(
 def newest(db: sqlite3.Connection, count: int, since_us: int, until_us: int, classes: Container[str]) -> list[Decision]:
     """The last `count` of classes, by their first entry. Looks at the end of the chain first, where they mostly are."""
     (last,) = db.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()
-    found: deque[Decision] = deque(maxlen=count)
+    found: deque[Decision] = deque(maxlen=min(count, sys.maxsize))
     for from_seq in (max(0, last - _WINDOW), 0):
         found.clear()
         found.extend(

@@ -20,6 +20,7 @@ from twintrack.ledger.audit.entry import (
     About,
     Began,
     Decided,
+    Erased,
     Restored,
     commitment,
     link,
@@ -94,6 +95,8 @@ class _Check:
         self._began: Began | None = None
         self._restored: list[Restored] = []
         self._erased = 0
+        self._told_erased = 0
+        """By the entries about it."""
         self._newest_us = 0
         self._first_us = 0
         self._about: dict[int, About] = {}
@@ -111,6 +114,11 @@ class _Check:
                     f"The chain ends at entry {self._seq:,}, and a checkpoint of {made} tells of {entries:,}: its end "
                     f"was cut off, or an older database was put in its place{self._hint(checkpoints[0])}"
                 )
+        if self._erased > self._told_erased:
+            self._say(
+                f"{self._erased:,} entries no longer say whom they are about, and by the chain's word only "
+                f"{self._told_erased:,} were erased"
+            )
         self._rows()
         return Verified(
             chain=self._began.chain if self._began else "",
@@ -148,33 +156,40 @@ class _Check:
             self._say(f"Entries {first:,} to {last:,} cannot be read: {error}")
             self._seq, self._hash = last, block.hash
             return
-        at = self._hash
+        at, displaced = self._hash, False
         for seq, (body, who) in enumerate(zip(bodies, sealed, strict=True), start=first):
             if isinstance(who, bytes):
                 at = link(at, commitment(who), body)
             else:
                 at = link(at, who[0], body)
                 self._erased += 1
-            self._read(seq, body)
+            at_us = self._read(seq, body)
+            displaced = displaced or (at_us is not None and not block.first_us <= at_us <= block.last_us)
             if seq in self._wanted:
                 self._compare(seq, at)
+        if displaced:  # who asks for a period would not be shown them
+            self._say(f"Entries {first:,} to {last:,} are filed under another time than they tell of")
         if at != block.hash:
             self._say(f"Entries {first:,} to {last:,} are not what was written, or not in their place")
         self._seq, self._hash = last, block.hash
 
-    def _read(self, seq: int, encoded: bytes) -> None:
+    def _read(self, seq: int, encoded: bytes) -> int | None:
+        """Its time, where it tells one."""
         try:
             body = to_body(encoded)
         except msgspec.MsgspecError as error:
             self._say(f"Entry {seq:,} cannot be read: {error}")
-            return
+            return None
         if type(body) is Decided:
             if body.attempt is not None and body.attempt[1]:
                 about = self._about.get(body.attempt[1])
                 self._attempts[_place(about) if about else ("?",) * 4] += 1
             self._refusals += body.refused > 0
-        elif type(body) is About:
+            return body.at_us
+        if type(body) is About:
             self._about[seq] = body
+        elif type(body) is Erased:
+            self._told_erased += body.entries
         elif type(body) is Restored:
             self._restored.append(body)
         elif type(body) is Began:
@@ -182,6 +197,7 @@ class _Check:
                 self._began = body
             else:
                 self._say(f"Entry {seq:,} begins another chain")
+        return getattr(body, "at_us", None)
 
     def _compare(self, seq: int, at: bytes) -> None:
         for checkpoint in self._wanted[seq]:
