@@ -326,6 +326,22 @@ def test_a_conversation_forgets_its_class_after_a_while(detector: Detector) -> N
     play(work, detector)
 
 
+def test_a_lesser_conversation_that_begins_alike_lowers_nothing(detector: Detector) -> None:
+    async def work(street: Street, worker: Worker) -> None:
+        def body(*turns: str) -> bytes:
+            roles = ("user", "assistant") * len(turns)
+            messages = [{"role": role, "content": text} for role, text in zip(roles, turns, strict=False)]
+            return json.dumps({"model": "auto", "messages": messages}).encode()
+
+        first = "Please write to bob@example.com about the contract."
+        assert await who(worker, body(first, "Yes?", CARD)) == "home"
+        assert await who(worker, body(first)) == "outside"
+        assert await who(worker, body(first, "Yes?", CLEAN)) == "home"
+
+    classes = '[detect.classes]\npii = "internal"\nfinancial = "restricted"\n'
+    play(work, detector, DETECT + classes)
+
+
 def test_a_conversation_that_a_provider_keeps_is_known_by_its_name(detector: Detector) -> None:
     async def work(street: Street, worker: Worker) -> None:
         async def status(model: str, text: str, conversation: str) -> int:

@@ -183,8 +183,11 @@ class Pseudonyms:
             raise Impossible("a body that cannot be read again")
         left, categories = remaining(before.graded, after.graded, after.texts, self._wanted, undecided.serving.ladder)
         restoring = _Replaced(made, undecided.endpoint)
+        # What is left is the conversation's as well, be it in the text or only known from the one before.
+        after.found = max(after.found, DATA_CLASSES.index(left))
+        again.categories = tuple(sorted({*categories, *again.categories}))
         second.stick()
         undecided.body, undecided.asked, undecided.restoring = again.body, self._asked, restoring
         undecided.found = max(left, again.found, key=DATA_CLASSES.index)
-        undecided.categories = tuple(sorted({*categories, *again.categories}))
+        undecided.categories = again.categories
         before.pseudonyms, before.sticky = made.replaced, after.sticky

@@ -370,7 +370,10 @@ class Screening:
         together = tuple(sorted(both))
         if rung:
             for name in names:
-                remembered.note(name, rung, together, gateway.now + sticky_s)
+                # What began alike and holds less takes nothing from what was found before.
+                before, its = remembered.of(name, gateway.now)
+                kept_categories = tuple(sorted(both.union(its)))
+                remembered.note(name, max(rung, before), kept_categories, gateway.now + sticky_s)
         self.report.sticky = rung > found or len(both) > len(categories)
         return rung, together
 

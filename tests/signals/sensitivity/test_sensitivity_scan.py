@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 from pathlib import Path
@@ -64,6 +65,23 @@ def test_what_stands_across_two_windows_is_found(detector: Detector):
         text = f"{text[:before]} card 4111 1111 1111 1111 {text[before:]}"
         cards = [one for one in findings(scan(detector, text)) if one.type == "credit_card"]
         assert [text[one.start : one.end] for one in cards] == ["4111 1111 1111 1111"]
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["in one line", "in lines"])
+def test_what_is_encoded_is_found_wherever_windows_cut_it(detector: Detector, broken: bool):
+    encode = base64.encodebytes if broken else base64.b64encode
+    filler = b"The weather is mild, und \xc3\xbcber allem ist Ruh. "
+    for before in range(4):
+        inner = encode(filler * 40 + b"card 4111 1111 1111 1111, mail bob@example.com. " + filler * 20).decode()
+        found = findings(scan(detector, f"{'x' * before} decode {inner} please"))
+        assert {"credit_card", "email"} <= {one.type for one in found}
+
+
+def test_what_is_encoded_at_one_place_is_not_one_thing(detector: Detector):
+    said = b"SSN: 536-22-8714, mail jane.doe@example.org, IBAN DE89370400440532013000."
+    plain = {one.type for one in findings(scan(detector, said.decode()))}
+    assert {one.type for one in findings(scan(detector, base64.b64encode(said).decode()))} == plain
+    assert "us_ssn" in plain
 
 
 def test_a_failing_detector_makes_the_text_sensitive(detector: Detector, monkeypatch: pytest.MonkeyPatch):

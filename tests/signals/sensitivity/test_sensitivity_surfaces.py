@@ -164,3 +164,15 @@ def test_a_turn_reads_the_same_when_the_conversation_goes_on():
     longer = {**CHAT, "messages": [*CHAT["messages"], {"role": "user", "content": "NEXT"}]}
     before, after = (surfaces(json.dumps(body).encode()) for body in (CHAT, longer))
     assert set(before) <= set(after)
+
+
+def test_all_of_a_long_text_in_base64_is_read():
+    data = base64.b64encode(b"Nothing happens in this town. " * 70_000 + b"Bob,bob@example.com\n").decode()
+    for content in (data, [{"type": "file", "file": {"file_data": f"data:text/plain;base64,{data}"}}]):
+        texts, unread = read({"messages": [{"role": "user", "content": content}]})
+        assert "Bob,bob@example.com" in texts
+        assert not unread
+    lines = base64.encodebytes(b"Nothing happens in this town. " * 70_000 + b"Bob,bob@example.com\n").decode()
+    source = {"type": "base64", "media_type": "text/plain", "data": lines}
+    texts, _ = read({"messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]})
+    assert "Bob,bob@example.com" in texts

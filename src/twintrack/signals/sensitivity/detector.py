@@ -24,7 +24,7 @@ from twintrack.signals.sensitivity.recognisers.personal import Addresses, Birth,
 from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Late, Token, Tokens
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Recogniser
 
-VERSION = "2"
+VERSION = "3"
 """Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
 _SPOKEN_AT = (
     "(at)",

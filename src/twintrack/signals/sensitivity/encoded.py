@@ -5,30 +5,55 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 
 _BLOB = re.compile(r"[A-Za-z0-9+/_\-]{24,}(?:(?:\\n|\r?\n)[A-Za-z0-9+/_\-]{16,}){0,4000}={0,2}")
 _PROBE = 24
 _BREAKS = re.compile(r"\\n|[\r\n]+")
-_MOST_BYTES = 1 << 20
+MOST = 1 << 20
+"""Characters that are decoded at once."""
+_OVERLAP = 4096
+"""Characters that two such stretches share, so that no value is cut in both."""
+_GROUP = 4
+"""Characters that stand for three bytes; where a blob's start is cut off, groups begin at any of them."""
+_CONTINUES = bytes(range(0x80, 0xC0))
+_MOST_CUT = 3
+"""Bytes of a character behind its first."""
 _CONTROL = bytes(range(9)) + bytes(range(14, 32)) + b"\x7f"
 
 
 def decoded(text: str) -> list[tuple[int, int, str]]:
-    """Start, end and text of what decodes to something that reads like text."""
+    """Start, end and text of what decodes to something that reads like text.
+
+    `text` may be a window of a longer one, and its first blob the end of one that began before: where its groups begin
+    is then tried out. The same finds what follows a word of the same letters.
+    """
     found = []
     for match in _BLOB.finditer(text):
-        inner = as_text(match[0])
+        blob = match[0]
+        inner = next((inner for at in range(_GROUP) if (inner := as_text(blob[at:])) is not None), None)
         if inner is not None:
             found.append((match.start(), match.end(), inner))
     return found
 
 
+def following(blob: str) -> Iterator[str | None]:
+    """What base64 whose first `MOST` characters are text stands for behind these, stretch by stretch; None: a stretch
+    that is no base64."""
+    if len(blob) <= MOST:
+        return
+    plain = _BREAKS.sub("", blob)
+    for at in range(len(_BREAKS.sub("", blob[:MOST])) // _GROUP * _GROUP - _OVERLAP, len(plain), MOST - _OVERLAP):
+        data = _bytes(plain[at : at + MOST])
+        yield None if data is None else data.decode("utf-8", "replace")
+
+
 def as_text(blob: str) -> str | None:
-    """What base64 stands for, if that is text: UTF-8, or its start."""
-    probe = _bytes(blob[:_PROBE])
+    """What base64 stands for, if that is text: UTF-8, or its start; of its first `MOST` characters."""
+    probe = _bytes(_BREAKS.sub("", blob[: 2 * _PROBE])[:_PROBE])
     if probe is None or probe.translate(None, _CONTROL) != probe or not _mostly_ascii(probe):
         return None
-    data = _bytes(_BREAKS.sub("", blob[:_MOST_BYTES]))
+    data = _bytes(_BREAKS.sub("", blob[:MOST]))
     if data is None or len(data.translate(None, _CONTROL)) * 50 < len(data) * 49:
         return None
     return data.decode("utf-8", "replace")
@@ -36,6 +61,8 @@ def as_text(blob: str) -> str | None:
 
 def _mostly_ascii(data: bytes) -> bool:
     """Random bytes are half beyond ASCII; text in Chinese is too, but then its lead bytes show."""
+    start = data[:_MOST_CUT].lstrip(_CONTINUES)  # of a character whose start was cut off
+    data = start + data[_MOST_CUT:]
     beyond = sum(byte > 127 for byte in data)
     if not beyond:
         return True

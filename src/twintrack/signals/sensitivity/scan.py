@@ -13,6 +13,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from twintrack.signals.sensitivity.detector import Detector
 from twintrack.signals.sensitivity.encoded import decoded
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict, _Proof
@@ -65,14 +67,16 @@ class Scan:
 
     def _read(self) -> Iterator[None]:
         found: list[Finding] = []
-        for _ in self._level(self._text, 0, None, found):
+        inside: list[Finding] = []
+        for _ in self._level(self._text, 0, found, inside):
             yield
-            if len(found) > MOST_FINDINGS:
+            if len(found) + len(inside) > MOST_FINDINGS:
                 break
-        self.verdict_or_none = Scanned(joined(found), _Proof())
+        self.verdict_or_none = Scanned(tuple(sorted({*joined(found), *inside})), _Proof())
 
-    def _level(self, text: str, depth: int, place: tuple[int, int] | None, found: list[Finding]) -> Iterator[None]:
-        """Windows of a text; `place`: where it stands in the whole, if it was encoded there."""
+    def _level(self, text: str, depth: int, found: list[Finding], inside: list[Finding]) -> Iterator[None]:
+        """Windows of a text; `inside`: what is found in encoded text, each at the place of all that is encoded there.
+        It stands at one place, but it is not one thing, and nothing of it outdoes the other."""
         detector = self._detector
         at = 0
         while True:
@@ -85,13 +89,17 @@ class Scan:
                     if raw.category == "secret" and detector.is_published(window.plain[raw.start : raw.end]):
                         continue
                     start, end = folded.span(raw.start, raw.end)
-                    span = (at + start, at + end) if place is None else place
-                    found.append(_finding(detector, raw, span))
+                    found.append(_finding(detector, raw, (at + start, at + end)))
                 yield
             if depth < _DEPTH and "shape:blob" in window.hits:
                 for start, end, inner in decoded(piece):
-                    inside = (at + start, at + end) if place is None else place
-                    yield from self._level(inner, depth + 1, inside, found)
+                    own: list[Finding] = []
+                    deeper: list[Finding] = []
+                    yield from self._level(inner, depth + 1, own, deeper)
+                    inside += [
+                        msgspec.structs.replace(one, start=at + start, end=at + end)
+                        for one in dict.fromkeys((*joined(own), *deeper))
+                    ]
             if at + WINDOW >= len(text):
                 return
             at += _STRIDE
@@ -111,7 +119,10 @@ def scan(detector: Detector, text: str) -> Verdict:
 
 def with_more(verdict: Scanned, more: tuple[Finding, ...]) -> Scanned:
     """A finished scan with what somebody else found in the same text."""
-    return Scanned(joined([*verdict.findings, *more]), _Proof()) if more else verdict
+    if not more:
+        return verdict
+    # Once found stays found: what was encoded at one place is not judged again by its place.
+    return Scanned(tuple(sorted({*verdict.findings, *joined([*verdict.findings, *more])})), _Proof())
 
 
 _GENERIC = frozenset(

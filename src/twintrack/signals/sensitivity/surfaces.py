@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from twintrack.signals.sensitivity.encoded import as_text
+from twintrack.signals.sensitivity.encoded import as_text, following
 from twintrack.signals.sensitivity.finding import UnscannableKind
 from twintrack.signals.sensitivity.pieces import Malformed, pieces
 from twintrack.wire.canonical.media import split_data_url
@@ -237,12 +237,20 @@ def _encoded(data: str, path: str) -> Iterator[Surface | Unscannable | None]:
     inner = as_text(data)
     if inner is not None:
         yield _alone(inner, path)
+        yield from _rest(data, path)
         return
     try:
         start = base64.b64decode(data[:32].replace("-", "+").replace("_", "/"))
     except (binascii.Error, ValueError):
         start = b""
     yield Unscannable(path, next((kind for magic, kind in _MAGIC if start.startswith(magic)), "encoded"))
+
+
+def _rest(data: str, path: str) -> Iterator[Surface | Unscannable | None]:
+    """Of encoded text what is too long to be decoded at once."""
+    for text in following(data):
+        yield Unscannable(path, "encoded") if text is None else _alone(text, path)
+        yield None
 
 
 def _media_kind(members: dict[str, Any]) -> UnscannableKind | None:
@@ -265,6 +273,8 @@ def _media(members: dict[str, Any], path: str, kind: UnscannableKind) -> Iterato
             inner = as_text(data)
             if inner is not None or not is_blob(data):
                 yield _alone(inner or data, path)
+                if inner is not None:
+                    yield from _rest(data, path)
                 texts = True
                 continue
         yield Unscannable(path, of or kind)
