@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from ledger_records import HOUR_US, MANAGED, NAMES, PREMIUM, T0, Books, dispatch, released, settle
+from ledger_records import HOUR_US, MANAGED, NAMES, PREMIUM, T0, Books, dispatch, names, released, settle
 
 from twintrack.ledger.records import Judged
 from twintrack.ledger.surplus import newest_verdict, spent, surpluses
@@ -75,6 +75,20 @@ def test_only_the_newest_verdicts_of_a_route_count(books):
         )
     assert surpluses(books.path, ROUTER, 0, 2)["auto"]["mid@managed"] == (2.0, 0.0, 0.5)
     assert surpluses(books.path, ROUTER, T0 + 5, 100)["auto"]["mid@managed"] == (1.0, 0.5, 0.25)
+
+
+def test_a_key_that_says_much_does_not_crowd_out_another(tmp_path):
+    books = Books(tmp_path)
+    both = names(keys=("one", "much"), tenants=("", ""))
+    books.worker = books.new_worker("w1", msgspec.structs.replace(both, policy_version=f"0123456789ab+{ROUTER}"))
+    for number in range(40):
+        key = int(number >= 10)
+        books.write(dispatch(f"r{number}", key=key, p_good=0.5), settle(f"r{number}"))
+        books.write(judged(f"r{number}", 1.0 - key, source="feedback", key=key, at_us=T0 + number))
+    books.load()
+    assert surpluses(books.path, ROUTER, 0, 20)["auto"]["mid@managed"] == (20.0, 0.0, 5.0)
+    books.load(judged("r39", 1.0, source="human"))
+    assert surpluses(books.path, ROUTER, 0, 2)["auto"]["mid@managed"] == (2.0, pytest.approx(0.0), 0.5)
 
 
 def test_what_a_day_cost_by_route(books):

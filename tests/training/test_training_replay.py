@@ -113,3 +113,17 @@ def test_dollars_need_no_floor():
 def test_students_quantile(freedom: float, quantile: float):
     """The usual table."""
     assert student(freedom) == pytest.approx(quantile, abs=0.003)
+
+
+def test_a_log_that_tells_of_nothing_gives_no_interval():
+    """A model that says the same of each request would else seem certain."""
+    nobody = np.zeros(40, bool)
+    log = Logged(np.ones(40), np.ones(40), nobody, nobody, np.full(40, 0.5), np.full(40, 0.6))
+    found = estimates(log, share=True)
+    assert (found.dr.value, found.dr.low, found.dr.high) == (pytest.approx(0.6), None, None)
+
+
+def test_one_request_gives_no_interval():
+    possible = np.arange(40) == 0
+    log = Logged(np.ones(40), np.full(40, 0.5), np.zeros(40, bool), possible, np.full(40, 0.5), np.full(40, 0.6))
+    assert estimates(log, share=True).ips == Estimate(0.0, None, None, 1)

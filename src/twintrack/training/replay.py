@@ -50,7 +50,7 @@ class Logged:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over requests, and its 95 % interval."""
+    """A mean over requests, and its 95 % interval; None: nothing that was seen gives one."""
 
     value: float
     low: float | None
@@ -101,6 +101,8 @@ def estimates(log: Logged, *, share: bool) -> Estimates:
         count,
         effective,
     )
+    if not possible.any():
+        dr = Estimate(dr.value, None, None, count)  # the model alone, however alike its words are
     if share:
         logged, dr, snips = _within(logged), _within(dr), None if snips is None else _within(snips)
     return Estimates(
@@ -140,7 +142,9 @@ def _mean(values: Array, effective: float) -> Estimate:
 
 def _interval(value: float, variance: float, count: int, effective: float) -> Estimate:
     """With Student's quantile for as many requests as it effectively rests on."""
-    half = student(max(1.0, effective - 1)) * sqrt(variance / count) if count > 1 else float("inf")
+    if count < 2:
+        return Estimate(value, None, None, count)
+    half = student(max(1.0, effective - 1)) * sqrt(variance / count)
     return Estimate(value, value - half, value + half, count)
 
 
