@@ -282,6 +282,9 @@ def test_a_collector_is_not_told_what_was_found(detector: Detector) -> None:
         for text in (CARD, CLEAN):
             assert await who(worker, said(text).replace(b'"auto"', b'"home"')) == "home"
         assert [b"4111" in content.request for content in worker.book.told] == [False]
+        down = {"x-twintrack-override-class": "internal", "x-twintrack-override-reason": "false-positive"}
+        await who(worker, said(CARD).replace(b'"auto"', b'"home"'), **down)
+        assert len(worker.book.told) == 1, "an operator lets it out to whoever answers, and to nobody else"
 
     play(work, detector, DETECT + told)
 

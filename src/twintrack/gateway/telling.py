@@ -33,6 +33,8 @@ def telling(accepted: Accepted, body: bytes) -> Telling | None:
     """Of a request on a route that wants its content told; None if this one must not be, or would get no span."""
     if not may_be_told(accepted.endpoint.name, accepted.signals.data_class):
         return None
+    if accepted.labels.override is not None:
+        return None  # what an operator lets out is for who answers
     snapshot = accepted.serving.snapshot
     caller = caller_trace(accepted.headers, snapshot)
     if not trace_of(accepted.request_id, caller, snapshot.telemetry.sample).sampled:

@@ -176,3 +176,22 @@ def test_all_of_a_long_text_in_base64_is_read():
     source = {"type": "base64", "media_type": "text/plain", "data": lines}
     texts, _ = read({"messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]})
     assert "Bob,bob@example.com" in texts
+
+
+@pytest.mark.parametrize(
+    ("members", "line"),
+    [
+        ({"n": 4111111111111111}, "n: 4111111111111111"),
+        ({"object": "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"}, "object: key-3ax6xnjp29jd6fds4gc373sgvjxteol0"),
+        ({"card": 4111111111111111.0}, "card: 4111111111111111"),
+        ({"of": [{"id": "run-536-22-8714"}]}, "of id: run-536-22-8714"),
+    ],
+)
+def test_words_of_the_protocol_are_none_in_what_a_tool_is_given(members: dict, line: str):
+    call = {"type": "tool_use", "id": "toolu_1", "name": "charge", "input": members}
+    texts, _ = read({"model": "auto", "messages": [{"role": "assistant", "content": [call]}]})
+    assert line in texts.splitlines()
+    assert "toolu_1" not in texts
+    texts, _ = read({"contents": [{"role": "model", "parts": [{"functionCall": {"name": "charge", "args": members}}]}]})
+    assert line in texts.splitlines()
+    assert "model" not in texts

@@ -135,11 +135,12 @@ def _value(value: Any, path: str, name: str, lines: _Lines) -> Iterator[Surface 
     elif isinstance(value, str) and value:
         yield from _text(value, path, name)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        lines.add(name, str(value), path)
+        lines.add(name, _digits(value), path)
 
 
 def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable | None]:
     before = "" if name in _KNOWN else name
+    free = _FREE.search(path) is not None
     for at, (key, value) in enumerate(members.items()):
         if at % _PAUSE == _PAUSE - 1:
             yield None
@@ -160,12 +161,20 @@ def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> It
             if value:
                 yield from _text(value, place, key)
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            if not says_nothing(key, value):
-                lines.add(f"{before} {key}".strip(), str(value), place)
+            if free or not says_nothing(key, value):
+                lines.add(f"{before} {key}".strip(), value if isinstance(value, str) else _digits(value), place)
         else:
             lines.name(key)
 
 
+def _digits(value: float) -> str:
+    """As a person writes it: numbers from tables come as 4111111111111111.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else str(value)
+
+
+_EXACT = 2**53
+_FREE = re.compile(r"(?<!\$)\.input(?![\w\-])|\.(?:args|metadata|variables)(?![\w\-])")
+"""Paths into what callers and tools name as they like: there `type` and `id` are words like others."""
 _NUMBERS = re.compile(r"\d{4}")
 _WORD = re.compile(r"[a-z][a-z0-9_.\-]{0,40}$")
 _OUR_IDS = re.compile(r"(?:call|toolu|msg|fc|resp|rs|chatcmpl|ctc|run)_?[\w\-]{0,64}$")
