@@ -240,6 +240,19 @@ def test_a_stream_that_breaks_off_while_it_is_held_back_was_never_begun(gateway:
     assert [row["outcome"] for row in gateway.entries(answer.id)] == ["upstream_failed", "ok"]
 
 
+def test_a_draft_that_broke_off_and_told_its_tokens_has_no_baseline(gateway: Served, mine: Provider) -> None:
+    """The answer has it, and counted for both it would be a saving that nobody made."""
+    mine.scripts |= {
+        "broken.draft": stream(chat_events(["one", " two"], done=False), end="reset"),
+        "large": says("whole"),
+    }
+    answer = gateway.chat("broken", stream=True)
+    draft, large = gateway.entries(answer.id)
+    assert (draft["role"], draft["outcome"], draft["cost_nusd"]) == ("draft", "upstream_failed", 12 * 100 + 7 * 400)
+    assert draft["baseline_nusd"] is None
+    assert large["baseline_nusd"] is not None
+
+
 def test_nobody_answers_unchecked_where_the_better_one_is_down(gateway: Served, mine: Provider) -> None:
     mine.scripts |= {"small": says("no JSON"), "large": error_answer(400)}
     answer = gateway.chat("schema", response_format=FORM)

@@ -383,7 +383,7 @@ class Attempt:
         cost = baseline = energy = None
         if state == "settled":
             cost = reported_nusd(target.price, usage)
-            if accepted.route is not None and outcome != "set_aside":
+            if accepted.route is not None and self._has_baseline(outcome):
                 baseline = reported_nusd(accepted.serving.snapshot.deployments[accepted.route.baseline].price, usage)
             if usage.output_tokens is not None:
                 energy = energy_mj(usage.output_tokens, target.energy_j_per_output_token)
@@ -434,6 +434,10 @@ class Attempt:
             ttft_ms = None if self._ttft_us is None else self._ttft_us // 1000
             pulse.worked(ttft_ms, total_us // 1000, gateway.now)
         return cost
+
+    def _has_baseline(self, outcome: Outcome) -> bool:
+        """Whether the request would have needed these tokens without routing, too."""
+        return outcome != "set_aside"
 
     def _estimated(self, usage: Usage) -> Usage:
         """What was probably used, where the provider did not say."""

@@ -197,6 +197,10 @@ class DraftAttempt(Attempt):
             outcome, detail = drafts.judge(self, self.passage)
         return super()._settle(state, outcome, detail, usage)
 
+    def _has_baseline(self, outcome: Outcome) -> bool:
+        """Of a draft that broke off, who answers has it."""
+        return outcome in ("ok", "client_left")
+
 
 def drafted(undecided: Undecided, route: Route, signals: Signals, decision: Decision) -> tuple[Decision, Wanted | None]:
     """`decision` with drafts in front where they are worth it; and what the request wants of the form of its answer.
