@@ -345,6 +345,21 @@ def test_a_lesser_conversation_that_begins_alike_lowers_nothing(detector: Detect
     play(work, detector, DETECT + classes)
 
 
+def test_what_placeholders_leave_is_the_conversations_as_well(detector: Detector) -> None:
+    async def work(street: Street, worker: Worker) -> None:
+        def body(text: str) -> bytes:
+            turns = [("user", "A letter."), ("assistant", "Yes?"), ("user", text)]
+            messages = [{"role": role, "content": text} for role, text in turns]
+            return json.dumps({"model": "named", "messages": messages}).encode()
+
+        assert await who(worker, body("Write to bob@example.com about the contract.")) == "outside"
+        assert await who(worker, body("bob@example.com has diabetes and takes metformin.")) == "home"
+        assert await who(worker, body(CLEAN)) == "home"
+        assert worker.book.screened[-1].sticky
+
+    play(work, detector, DETECT + route("named", "theirs", "own", more='pseudonyms = ["pii"]'))
+
+
 def test_a_conversation_that_a_provider_keeps_is_known_by_its_name(detector: Detector) -> None:
     async def work(street: Street, worker: Worker) -> None:
         async def status(model: str, text: str, conversation: str) -> int:

@@ -84,6 +84,15 @@ def test_what_is_encoded_at_one_place_is_not_one_thing(detector: Detector):
     assert "us_ssn" in plain
 
 
+def test_what_stands_behind_thousands_of_others_is_found(detector: Detector, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("twintrack.signals.sensitivity.scan.MOST_FINDINGS", 50)
+    monkeypatch.setattr("twintrack.signals.sensitivity.scan._SLACK", 10)
+    mails = "".join(f"a{number}@example.org\n" for number in range(300))
+    found = findings(scan(detector, f"{mails}card 4111 1111 1111 1111 thanks\n{mails}"))
+    assert "credit_card" in {one.type for one in found}
+    assert len(found) <= 70
+
+
 def test_a_failing_detector_makes_the_text_sensitive(detector: Detector, monkeypatch: pytest.MonkeyPatch):
     class Broken:
         name = "broken"

@@ -28,6 +28,8 @@ MARGIN = 320
 _STRIDE = WINDOW - MARGIN
 MOST_CHARACTERS = 16 << 20
 MOST_FINDINGS = 10_000
+"""Of a text that are kept; behind them one of each kind that was not among them, so that none is overlooked."""
+_SLACK = 1_000
 _DEPTH = 2
 """Of base64 in base64."""
 
@@ -70,8 +72,9 @@ class Scan:
         inside: list[Finding] = []
         for _ in self._level(self._text, 0, found, inside):
             yield
-            if len(found) + len(inside) > MOST_FINDINGS:
-                break
+            for each in (found, inside):
+                if len(each) > MOST_FINDINGS + _SLACK:
+                    _thin(each)
         self.verdict_or_none = Scanned(tuple(sorted({*joined(found), *inside})), _Proof())
 
     def _level(self, text: str, depth: int, found: list[Finding], inside: list[Finding]) -> Iterator[None]:
@@ -103,6 +106,17 @@ class Scan:
             if at + WINDOW >= len(text):
                 return
             at += _STRIDE
+
+
+def _thin(found: list[Finding]) -> None:
+    kinds = {_kind(one) for one in found[:MOST_FINDINGS]}
+    others = {_kind(one): one for one in found[MOST_FINDINGS:] if _kind(one) not in kinds}
+    found[MOST_FINDINGS:] = others.values()
+
+
+def _kind(one: Finding) -> tuple[str, str, str]:
+    """Two of a kind have one score."""
+    return one.type, one.rule, one.evidence
 
 
 def _finding(detector: Detector, raw: Raw, span: tuple[int, int]) -> Finding:
