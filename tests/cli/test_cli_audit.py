@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -53,6 +54,28 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[s
                 assert answer.status == 200
                 ids.append(answer.id)
     return gateway.data, folder / "worm", ids
+
+
+@pytest.mark.parametrize("command", [("verify",), ("prove", "--class", "restricted")])
+def test_a_ledger_that_is_gone_does_not_pass_where_checkpoints_tell_of_one(cli, served, tmp_path, command):
+    _, worm, _ = served
+    assert cli("audit", *command, "--data", str(tmp_path)).code == 0
+    ran = cli("audit", *command, "--data", str(tmp_path), "--checkpoints", str(worm))
+    assert ran.code > 0
+    assert "the checkpoints tell of one" in ran.err
+
+
+def test_an_export_of_a_chain_without_its_beginning_is_no_defect_of_ours(cli, served, tmp_path):
+    data, _, _ = served
+    for file in data.glob("ledger.db*"):
+        shutil.copy(file, tmp_path)
+    with closing(sqlite3.connect(database(tmp_path))) as db:
+        db.execute("UPDATE audit SET seq = seq + 1000")
+        db.commit()
+    ran = cli("audit", "export", "--data", str(tmp_path))
+    assert ran.code > 0
+    assert "is missing" in ran.err
+    assert "internal error" not in ran.err
 
 
 def test_explain_says_what_was_read(cli, served):

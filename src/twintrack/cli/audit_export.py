@@ -37,9 +37,10 @@ def command(since: int, until: int, form: str, data: Path | None) -> None:
         for block in blocks(db, since, until):
             before = bytes(32)
             if block.seq > 1:
-                (before,) = db.execute(
-                    "SELECT hash FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT 1", (block.seq,)
-                ).fetchone()
+                found = db.execute(_BEFORE, (block.seq,)).fetchone()
+                if found is None:
+                    raise ValueError(f"what was before entry {block.seq:,} is missing")
+                (before,) = found
             bodies, sealed = to_bodies(block.bodies), to_sealed(block.personal)
             for entry, body, who in zip(
                 block_entries(block.seq, block.bodies, block.personal), bodies, sealed, strict=True

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from twintrack.errors import LedgerError
+from twintrack.ledger.audit import checkpoint
 from twintrack.ledger.moment import FORMS, moment_us
 
 
@@ -33,6 +35,19 @@ since = click.option(
 until = click.option(
     "--to", "until", callback=_moment, default="now", show_default=True, metavar="TIME", help="The end, likewise."
 )
+
+
+def no_chain(folder: Path, checkpoints: tuple[Path, ...], *, as_json: bool) -> None:
+    """Say that there is none. Raises LedgerError if checkpoints tell of one: then it was there."""
+    if any(checkpoint.read(file) for file in checkpoints):
+        raise LedgerError(
+            f"There is no chain in {folder}, and the checkpoints tell of one",
+            why="its database was removed, or lies in another folder",
+            fix="Name its folder with --data, or restore a backup",
+        )
+    click.echo("null" if as_json else f"There is no chain in {folder}: no request has been answered yet.")
+
+
 checkpoints = click.option(
     "--checkpoints",
     type=click.Path(path_type=Path, exists=True),

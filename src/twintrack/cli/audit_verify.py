@@ -37,7 +37,7 @@ def command(
     folder = data_folder.served(data)
     path = data_folder.ledger(folder)
     if path is None:
-        click.echo("null" if as_json else f"There is no chain in {folder}: no request has been answered yet.")
+        options.no_chain(folder, checkpoints, as_json=as_json)
         return
     outside = [each for file in checkpoints for each in checkpoint.read(file)]
     with reading(path) as db:
