@@ -195,3 +195,10 @@ def test_words_of_the_protocol_are_none_in_what_a_tool_is_given(members: dict, l
     texts, _ = read({"contents": [{"role": "model", "parts": [{"functionCall": {"name": "charge", "args": members}}]}]})
     assert line in texts.splitlines()
     assert "model" not in texts
+
+
+def test_what_follows_base64_without_a_blank_is_read():
+    data = base64.b64encode(b"Nothing happens in this town. " * 20).decode()
+    texts, _ = read({"messages": [{"role": "user", "content": f"{data}-4111-1111-1111-1111"}]})
+    assert "-4111-1111-1111-1111" in texts
+    assert "happens in this town" in texts

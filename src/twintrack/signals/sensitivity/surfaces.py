@@ -75,6 +75,7 @@ _MOST_MEMBERS, _MOST_OBJECTS, _MOST_COMMAS = 100_000, 200_000, 1_000_000
 """In a body: one value of it is decoded at once, and with more that takes longer than others may wait."""
 _PAUSE = 32
 """Members between two pauses: some 50 µs."""
+_NO_CHARACTER = "\ufffd"
 _TOKENS = 8
 """So many numbers in a row as an embedding's input are tokens."""
 
@@ -247,6 +248,8 @@ def _encoded(data: str, path: str) -> Iterator[Surface | Unscannable | None]:
     if inner is not None:
         yield _alone(inner, path)
         yield from _rest(data, path)
+        if _NO_CHARACTER in inner:
+            yield _alone(data, path)  # not all of it is base64
         return
     try:
         start = base64.b64decode(data[:32].replace("-", "+").replace("_", "/"))
