@@ -238,3 +238,14 @@ def test_a_request_that_outlasts_the_time_leaves_no_id_in_the_chain(busy: Books)
         entries = [entry for block in blocks(db) for entry in block_entries(block.seq, block.bodies, block.personal)]
         assert verify(db).problems == ()
     assert all(entry.personal is None or entry.personal.request_id != "long-1" for entry in entries)
+
+
+def test_what_the_subject_took_for_a_request_goes_too(busy: Books):
+    """The id of a verdict is the client's word; the ledger never made this one."""
+    busy.load(Judged("alice@example.com", T0 + 9, 0, 1, "feedback", 1.0), Judged("r1", T0 + 9, 0, 1, "feedback", 1.0))
+    done = erased(busy, "key", NAMED)
+    with closing(sqlite3.connect(busy.path)) as db:
+        said = [request for (request,) in db.execute("SELECT request_id FROM verdicts")]
+    assert "alice@example.com" not in said
+    assert "r1" in said, "another key's request"
+    assert done.verdicts == 1

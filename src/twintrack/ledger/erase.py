@@ -24,6 +24,14 @@ _FOREVER_US: Final = 2**62
 _WITHOUT_ID: Final = "SELECT name FROM pragma_table_info(?) WHERE name <> 'id'"
 
 
+_NAMELESS_VERDICTS: Final = """
+UPDATE verdicts SET request_id = 'erased-' || lower(hex(randomblob(8))) WHERE key = ?
+  AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.request_id = verdicts.request_id)
+  AND NOT EXISTS (SELECT 1 FROM refusals r WHERE r.request_id = verdicts.request_id)
+"""
+"""On what is no request of this ledger: there the id is whatever the client wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     kind: Kind
@@ -122,6 +130,7 @@ class _Work:
             self._rename_attempts(key, nobody)
             self.db.execute("UPDATE refusals SET key = ? WHERE key = ? AND at_us < ?", (nobody, key, self.before_us))
             self.db.execute("UPDATE verdicts SET key = ? WHERE key = ? AND at_us < ?", (nobody, key, self.before_us))
+            verdicts += self.db.execute(_NAMELESS_VERDICTS, (nobody,)).rowcount
             self._rename_sums(key, nobody)
         for request_id, instead in self.requests.items():
             features += self.db.execute(
