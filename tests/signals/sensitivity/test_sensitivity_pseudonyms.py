@@ -185,6 +185,9 @@ def test_what_the_client_wrote_like_a_placeholder_stays_as_it_is(detector: Detec
     assert Placeholders(made.values).restore(f"{taken} {other}") == f"{taken} {MAIL}"
 
 
+RECORD = "MRN 93834701, diagnosed with diabetes."
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -195,8 +198,18 @@ def test_what_the_client_wrote_like_a_placeholder_stays_as_it_is(detector: Detec
             {"id": "call_1", "type": "function", "function": {"name": "x", "arguments": '{"n": 4111111111111111}'}}]}]},
         {"model": "auto", "messages": [{"role": "user", "content": [
             {"type": "image_url", "image_url": {"url": f"https://x.example/cat.png?for={MAIL}"}}]}]},
+        chat(RECORD, f"see {base64.b64encode(b'the file of 93834701 is lost and nobody cares').decode()}"),
+        chat(RECORD, base64.b64encode(b"the file of 93834701 is lost and nobody cares" * 9).decode()),
+        chat(RECORD, "it is \uff19\uff13\uff18\uff13\uff14\uff17\uff10\uff11"),
+        chat(RECORD, "it is 9383\u200b4701"),
+        {"model": "auto", "messages": [{"role": "user", "content": RECORD}, {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "a", "name": "b", "input": {"x": 93834701.0}}]}]},
+        {"model": "auto", "messages": [{"role": "user", "content": RECORD}, {
+            "role": "tool", "tool_call_id": "call_93834701", "content": "Found."}]},
     ],
-    ids=["in base64", "a number", "too many", "a number in arguments", "what a provider fetches"],
+    ids=["in base64", "a number", "too many", "a number in arguments", "what a provider fetches", "again in base64",
+         "again as base64", "again in wide digits", "again with an invisible letter", "again as a decimal",
+         "again in an id"],
 )  # fmt: skip
 def test_what_cannot_be_replaced_for_sure_is_not_replaced_at_all(detector: Detector, body: Any) -> None:
     with pytest.raises(Impossible) as refused:

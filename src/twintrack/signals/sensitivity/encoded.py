@@ -37,6 +37,14 @@ def decoded(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
+def inners(text: str) -> Iterator[str]:
+    """What is encoded in a text, and in that."""
+    for _, _, inner in decoded(text):
+        yield inner
+        for _, _, deeper in decoded(inner):
+            yield deeper
+
+
 def following(blob: str) -> Iterator[str | None]:
     """What base64 whose first `MOST` characters are text stands for behind these, stretch by stretch; None: a stretch
     that is no base64."""

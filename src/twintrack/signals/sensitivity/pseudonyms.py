@@ -160,8 +160,15 @@ class _Changes:
     def value(self, value: Any, name: str, of: str) -> Generator[None, None, Any]:
         """Steps; returns the value, which is the member `name` of the member `of`. Raises Impossible."""
         if isinstance(value, str):
-            if value and not says_nothing(name, value) and not is_blob(value):
-                made = yield from self._values.steps(value)
+            if value and says_nothing(name, value):
+                if self._values.within(value):
+                    raise Impossible("a value in a word of the protocol")
+            elif value:
+                made = value if is_blob(value) else (yield from self._values.steps(value))
+                for hidden in self._values.hidden(made):
+                    if hidden:
+                        raise Impossible("a value that stands elsewhere encoded or in other letters")
+                    yield
                 if made != value:
                     self.any = True
                     if name in _FETCHED or (name == "url" and of in _MEDIA):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from unicodedata import is_normalized, normalize
 
 import msgspec
 
-from twintrack.signals.sensitivity.encoded import as_text
+from twintrack.signals.sensitivity.encoded import as_text, inners
 from twintrack.signals.sensitivity.finding import Finding
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.wire.dialect import UNREADABLE
@@ -26,6 +27,9 @@ _SEPARATORS = {ord(char): None for char in " \t\n\r.-/()\u00a0\u2009\u202f"}
 _BETWEEN = "[ \\t\\n\\r.\\-/()\u00a0\u2009\u202f]*"
 _LONG = 16_384
 """Characters from which on a text is searched in steps."""
+_SHARED = 1_024
+"""Characters that two stretches of a long text share."""
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _HITS = 64
 """Of a step, at most."""
 _LONGEST_WORD = 24
@@ -90,7 +94,21 @@ class Values:
         self._numbers = frozenset(normal for normal in self.placeholders if normal.isdecimal())
 
     def is_number(self, value: int | float) -> bool:
-        return str(value).translate(_SEPARATORS) in self._numbers
+        whole = isinstance(value, float) and value.is_integer()
+        return str(int(value) if whole else value).translate(_SEPARATORS) in self._numbers
+
+    def within(self, text: str) -> bool:
+        """Whether a value stands in a text, in whatever letters, be it as a part of something else."""
+        plain = _INVISIBLE.sub("", normalize("NFKC", text))
+        low, compact = plain.lower(), plain.translate(_SEPARATORS).lower()
+        return any(each.normal in (compact if each.digits else low) for each in self._loose if each.tells)
+
+    def hidden(self, text: str) -> Iterator[bool]:
+        """Of a text whose values were replaced, stretch by stretch: whether one is left that stands there encoded, in
+        other letters or with invisible ones."""
+        for at in range(0, len(text), _LONG - _SHARED):
+            piece = text[at : at + _LONG]
+            yield (_otherwise(piece) and self.within(piece)) or any(map(self.within, inners(piece)))
 
     def replaced(self, text: str) -> str:
         """At once, for what is short."""
@@ -140,12 +158,14 @@ def _last(steps: Generator[None, None, str]) -> str:
 class _Loose:
     """A value as it may be written otherwise: numbers with other separators, words in other letters."""
 
-    __slots__ = ("_pattern", "cased", "digits", "normal", "placeholder")
+    __slots__ = ("_pattern", "cased", "digits", "normal", "placeholder", "tells")
 
     def __init__(self, normal: str, placeholder: str) -> None:
         self.normal = normal
         self.placeholder = placeholder
         self.digits = _is_number(normal)
+        self.tells = len(normal) >= _SHORT
+        """It is not part of other words everywhere."""
         self.cased = not self.digits and (len(normal) >= _SHORT or not normal.isalpha())
         self._pattern: re.Pattern[str] | None = None
 
@@ -156,6 +176,11 @@ class _Loose:
             inner = _BETWEEN.join(map(re.escape, self.normal)) if self.digits else re.escape(self.normal)
             self._pattern = re.compile(rf"(?<![^\W_]){inner}(?![^\W_])", re.IGNORECASE)
         return self._pattern
+
+
+def _otherwise(text: str) -> bool:
+    """Whether letters may stand in a text that look like others, or are not seen."""
+    return not text.isascii() and (not is_normalized("NFKC", text) or _INVISIBLE.search(text) is not None)
 
 
 def normalised(value: str) -> str:
