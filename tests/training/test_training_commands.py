@@ -190,3 +190,53 @@ def test_too_few_verdicts_and_an_empty_ledger_are_said(tmp_path, run):
     assert "--from FILE" in run("learn", "router").stderr
     misplaced = run("learn", "router", "--from", few, "--source", "human")
     assert (misplaced.exit_code, "--from ledger" in misplaced.stderr) == (2, True)
+
+
+def test_verdicts_of_any_spelling_and_prompts_of_any_form_are_read(rows, tmp_path):
+    """As others write such files: conversations, words for yes and no, numbers as text, gaps, a mark of the coding."""
+    question = "hello there \u2028 friend"
+    spelled = [
+        {"prompt": question, "s:small": True, "s:large": "True", "contaminated": 0},
+        {"prompt": [{"role": "user", "content": question}], "s:small": "1", "s:large": 1.0, "contaminated": False},
+        {"prompt": [{"role": "system", "content": "short"}, {"role": "user", "content": question}], "s:small": "false"},
+        {"prompt": ["what", {"role": "assistant", "content": "lovely"}, "weather"], "s:small": 0, "s:large": 0},
+        {"prompt": None, "s:small": 1, "s:large": 1},
+        {"prompt": "seen before", "s:small": 1, "s:large": 1, "contaminated": 1},
+    ]
+    file = tmp_path / "spelled.jsonl"
+    file.write_text("\ufeff" + "\n".join(json.dumps(row, ensure_ascii=False) for row in spelled), encoding="utf-8")
+    found = read_outcomes(file)
+    assert found.prompts == [question, question, question, "weather\nlovely\nwhat"]
+    assert [each if isinstance(each, str) else each.turns for each in found.asked] == [question, question, 2, 3]
+    assert (found.scores["small"].tolist(), found.dropped, found.best_mark) == ([1, 1, 0, 0], 2, 1)
+    assert np.array_equal(found.scores["large"], [1, 1, np.nan, 0], equal_nan=True)
+
+
+def test_answers_are_compared_in_one_spelling_and_what_nobody_knows_is_no_verdict(tmp_path):
+    file = tmp_path / "answers.jsonl"
+    file.write_text(
+        '{"prompt": "a", "gold": 18.0, "a:x": 18}\n{"prompt": "b", "a:x": "7"}\n{"prompt": "c", "gold": "7"}'
+    )
+    assert np.array_equal(read_outcomes(file).scores["x"], [1, np.nan, 0], equal_nan=True)
+
+
+def test_what_costs_nothing_or_more_than_it_is_worth_is_no_defect_of_ours(rows, tmp_path, run):
+    """Free models, prices with gaps, a strong model that is cheaper than the weak one."""
+    file = tmp_path / "odd.jsonl"
+    free = {"cost:small": 0, "cost:large": 0, "s:third": 1, "cost:third": 0}
+    file.write_text("\n".join(json.dumps(row | free) for row in rows))
+    found = json.loads(run("route", "bench", str(file), *PAIR, "--labels", "40", "--json").output)
+    assert (found["ours"]["aiq"], found["rows_priced"], "pool" in found) == (None, 200, False)
+    odd = [row | {"cost:small": 0.003, "cost:large": 0.0001 if place % 4 else None} for place, row in enumerate(rows)]
+    file.write_text("\n".join(map(json.dumps, odd)))
+    found = json.loads(run("route", "bench", str(file), *PAIR, "--json").output)
+    assert found["rows_priced"] == 180
+    assert found["ours"]["aiq"] == pytest.approx(found["baselines"]["best_single"]["aiq"])
+    few = run("route", "bench", str(file), *PAIR, "--labels", "5")
+    assert (few.exit_code, "too few to fit" in few.output) == (0, True)
+
+
+def test_a_few_hashes_in_common_are_chance_and_many_are_not():
+    from twintrack.training.overlap import by_accident
+
+    assert [by_accident(rows, 31_000) for rows in (50, 1_000, 100_000)] == [0, 1, 4]

@@ -88,12 +88,12 @@ def _from_file(path: Path, in_use: Path, seed: int) -> Learned:
 
     outcomes = read_outcomes(path)
     return learn(
-        as_examples(outcomes.prompts),
+        as_examples(outcomes.asked),
         outcomes.scores,
         shipped_prior(),
         source=path.name,
         current=read_router(in_use) if in_use.exists() else None,
-        prompts=outcomes.prompts,
+        asked=outcomes.asked,
         seed=seed,
     )
 

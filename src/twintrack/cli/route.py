@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,10 @@ def bench_command(
 
     prior = shipped_prior()
     _known_sets(leave_out, [each.name for each in prior.sources])
+    if plot is not None and not os.access(plot.absolute().parent, os.W_OK):
+        raise TwintrackError(f"{plot} cannot be written", fix="Name a file in a folder that is there and yours.")
     outcomes = read_outcomes(file)
+    _scale(outcomes)
     found = bench(
         outcomes,
         weak,
@@ -76,7 +80,7 @@ def bench_command(
         labels=labels,
         seed=seed,
         leave_out=frozenset(leave_out),
-        costs_usd=_costs(outcomes, _prices(prices)) if prices else None,
+        costs_usd=_costs(outcomes, _prices(prices), (weak, strong)) if prices else None,
     )
     if plot is not None:
         from twintrack.training.plot import svg
@@ -120,8 +124,10 @@ def cascade_command(
     from twintrack.training.cascade import replay
     from twintrack.training.files import read_outcomes
 
+    outcomes = read_outcomes(answers)
+    _scale(outcomes)
     found = replay(
-        read_outcomes(answers),
+        outcomes,
         strong,
         _prices(prices),
         shipped_prior(),
@@ -134,6 +140,11 @@ def cascade_command(
         click.echo(json.dumps(found, indent=2))
         return
     _show_cascade(found)
+
+
+def _scale(outcomes: Outcomes) -> None:
+    if outcomes.best_mark != 1:
+        click.echo(f"Scores in {outcomes.name} run up to {outcomes.best_mark:g} and are divided by that.", err=True)
 
 
 def _known_sets(names: tuple[str, ...], sources: list[str]) -> None:
@@ -171,23 +182,32 @@ def _prices(path: Path) -> dict[str, tuple[float, float]]:
     return prices
 
 
-def _costs(outcomes: Outcomes, prices: dict[str, tuple[float, float]]) -> dict[str, Any]:
-    import numpy as np
-
+def _costs(outcomes: Outcomes, prices: dict[str, tuple[float, float]], pair: tuple[str, str]) -> dict[str, Any]:
     from twintrack.training.cascade import CHARS_PER_TOKEN
 
-    chars = np.array([len(each) for each in outcomes.prompts], float)
+    for name in pair:
+        outcomes.score(name)
+        if name in outcomes.costs_usd:
+            continue
+        if name not in prices:
+            raise TwintrackError(f"The prices lack {name}", fix="Add it: {model: [usd in, usd out]}.")
+        if name not in outcomes.answer_chars:
+            raise TwintrackError(
+                f"{outcomes.name} does not say how long the answers of {name} are",
+                why="What they cost is unknown",
+                fix=f"Add a column n:{name}, the characters of each answer.",
+            )
+    chars = outcomes.prompt_chars
     return {
-        name: (chars * into + np.nan_to_num(outcomes.answer_chars.get(name, np.zeros(len(chars)))) * out)
-        / CHARS_PER_TOKEN
-        / 1e6
+        name: (chars * into + outcomes.answer_chars[name] * out) / CHARS_PER_TOKEN / 1e6
         for name, (into, out) in prices.items()
-        if name in outcomes.scores
+        if name in outcomes.scores and name in outcomes.answer_chars
     }
 
 
 def _show_bench(found: dict[str, Any]) -> None:
     from twintrack.cli.table import show
+    from twintrack.training.fit import LEAST_VERDICTS
 
     weak, strong = found["weak"], found["strong"]
     click.echo(
@@ -196,7 +216,11 @@ def _show_bench(found: dict[str, Any]) -> None:
     )
     if strong["quality"] <= weak["quality"]:
         click.echo(f"{strong['model']} is no better here: there is no gap to recover.")
-    if found["labels"]:
+    if 0 < found["labels"] < LEAST_VERDICTS:
+        click.echo(
+            f"{found['labels']} labels are too few to fit to, so this is the prior; {LEAST_VERDICTS} are enough."
+        )
+    elif found["labels"]:
         click.echo(f"Fitted to {found['labels']:,} other requests of the file; all figures are of those not fitted to.")
     elif found["zero_shot"]:
         click.echo("Zero-shot: none of these questions stood in what the weights were fitted to.")
@@ -239,7 +263,7 @@ def _bench_row(each: dict[str, Any]) -> list[str]:
 
     return [
         figure("apgr", ".3f"),
-        f"{figure('apgr_low', '.3f')} to {figure('apgr_high', '.3f')}",
+        "-" if each.get("apgr_low") is None else f"{each['apgr_low']:.3f} to {each['apgr_high']:.3f}",
         figure("cpt50", ".1f"),
         figure("cpt80", ".1f"),
         figure("c95", ".1f"),
@@ -267,13 +291,7 @@ def _show_cascade(found: dict[str, Any]) -> None:
     click.echo(f"On the {found['rows_scored']:,} others, against {found['strong']['model']} for everything:")
 
     def row(words: str, each: dict[str, Any]) -> list[str]:
-        kept = f"{each['kept']:.2%}" + (
-            f" ({each['kept_low']:.2%} to {each['kept_high']:.2%})" if "quality" in each else ""
-        )
-        saved = f"{each['saved']:.1%}" + (
-            f" ({each['saved_low']:.1%} to {each['saved_high']:.1%})" if "quality" in each else ""
-        )
-        return [words, kept, saved]
+        return [words, _share(each, "kept", ".2%"), _share(each, "saved", ".1%")]
 
     show(
         ("", "quality kept", "dollars saved"),
@@ -294,3 +312,11 @@ def _show_cascade(found: dict[str, Any]) -> None:
         click.echo('  check = ["agreement"]')
         click.echo(f"  drafts = {json.dumps(found['models'][:-1])}")
         click.echo(f"  believe = {json.dumps(found['believe'])}")
+
+
+def _share(each: dict[str, Any], name: str, form: str) -> str:
+    """With its interval where there is one."""
+    value, low, high = (each.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        return "-"
+    return f"{value:{form}}" + ("" if low is None or high is None else f" ({low:{form}} to {high:{form}})")

@@ -5,7 +5,7 @@ Everything is scored on the same rows, none of which was used to fit or choose a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,12 @@ from twintrack.signals.weights import Prior
 from twintrack.training import frontier
 from twintrack.training.design import Array, Examples
 from twintrack.training.files import Outcomes
-from twintrack.training.fit import as_examples, difficulties, fit
-from twintrack.training.overlap import overlapping, text_hash, unpack
+from twintrack.training.fit import LEAST_VERDICTS, as_examples, difficulties, fit
+from twintrack.training.overlap import by_accident, overlapping, text_hash, unpack
 from twintrack.training.pool import pool_points
 
 RESAMPLES = 400
+LEAST_SCORED = 20
 _STEPS = 100
 """Thresholds of a curve in dollars."""
 _TASK_PRIOR = 4.0
@@ -35,6 +36,12 @@ class Rows:
     strong: Array
     weak_usd: Array | None
     strong_usd: Array | None
+    """None where no call of both has a price; NaN where one has none, and those rows count in no figure in dollars."""
+
+    def priced(self) -> NDArray[np.bool_]:
+        assert self.weak_usd is not None
+        assert self.strong_usd is not None
+        return np.isfinite(self.weak_usd) & np.isfinite(self.strong_usd)
 
 
 @dataclass(frozen=True)
@@ -64,30 +71,43 @@ def bench(
     Raises:
         TwintrackError: an unknown model, or too few rows.
     """
-    costs = outcomes.costs_usd or costs_usd or {}
+    if weak == strong:
+        raise TwintrackError(f"{weak} is both the weak and the strong model", fix="Name two models to choose between.")
+    costs = (costs_usd or {}) | outcomes.costs_usd
     low, high = outcomes.score(weak), outcomes.score(strong)
     both = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
-    if len(both) < labels + 20:
+    if len(both) < labels + LEAST_SCORED:
         raise TwintrackError(
             f"{outcomes.name} has {len(both)} rows with scores of both models",
-            why=f"{labels} are to fit and 20 at least to score",
+            why=f"{labels} are to fit and {LEAST_SCORED} at least to score",
             fix="Use fewer labels or another pair.",
         )
     rng = np.random.default_rng(seed)
     both = rng.permutation(both)
     train, test = both[:labels], both[labels:]
-    shared = {each.name: sum(overlapping(outcomes.prompts, unpack(each.texts))) for each in prior.sources}
+    found = {each.name: overlapping(outcomes.prompts, unpack(each.texts)) for each in prior.sources}
+    shared = {name: sum(each) for name, each in found.items()}
     taken_out = set(leave_out)
     if labels or leave_out:
         # A prior that is fitted again anyway has no need of these questions, in whatever set they stand.
         taken_out |= {name for name, count in shared.items() if count}
     used = prior.without(frozenset(taken_out))
-    if labels:
-        fitted_on = {text_hash(outcomes.prompts[row]) for row in train}
-        test = np.array([row for row in test if text_hash(outcomes.prompts[row]) not in fitted_on], np.intp)
+    hashes = [text_hash(each, whole=True) for each in outcomes.prompts]
+    fitted_on = {hashes[row] for row in train}
+    test = np.array([row for row in test if hashes[row] not in fitted_on], np.intp)
+    if len(test) < LEAST_SCORED:
+        raise TwintrackError(
+            f"{outcomes.name} has {len(test)} rows left to score",
+            why=f"The others ask what the {labels} that are fitted to ask",
+            fix="Use fewer labels, or a file with more questions.",
+        )
     leaking = {each.name: shared[each.name] for each in used.sources if shared[each.name]}
+    alike = np.any([found[name] for name in leaking], axis=0) if leaking else np.zeros(len(outcomes), bool)
+    if alike.sum() <= by_accident(len(outcomes), sum(len(unpack(each.texts)) for each in used.sources)):
+        # As few as share a hash with others by chance: whether they were seen or not, they are not scored.
+        test, leaking = test[~alike[test]], {}
 
-    everything = as_examples(outcomes.prompts)
+    everything = as_examples(outcomes.asked)
     scores = _scores(everything, train, test, {weak: low, strong: high}, weak, strong, used, seed)
     rows = Rows(
         low[test],
@@ -95,8 +115,10 @@ def bench(
         costs[weak][test] if weak in costs and strong in costs else None,
         costs[strong][test] if weak in costs and strong in costs else None,
     )
+    if rows.weak_usd is not None and not rows.priced().any():
+        rows = replace(rows, weak_usd=None, strong_usd=None)
     rules = {
-        "length": np.array([float(len(outcomes.prompts[row])) for row in test]),
+        "length": outcomes.prompt_chars[test],
         "oracle": rows.strong - rows.weak,
     }
     if outcomes.tasks is not None:
@@ -125,6 +147,7 @@ def bench(
         "labels": labels,
         "seed": seed,
         "rows_scored": len(test),
+        "rows_priced": 0 if rows.weak_usd is None else int(rows.priced().sum()),
         "zero_shot": labels == 0 and not leaking,
         "prior": {
             "sources": [each.name for each in used.sources],
@@ -133,7 +156,9 @@ def bench(
         },
     }
     if labels and len(costs) > 2:
-        result["pool"] = pool_points(outcomes, everything, costs, train, test, used, seed)
+        pool = pool_points(outcomes, everything, costs, train, test, used, seed)
+        if pool is not None:
+            result["pool"] = pool
     curves, in_dollars = _curves(scores, rules, rows)
     return Bench(result, curves, in_dollars)
 
@@ -148,8 +173,8 @@ def _scores(
     prior: Prior,
     seed: int,
 ) -> Array:
-    """What each test row is expected to gain from the strong model; without labels its difficulty."""
-    if not len(train):
+    """What each test row is expected to gain from the strong model; its difficulty while labels are too few to fit."""
+    if len(train) < LEAST_VERDICTS:
         return difficulties(everything.take(test))
     fitted = fit(everything.take(train), {name: each[train] for name, each in tables.items()}, prior, seed)
     sums = fitted.sums(everything.take(test))
@@ -177,7 +202,7 @@ def _scored(scores: Array, rows: Rows, samples: list[NDArray[np.intp]]) -> tuple
     }
     if rows.weak_usd is not None and rows.strong_usd is not None:
         points = dollar_points(scores, rows)
-        value["aiq"] = _round(frontier.aiq(points, float(rows.strong_usd.mean())), 5)
+        value["aiq"] = _aiq(points, rows)
         value["usd_per_1k_at_half"] = _round(1000 * points[_STEPS // 2][0], 5)
         value["quality_at_half"] = _round(points[_STEPS // 2][1])
         value["arena"] = _round(frontier.arena_score(points[_STEPS // 2][1], 1000 * points[_STEPS // 2][0]), 2)
@@ -188,10 +213,14 @@ def dollar_points(scores: Array, rows: Rows) -> list[tuple[float, float]]:
     """Mean dollars and quality of a request at `_STEPS` + 1 shares of strong calls."""
     assert rows.weak_usd is not None
     assert rows.strong_usd is not None
-    order = np.argsort(-scores, kind="stable")
+    priced = rows.priced()
+    weak, strong, weak_usd, strong_usd = (
+        each[priced] for each in (rows.weak, rows.strong, rows.weak_usd, rows.strong_usd)
+    )
+    order = np.argsort(-scores[priced], kind="stable")
     count = len(order)
-    quality = rows.weak.mean() + np.concatenate([[0.0], np.cumsum((rows.strong - rows.weak)[order])]) / count
-    usd = rows.weak_usd.mean() + np.concatenate([[0.0], np.cumsum((rows.strong_usd - rows.weak_usd)[order])]) / count
+    quality = weak.mean() + np.concatenate([[0.0], np.cumsum((strong - weak)[order])]) / count
+    usd = weak_usd.mean() + np.concatenate([[0.0], np.cumsum((strong_usd - weak_usd)[order])]) / count
     at = np.linspace(0, count, _STEPS + 1).round().astype(int)
     return [(float(usd[place]), float(quality[place])) for place in at]
 
@@ -226,9 +255,18 @@ def _best_single(rows: Rows, weak: str, strong: str) -> dict[str, Any]:
 def _hull_aiq(rows: Rows) -> float | None:
     if rows.weak_usd is None or rows.strong_usd is None:
         return None
-    most = float(rows.strong_usd.mean())
-    points = [(float(rows.weak_usd.mean()), float(rows.weak.mean())), (most, float(rows.strong.mean()))]
-    return _round(frontier.aiq(points, most), 5)
+    at = rows.priced()
+    ends = ((rows.weak_usd, rows.weak), (rows.strong_usd, rows.strong))
+    return _aiq([(float(usd[at].mean()), float(quality[at].mean())) for usd, quality in ends], rows)
+
+
+def _aiq(points: list[tuple[float, float]], rows: Rows) -> float | None:
+    """None where nothing costs anything."""
+    assert rows.weak_usd is not None
+    assert rows.strong_usd is not None
+    at = rows.priced()
+    most = max(float(rows.weak_usd[at].mean()), float(rows.strong_usd[at].mean()))
+    return _round(frontier.aiq(points, most), 5) if most else None
 
 
 def _task_means(tasks: list[str], train: NDArray[np.intp], test: NDArray[np.intp], gain: Array) -> Array:

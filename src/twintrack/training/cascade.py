@@ -96,10 +96,9 @@ def replay(
     halves = halved(outcomes, strong, prices, prior, rng, labels=labels, seed=seed, extra_chars=extra_chars)
     chosen, mix, prompt_only = choose(halves.seen, strong, keep)
     reference = halves.unseen.right[strong]
-    result: dict[str, Any] = {"strategy": chosen.kind, "models": list(chosen.models), "words": chosen.sentence()}
-    result |= figures(chosen, halves.unseen, strong, rng)
-    result["best_mix"] = {"words": mix.sentence()} | figures(mix, halves.unseen, strong, rng)
-    result["prompt_only"] = {"words": prompt_only.sentence()} | figures(prompt_only, halves.unseen, strong, rng)
+    result: dict[str, Any] = _named(chosen) | figures(chosen, halves.unseen, strong, rng)
+    result["best_mix"] = _named(mix) | figures(mix, halves.unseen, strong, rng)
+    result["prompt_only"] = _named(prompt_only) | figures(prompt_only, halves.unseen, strong, rng)
     result["oracle"] = oracle(halves.unseen, strong)
     result["minus_best_mix_at_equal_dollars"] = against_mix(chosen, halves.unseen, rng)
     agreed = agreement(chosen, halves.seen)
@@ -121,6 +120,10 @@ def replay(
     }
 
 
+def _named(of: Strategy) -> dict[str, Any]:
+    return {"strategy": of.kind, "models": list(of.models), "words": of.sentence()}
+
+
 def halved(
     outcomes: Outcomes,
     strong: str,
@@ -134,6 +137,13 @@ def halved(
 ) -> Halves:
     """Arguments and errors are those of `replay`."""
     outcomes.score(strong)
+    silent = [name for name in prices if name in outcomes.scores and name not in outcomes.answer_chars]
+    if silent:
+        raise TwintrackError(
+            f"{outcomes.name} does not say how long the answers of {', '.join(silent[:5])} are",
+            why="What they cost is unknown",
+            fix="Add columns n:MODEL, the characters of each answer, or leave these models out of the prices.",
+        )
     priced = [name for name in prices if name in outcomes.scores]
     if strong not in prices:
         raise TwintrackError(f"The prices lack the strong model {strong!r}", fix="Add it: {model: [usd in, usd out]}.")
@@ -142,7 +152,9 @@ def halved(
             f"None of the priced models but {strong} is in {outcomes.name}",
             fix=f"It has, among others, {', '.join(sorted(outcomes.scores)[:5])}.",
         )
-    full = np.flatnonzero(np.all([np.isfinite(outcomes.scores[name]) for name in priced], axis=0))
+    full = np.flatnonzero(
+        np.all([np.isfinite(outcomes.scores[name] + outcomes.answer_chars[name]) for name in priced], axis=0)
+    )
     full = rng.permutation(full)
     labels = len(full) // 2 if labels is None else labels
     if not 20 <= labels <= len(full) - 20:
@@ -150,6 +162,10 @@ def halved(
             f"{labels} labels leave nothing to choose by or to score",
             why=f"{outcomes.name} has {len(full)} requests that all priced models answered",
             fix=f"Use 20 to {max(20, len(full) - 20)}.",
+        )
+    if not outcomes.scores[strong][full].any():
+        raise TwintrackError(
+            f"{strong} is right on none of the {len(full)} requests", why="There is no quality to keep"
         )
     train, test = full[:labels], full[labels:]
     seen, unseen = _answers(outcomes, priced, strong, prices, prior, train, test, seed, extra_chars)
@@ -167,19 +183,18 @@ def _answers(
     seed: int,
     extra_chars: int,
 ) -> tuple[Answers, Answers]:
-    chars = np.array([len(each) + extra_chars for each in outcomes.prompts], float)
+    chars = outcomes.prompt_chars + extra_chars
     usd = {}
     for name in priced:
-        written = outcomes.answer_chars.get(name, np.zeros(len(chars)))
         into, out = prices[name]
-        usd[name] = (chars * into + np.nan_to_num(written) * out) / CHARS_PER_TOKEN / 1e6
+        usd[name] = (chars * into + np.nan_to_num(outcomes.answer_chars[name]) * out) / CHARS_PER_TOKEN / 1e6
     codes: dict[str, int] = {}
     said = {
         name: np.array([-1 if each is None else codes.setdefault(each, len(codes)) for each in outcomes.answers[name]])
         for name in priced
         if name in outcomes.answers
     }
-    examples = as_examples(outcomes.prompts)
+    examples = as_examples(outcomes.asked)
     seen_gain: dict[str, Array] = {}
     unseen_gain: dict[str, Array] = {}
     cheap = [each for each in priced if usd[each].mean() < usd[strong].mean()]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twintrack.training.design import Array
 from twintrack.training.mixing import hull_of
 from twintrack.training.strategies import Answers, Strategy, outcome
 
@@ -19,18 +20,24 @@ def figures(of: Strategy, on: Answers, strong: str, rng: np.random.Generator) ->
     kept, saved = [], []
     for _ in range(_RESAMPLES):
         at = rng.integers(0, len(quality), len(quality))
-        kept.append(quality[at].mean() / reference[at].mean())
-        saved.append(1 - usd[at].mean() / price[at].mean())
+        kept.append(_share(quality[at], reference[at]))
+        saved.append(1 - _share(usd[at], price[at]))
     return {
-        "kept": rounded(quality.mean() / reference.mean()),
+        "kept": rounded(_share(quality, reference)),
         "kept_low": rounded(np.quantile(kept, 0.025)),
         "kept_high": rounded(np.quantile(kept, 0.975)),
-        "saved": rounded(1 - usd.mean() / price.mean()),
+        "saved": rounded(1 - _share(usd, price)),
         "saved_low": rounded(np.quantile(saved, 0.025)),
         "saved_high": rounded(np.quantile(saved, 0.975)),
         "quality": rounded(quality.mean()),
         "usd_per_1k": rounded(1000 * usd.mean(), 6),
     }
+
+
+def _share(of: Array, whole: Array) -> float:
+    """NaN of nothing: what costs nothing saves nothing, and nothing keeps a quality that is not there."""
+    total = float(whole.sum())
+    return float(of.sum()) / total if total else float("nan")
 
 
 def against_mix(of: Strategy, on: Answers, rng: np.random.Generator) -> dict[str, Any]:
@@ -52,8 +59,8 @@ def oracle(on: Answers, strong: str) -> dict[str, Any]:
     picks = np.argmin(np.where(right >= right.max(1, keepdims=True), usd, np.inf), axis=1)
     at = np.arange(len(picks))
     return {
-        "kept": rounded(right[at, picks].mean() / on.right[strong].mean()),
-        "saved": rounded(1 - usd[at, picks].mean() / on.usd[strong].mean()),
+        "kept": rounded(_share(right[at, picks], on.right[strong])),
+        "saved": rounded(1 - _share(usd[at, picks], on.usd[strong])),
     }
 
 

@@ -1,19 +1,21 @@
 """Files of outcomes: for each prompt, how several models did on it. Parquet, JSON lines or CSV, one row a prompt.
 
     id, task        optional; `task` (family/sub-task) is for a baseline only and never shown to the router
-    prompt          what a router would see
-    s:<model>       score from 0 to 1 (a judge's 1 to 10 is brought there); empty: not run
+    prompt          what a router would see: a text, or a conversation as a list of {role, content}
+    s:<model>       score from 0 to 1, or true and false (a judge's 1 to 10 is brought there); empty: not run
     n:<model>       characters of its answer
     cost:<model>    US dollars for the call
     a:<model>, gold the model's final answer and the right one, instead of scores
 
-Verdicts on single answers may come as rows of `prompt, model, score` instead.
+Verdicts on single answers may come as rows of `prompt, model, score` instead. Rows without a prompt are left out, and
+so are those that the source marks as `contaminated`.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +24,14 @@ from typing import Any
 import numpy as np
 
 from twintrack.errors import MissingExtra, TwintrackError, nearest
+from twintrack.training.asked import asked, chars, text_of
 from twintrack.training.design import Array
+from twintrack.wire.prompt import Prompt
 
 FORMS = (".parquet", ".jsonl", ".ndjson", ".csv")
+_MEANS = {"true": 1.0, "false": 0.0}
+_MARKS = (1.0, 5.0, 10.0, 100.0)
+"""Best marks that scales have."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Outcomes:
     name: str
     """The file's, without its ending."""
     prompts: list[str]
+    """What tells each from the others."""
     tasks: list[str] | None
     scores: dict[str, Array]
     """Shape (n,) each; NaN where the model was not run."""
@@ -40,7 +48,20 @@ class Outcomes:
     answers: dict[str, list[str | None]]
     gold: list[str | None] | None
     dropped: int
-    """Rows left out since the source marks them as contaminated."""
+    """Rows left out: without a prompt, or marked as contaminated by the source."""
+    best_mark: float = 1.0
+    """Of the file's own scale, which scores were divided by."""
+    read: list[str | Prompt] | None = None
+    """Prompts as routing reads them, the turns of conversations told apart; None: all are single questions."""
+
+    @property
+    def asked(self) -> Sequence[str | Prompt]:
+        return self.prompts if self.read is None else self.read
+
+    @property
+    def prompt_chars(self) -> Array:
+        """Shape (n,), of all turns."""
+        return np.array([chars(each) for each in self.asked], float)
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -70,25 +91,29 @@ def read_outcomes(path: Path) -> Outcomes:
                 fix="Give scores as columns s:MODEL, or rows of prompt, model, score.",
             )
         rows, columns = _one_row_a_prompt(rows, path)
-    kept = [row for row in rows if not _true(row.get("contaminated"))]
+    kept = [row for row in rows if row.get("prompt") is not None and not _true(row.get("contaminated"))]
+    found = [asked(row["prompt"], str(path)) for row in kept]
     gold = [_text(row.get("gold")) for row in kept] if "gold" in columns else None
     answers = {each[2:]: [_text(row.get(each)) for row in kept] for each in columns if each.startswith("a:")}
     scores = {each[2:]: _numbers(kept, each, path) for each in columns if each.startswith("s:")}
     if gold is not None:
         for model, said in answers.items():
-            right = [float(mine is not None and mine == true) for mine, true in zip(said, gold, strict=True)]
+            # Where nobody knows the right answer there is no verdict; no answer is a wrong one.
+            right = [np.nan if true is None else float(mine == true) for mine, true in zip(said, gold, strict=True)]
             scores.setdefault(model, np.array(right))
-    unit = _unit(scores)
+    mark = _best_mark(scores)
     return Outcomes(
         path.stem,
-        [str(row["prompt"]) for row in kept],
+        [text_of(each) for each in found],
         [str(row["task"]) for row in kept] if "task" in columns else None,
-        {model: values / unit for model, values in scores.items()},
+        {model: values / mark for model, values in scores.items()},
         {each[2:]: _numbers(kept, each, path) for each in columns if each.startswith("n:")},
         {each[5:]: _numbers(kept, each, path) for each in columns if each.startswith("cost:")},
         answers,
         gold,
         len(rows) - len(kept),
+        mark,
+        found,
     )
 
 
@@ -99,24 +124,42 @@ def read_rows(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     ending = path.suffix.lower()
     if ending == ".parquet":
         return _parquet(path)
-    if ending in (".jsonl", ".ndjson"):
-        rows = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise TwintrackError(f"{path}:{number} is not JSON", why=str(error)) from None
-            if not isinstance(row, dict):
-                raise TwintrackError(f"{path}:{number} is not a JSON object")
-            rows.append(row)
-        return rows, list(dict.fromkeys(name for row in rows for name in row))
-    if ending == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
+    if ending not in FORMS:
+        raise TwintrackError(f"{path.name} is of no known form", fix=f"Use {', '.join(FORMS)}.")
+    try:
+        return _csv(path) if ending == ".csv" else _json_lines(path)
+    except UnicodeDecodeError as error:
+        raise TwintrackError(f"{path} is not UTF-8", why=str(error), fix="Save it as UTF-8.") from None
+    except OSError as error:
+        raise TwintrackError(f"{path} cannot be read", why=error.strerror or "") from None
+
+
+def _json_lines(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    rows = []
+    # Only "\n" ends a line: JSON may hold the other marks that Python splits lines at.
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise TwintrackError(f"{path}:{number} is not JSON", why=str(error)) from None
+        if not isinstance(row, dict):
+            raise TwintrackError(f"{path}:{number} is not a JSON object")
+        rows.append(row)
+    return rows, list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _csv(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    before = csv.field_size_limit(sys.maxsize)  # a prompt may be as long as it likes
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             return list(reader), list(reader.fieldnames or ())
-    raise TwintrackError(f"{path.name} is of no known form", fix=f"Use {', '.join(FORMS)}.")
+    except csv.Error as error:
+        raise TwintrackError(f"{path} cannot be read as CSV", why=str(error)) from None
+    finally:
+        csv.field_size_limit(before)
 
 
 def _parquet(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -129,24 +172,28 @@ def _parquet(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         ) from None
     try:
         table = parquet.read_table(path)
+        return table.to_pylist(), list(table.column_names)
     except (OSError, ValueError) as error:
         raise TwintrackError(f"{path} cannot be read as parquet", why=str(error).splitlines()[0]) from None
-    return table.to_pylist(), list(table.column_names)
 
 
 def _one_row_a_prompt(rows: list[dict[str, Any]], path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows of prompt, model, score as rows of prompt, s:model…; several verdicts on the same are averaged."""
     sums: dict[str, dict[str, list[float]]] = {}
+    prompts: dict[str, Any] = {}
     for number, row in enumerate(rows, 1):
         if row.get("prompt") is None or row.get("model") in (None, "") or row.get("score") in (None, ""):
             raise TwintrackError(f"{path}: row {number} lacks prompt, model or score")
-        sums.setdefault(str(row["prompt"]), {}).setdefault(f"s:{row['model']}", []).append(
+        # A conversation is no key of a dictionary; its words are.
+        key = str(row["prompt"])
+        prompts[key] = row["prompt"]
+        sums.setdefault(key, {}).setdefault(f"s:{row['model']}", []).append(
             _number(row["score"], "score", number, path)
         )
     columns = ["prompt", *sorted({name for each in sums.values() for name in each})]
     wide: list[dict[str, Any]] = [
-        {"prompt": prompt, **{name: sum(values) / len(values) for name, values in each.items()}}
-        for prompt, each in sums.items()
+        {"prompt": prompts[key], **{name: sum(values) / len(values) for name, values in each.items()}}
+        for key, each in sums.items()
     ]
     return wide, columns
 
@@ -156,26 +203,35 @@ def _numbers(rows: Sequence[dict[str, Any]], column: str, path: Path) -> Array:
 
 
 def _number(value: Any, column: str, row: int, path: Path) -> float:
+    """NaN where there is none."""
     if value is None or value == "":
         return float("nan")
     try:
-        return float(value)
+        number = _MEANS[value.lower()] if isinstance(value, str) and value.lower() in _MEANS else float(value)
     except (TypeError, ValueError):
         raise TwintrackError(f"{path}: row {row}, {column} is {str(value)[:40]!r}, not a number") from None
+    if number < 0 or number == float("inf"):
+        raise TwintrackError(
+            f"{path}: row {row}, {column} is {number:g}",
+            fix="Scores run from 0 to 1, or from 0 to the best mark; counts and dollars are never negative.",
+        )
+    return number
 
 
-def _unit(scores: dict[str, Array]) -> float:
-    """What the file's best mark is: 1, or 10 as judges give them, or whatever the highest is."""
+def _best_mark(scores: dict[str, Array]) -> float:
     most = max((float(np.nanmax(each)) for each in scores.values() if np.isfinite(each).any()), default=1.0)
-    return 1.0 if most <= 1 else 10.0 if most <= 10 else most
+    return next((mark for mark in _MARKS if most <= mark), most)
 
 
 def _text(value: Any) -> str | None:
+    """One spelling: 18.0, as a column of numbers with gaps has it, is 18."""
+    if isinstance(value, float):
+        value = None if value != value else int(value) if value.is_integer() else value
     return None if value is None or value == "" else str(value)
 
 
 def _true(value: Any) -> bool:
-    return value is True or (isinstance(value, str) and value.lower() in ("true", "1"))
+    return str(value).lower() in ("true", "1", "1.0")
 
 
 def _some(columns: Sequence[str]) -> str:

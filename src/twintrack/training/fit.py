@@ -19,6 +19,7 @@ from twintrack.signals.features import features, sample
 from twintrack.signals.grams import grams
 from twintrack.signals.tokens import prompt_tokens
 from twintrack.signals.weights import FORMAT, Card, Component, Deployment, Prior, Router, packed
+from twintrack.training.asked import as_prompt
 from twintrack.training.calibrate import Knots, apply, calibrate
 from twintrack.training.design import Array, Examples
 from twintrack.training.head import Ground, Head, fit_heads, ground, predicted
@@ -61,11 +62,10 @@ class Fitted:
         return np.column_stack([apply(knots, sums[:, place]) for place, knots in enumerate(self.knots)])
 
 
-def as_examples(prompts: Sequence[str]) -> Examples:
-    """Of single questions: the prompt is the last and only user turn."""
+def as_examples(prompts: Sequence[str | Prompt]) -> Examples:
     rows, found = [], []
-    for text in prompts:
-        prompt = Prompt((text,), text, text, ("text",), False, 1, 0)
+    for each in prompts:
+        prompt = as_prompt(each)
         seen = sample(prompt)
         rows.append(features(prompt, prompt_tokens(prompt), seen))
         found.append(grams(seen.words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from twintrack.errors import TwintrackError
 from twintrack.signals.predictor import Predictor, probability
 from twintrack.signals.weights import Card, Prior, Router
 from twintrack.training import frontier
+from twintrack.training.asked import as_prompt, text_of
 from twintrack.training.calibrate import apply, calibrate, calibration_error
 from twintrack.training.design import Array, Examples
 from twintrack.training.fit import LEAST_VERDICTS, difficulties, fit, router
@@ -52,7 +54,7 @@ def learn(
     *,
     source: str,
     current: Router | None = None,
-    prompts: list[str] | None = None,
+    asked: Sequence[str | Prompt] | None = None,
     foreseen: Foreseen | None = None,
     notes: tuple[str, ...] = (),
     seed: int = 0,
@@ -64,8 +66,8 @@ def learn(
 
     Args:
         scores: by deployment, shape (n,), 0 to 1, NaN where there is no verdict.
-        current: the router in use; it needs `prompts` to be asked. It is compared on requests that it was not
-            fitted to either, and of those there must be `LEAST_REQUESTS`.
+        current: the router in use; it needs `asked`, the requests. It is compared on those that it was not fitted to
+            either, and of those there must be `LEAST_REQUESTS`.
         foreseen: the same where texts are not known, from what was logged.
         notes: for the card.
     Raises:
@@ -98,14 +100,15 @@ def learn(
         if rule != "new router"
     }
     news: int | None = None
-    if current is not None and prompts is not None:
+    hashes = [text_hash(text_of(each), whole=True) for each in asked or ()]
+    if current is not None and asked is not None:
         seen = unpack(current.texts)
-        fresh = judged & np.array([text_hash(each) not in seen for each in prompts])
+        fresh = judged & np.array([each not in seen for each in hashes])
         news = int(fresh.sum())
         if news >= LEAST_REQUESTS:
-            asked = _asked(current, prompts, scores, predictions["constant"])
+            said = _asked(current, asked, scores, predictions["constant"])
             only = {name: np.where(fresh, each, np.nan) for name, each in scores.items()}
-            comparison["current router"] = _compared(predictions["new router"], asked, only, weights, rng)
+            comparison["current router"] = _compared(predictions["new router"], said, only, weights, rng)
     if foreseen is not None:
         only = {name: np.where(np.isfinite(foreseen.p_good[name]), each, np.nan) for name, each in scores.items()}
         count = int(np.any([np.isfinite(each) for each in only.values()], axis=0).sum())
@@ -142,8 +145,8 @@ def learn(
         notes,
     )
     made = router(fitted, card)
-    if prompts is not None:
-        made = msgspec.structs.replace(made, texts=pack(text_hash(prompts[row]) for row in rows))
+    if asked is not None:
+        made = msgspec.structs.replace(made, texts=pack(hashes[row] for row in rows))
     return Learned(made, better, report)
 
 
@@ -177,7 +180,7 @@ def _predict(
 
 
 def _asked(
-    current: Router, prompts: list[str], scores: dict[str, Array], otherwise: dict[str, Array]
+    current: Router, asked: Sequence[str | Prompt], scores: dict[str, Array], otherwise: dict[str, Array]
 ) -> dict[str, Array]:
     """What the router in use says; where it does not know a deployment, the constant."""
     from twintrack.signals.features import features, sample
@@ -185,8 +188,8 @@ def _asked(
 
     predictor = Predictor(current)
     values = {name: otherwise[name].copy() for name in scores}
-    for row, text in enumerate(prompts):
-        prompt = Prompt((text,), text, text, ("text",), False, 1, 0)
+    for row, each in enumerate(asked):
+        prompt = as_prompt(each)
         seen = sample(prompt)
         reading = predictor.read(seen, features(prompt, prompt_tokens(prompt), seen))
         for name in scores:

@@ -7,6 +7,7 @@ import re
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
+from math import exp
 from zlib import crc32
 
 _ODD = re.compile(r"[\W_]+")
@@ -15,10 +16,15 @@ _FROM = 400
 _OPTIONS = re.compile(r"\n\s*\(?A[.):]\s|\nAnswer:")
 
 
-def text_hash(prompt: str) -> int:
-    """32 bits of what is left when case, spacing, punctuation and answer options are gone."""
+def text_hash(prompt: str, *, whole: bool = False) -> int:
+    """32 bits of what is left when case, spacing, punctuation and answer options are gone.
+
+    `whole`: of all of it and not of its beginning, which requests to one application may share.
+    """
     options = _OPTIONS.search(prompt)
     text = prompt[: options.start()] if options is not None and options.start() > 40 else prompt
+    if whole:
+        return crc32(_ODD.sub("", text.casefold()).encode("utf-8", "replace"))
     return crc32(_ODD.sub("", text[: 2 * _FROM].casefold())[:_FROM].encode("utf-8", "replace"))
 
 
@@ -40,3 +46,14 @@ def unpack(text: str) -> frozenset[int]:
 def overlapping(prompts: Sequence[str], hashes: frozenset[int]) -> list[bool]:
     """For each prompt: its text stood among `hashes`. One in a hundred thousand by accident."""
     return [text_hash(each) in hashes for each in prompts]
+
+
+def by_accident(prompts: int, hashes: int) -> int:
+    """Prompts that may be among `hashes` without having stood there: more are so in one file of a thousand."""
+    expected = prompts * hashes / 2**32
+    so_many, chance, least = exp(-expected), exp(-expected), 0
+    while chance < 0.999:
+        least += 1
+        so_many *= expected / least
+        chance += so_many
+    return least

@@ -11,11 +11,13 @@ from twintrack.signals.weights import Prior
 from twintrack.training import frontier
 from twintrack.training.design import Array, Examples
 from twintrack.training.files import Outcomes
-from twintrack.training.fit import fit
+from twintrack.training.fit import LEAST_VERDICTS, fit
 
 _PRICES = np.concatenate([[0.0], np.geomspace(1e-2, 1e5, 120)])
 """Points of quality that a dollar must buy."""
 _RESAMPLES = 200
+_MOSTLY = 0.5
+"""Share of a file's requests on which a model of the pool has score and price."""
 
 
 def pool_points(
@@ -26,11 +28,21 @@ def pool_points(
     test: NDArray[np.intp],
     prior: Prior,
     seed: int,
-) -> dict[str, Any]:
-    """AIQ of the router over all priced models and of the hull of the single models, with a paired interval."""
-    priced = [name for name in costs if name in outcomes.scores]
-    full = np.all([np.isfinite(outcomes.scores[name]) & np.isfinite(costs[name]) for name in priced], axis=0)
+) -> dict[str, Any] | None:
+    """AIQ of the router over all priced models and of the hull of the single models, with a paired interval.
+
+    None where fewer than three models have scores and prices on the same requests, or nothing costs anything.
+    """
+    known = {
+        name: np.isfinite(outcomes.scores[name]) & np.isfinite(costs[name]) for name in costs if name in outcomes.scores
+    }
+    priced = [name for name, each in known.items() if each.mean() > _MOSTLY]
+    if len(priced) < 3:
+        return None
+    full = np.all([known[name] for name in priced], axis=0)
     train, test = train[full[train]], test[full[test]]
+    if len(train) < LEAST_VERDICTS or not len(test) or not any(costs[name][test].any() for name in priced):
+        return None
     fitted = fit(everything.take(train), {name: outcomes.scores[name][train] for name in priced}, prior, seed)
     names = list(fitted.names)
     p = fitted.p_good(everything.take(test))
@@ -56,8 +68,8 @@ def pool_points(
     gains = []
     for _ in range(_RESAMPLES):
         mine, theirs = values(rng.integers(0, len(test), len(test)))
-        gains.append(mine / theirs - 1)
-    low, high = np.quantile(gains, [0.025, 0.975])
+        gains.append(mine / theirs - 1 if theirs else np.nan)
+    low, high = np.nanquantile(gains, [0.025, 0.975])
     routed = list(zip(routed_usd.mean(1), routed_quality.mean(1), strict=True))
     return {
         "models": names,
