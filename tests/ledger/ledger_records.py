@@ -66,6 +66,8 @@ _DISPATCH = Dispatch(
     language="en",
     ruled_out=((PREMIUM, "context", 512, 812),),
     request_bytes=4312,
+    p_enough=0.9,
+    p_best=0.95,
 )
 _SETTLE = Settle(
     request_id="r",

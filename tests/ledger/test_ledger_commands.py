@@ -220,7 +220,8 @@ def test_explain_tells_the_story_of_a_request(run, books: Books):
         "  gpt@openai: prompt and allowed output have about 812 tokens, its window is 512.",
         "  llama@gpu: it has 64 requests in flight, its limit is 64.",
         "Chosen: mid@managed, tier balanced. It is in the cheapest tier that is good enough for a request like this.",
-        "Expected were a chance of 93% that its answer is good enough and a cost of $0.00012 (policy 0123456789ab).",
+        "Expected were a chance of 93% that its answer is good enough (90% would do: 94.7% of the best one's 95%) and "
+        "a cost of $0.00012 (policy 0123456789ab).",
         "Attempt 1: mid@managed (mid at managed) refused (HTTP 503, overloaded), done after 0.15 s. "
         "Its tokens are unknown. It was not charged.",
         "Attempt 2: gpt@openai (gpt at openai) answered, first token after 0.30 s, done after 2.00 s. "

@@ -66,6 +66,8 @@ def test_a_request_is_one_row_with_words_for_everything(books: Books):
         "prompt_tokens_est": 800,
         "predicted_nusd": 120_000,
         "p_good": 0.93,
+        "p_enough": 0.9,
+        "p_best": 0.95,
         "complexity": 0.4,
         "propensity": 1.0,
         "ruled_out": '[["gpt@openai","context",512,812]]',

@@ -19,7 +19,8 @@ def test_in_short_it_leaves_out_what_a_page_shows_in_tables(books: Books):
     assert in_short(entries(books.path, "a")) == [
         "Request a came on 2027-01-15 08:00:00 UTC with key dev and asked for auto (chat, streamed).",
         "Chosen: mid@managed, tier balanced. It is in the cheapest tier that is good enough for a request like this.",
-        "Expected were a chance of 93% that its answer is good enough and a cost of $0.00012 (policy 0123456789ab).",
+        "Expected were a chance of 93% that its answer is good enough (90% would do: 94.7% of the best one's 95%) and "
+        "a cost of $0.00012 (policy 0123456789ab).",
         "Attempt 1: mid@managed (mid at managed) refused (HTTP 503), done after 0.15 s. It was not charged.",
         "Attempt 2: gpt@openai (gpt at openai) answered, first token after 0.30 s, done after 2.00 s. It cost $0.0004.",
         "Together they cost $0.0004.",

@@ -142,6 +142,8 @@ def dispatch_record(accepted: Accepted, position: int, number: int, body_bytes: 
         caller_trace(accepted.headers, accepted.serving.snapshot) if _TRACEPARENT in accepted.headers else "",
         role,
         _features(signals) if route is not None and route.learn and (number == 0 or position == 0) else b"",
+        decision.p_enough,
+        decision.p_best,
     )
 
 

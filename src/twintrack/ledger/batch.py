@@ -25,8 +25,8 @@ _INSERT_ATTEMPT: Final = (
     "INSERT OR IGNORE INTO attempts (id, request_id, attempt, at_us, context, prompt_tokens_est, predicted_nusd, "
     "p_good, complexity, propensity, ruled_out, request_bytes, writer, ending, settled_us, detail, ttft_us, total_us, "
     "input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nusd, baseline_nusd, "
-    "energy_mj, response_bytes) VALUES "
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "energy_mj, response_bytes, p_enough, p_best) VALUES "
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SETTLE_ATTEMPT: Final = (
     "UPDATE attempts SET writer = NULL, ending = ?, settled_us = ?, detail = ?, ttft_us = ?, total_us = ?, "
@@ -242,6 +242,8 @@ class Batch:
                         record.baseline_nusd,
                         record.energy_mj,
                         record.response_bytes,
+                        dispatch.p_enough,
+                        dispatch.p_best,
                     )
                     if dispatch.features:
                         described.append((next_id, dispatch.features))
@@ -291,7 +293,7 @@ class Batch:
         self._insert(_INSERT_ATTEMPT, inserts)
         self._insert(_INSERT_REFUSAL, refusals)
         if updates:
-            self.db.executemany(_SETTLE_ATTEMPT, [(*row[13:], row[0]) for row in updates])
+            self.db.executemany(_SETTLE_ATTEMPT, [(*row[13:27], row[0]) for row in updates])
         if kinds_set:
             self.db.executemany(_SET_KINDS, kinds_set)
         if described:
@@ -480,6 +482,8 @@ def _dispatched(opened: Open, dispatch: Dispatch, ruled_out: str | None) -> Atte
         dispatch.request_bytes,
         opened.writer,
         *(None,) * 14,
+        dispatch.p_enough,
+        dispatch.p_best,
     )
 
 
@@ -508,6 +512,8 @@ def _closing(running: Open, settle: Settle, ending: int) -> AttemptRow:
         settle.baseline_nusd,
         settle.energy_mj,
         settle.response_bytes,
+        None,
+        None,
     )
 
 

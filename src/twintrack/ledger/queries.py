@@ -207,6 +207,10 @@ class Attempt(msgspec.Struct, frozen=True, tag="attempt"):
     response_bytes: int | None
     role: str = "answer"
     """What it was for: answer, draft or classifier."""
+    p_enough: float | None = None
+    """The least `p_good` that would have done when the route chose; None: nothing was predicted or kept."""
+    p_best: float | None = None
+    """`p_good` of the best of the last tier then."""
     allocated_nusd: int | None = None
     """Its part of the engine's hour as booked so far, where it is charged by the hour; still changes in that hour."""
 

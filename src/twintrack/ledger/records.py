@@ -105,6 +105,10 @@ class Dispatch(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     role: Role = "answer"
     features: bytes = b""
     """`signals.features.packed`, of a request's first attempt on a route that learns; never above `internal`."""
+    p_enough: float | None = None
+    """The least `p_good` that would have done when the route chose; None: nothing was predicted, as below."""
+    p_best: float | None = None
+    """`p_good` of the best of the last tier then."""
 
 
 class Settle(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):

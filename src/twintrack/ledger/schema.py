@@ -306,6 +306,8 @@ _AUDIT: Final = audit.TABLES
 
 _ROLES: Final = """
 ALTER TABLE contexts ADD COLUMN role TEXT NOT NULL DEFAULT 'answer';  -- or draft, or classifier
+ALTER TABLE attempts ADD COLUMN p_enough REAL;  -- the least p_good that would have done when the route chose
+ALTER TABLE attempts ADD COLUMN p_best REAL;    -- p_good of the best of the last tier then
 
 DROP VIEW entries;
 CREATE VIEW entries AS
@@ -318,7 +320,8 @@ SELECT
   coalesce(e.state, 'dispatched') AS state, e.outcome, e.status, a.detail, a.settled_us, a.ttft_us, a.total_us,
   a.input_tokens, a.output_tokens, a.cache_read_tokens, a.cache_write_tokens, a.reasoning_tokens,
   a.cache_write_1h_tokens, a.input_audio_tokens, a.output_audio_tokens, a.input_image_tokens, a.output_image_tokens,
-  e.usage_source, a.cost_nusd, a.baseline_nusd, a.energy_mj, e.energy_source, a.response_bytes, c.role
+  e.usage_source, a.cost_nusd, a.baseline_nusd, a.energy_mj, e.energy_source, a.response_bytes, c.role,
+  a.p_enough, a.p_best
 FROM attempts a
 CROSS JOIN contexts c ON c.id = a.context   -- CROSS: SQLite keeps this order, and with it that of the ids
 CROSS JOIN deployments d ON d.id = c.deployment
@@ -326,7 +329,7 @@ LEFT JOIN deployments ch ON ch.id = c.chosen
 LEFT JOIN deployments b ON b.id = c.baseline
 LEFT JOIN endings e ON e.id = a.ending;
 """
-"""What attempts are for."""
+"""What attempts are for, and what was good enough."""
 
 MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT + _ROLES + _VERDICTS)
 """Step n leads from version n to n + 1. A step that has been released is never changed again."""

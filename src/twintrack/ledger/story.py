@@ -125,6 +125,9 @@ def _choice(first: Attempt) -> Iterator[str]:
     if chosen != first.deployment:
         yield f"It was only recorded: the route observes, and {first.deployment} answered."
     guesses = [f"a chance of {first.p_good:.0%} that its answer is good enough"] if first.p_good is not None else []
+    if guesses and first.p_enough is not None and first.p_best:
+        kept = f"{first.p_enough / first.p_best:.1%} of the best one's {first.p_best:.0%}"
+        guesses[0] += f" ({first.p_enough:.0%} would do: {kept})"
     guesses += [f"a cost of {usd(first.predicted_nusd)}"] if first.predicted_nusd is not None else []
     if guesses:
         policy, _, router = first.policy_version.partition("+")

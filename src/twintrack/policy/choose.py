@@ -107,6 +107,10 @@ class Decision(msgspec.Struct, frozen=True):
     """By which `affinity.py` knows it."""
     drafting: Drafting | None = None
     """None: who is chosen answers."""
+    p_enough: float | None = None
+    """The least p_good that was good enough, of who is chosen; None: not predicted, as the next."""
+    p_best: float | None = None
+    """Of the best of the last tier that may answer."""
 
 
 def decide(
@@ -180,6 +184,7 @@ def decide(
     conversation = conversation_of(affinity)
     floor = each_keeps = route.keep_quality * best_of_last
     reference = None
+    lower = 1.0
     if steer is not None and best is not None and steer.trusted[best.index]:
         at_stake = expected_nusd(best, signals, warm) or 0
         floor = steer.floor(best_of_last, at_stake)
@@ -204,8 +209,11 @@ def decide(
     p, chosen = order[0]
     if reason in _NOT_EXPLORED or reason == BELOW_QUALITY:
         reference = None
-    if shifts is not None:
+    p_enough, p_best = floor, best_of_last
+    if shifts is not None and steer is not None and best is not None:
         p = p_good(chosen.deployment, signals)
+        p_best -= shifts[best.index]
+        p_enough = (floor if steer.trusted[chosen.index] else floor / lower) - shifts[chosen.index]
     return Decision(
         chosen.index,
         chosen.tier,
@@ -220,6 +228,9 @@ def decide(
         policy.judge.measured(chosen.deployment, signals),
         reference,
         conversation,
+        None,
+        p_enough,
+        p_best,
     )
 
 
