@@ -104,9 +104,10 @@ def unlike(text: str, rules: Cascade) -> str | None:
         return f"it has {len(text)} characters, at least {rules.min_chars} are asked for"
     if 0 <= rules.max_chars < len(text):
         return f"it has {len(text)} characters, at most {rules.max_chars} are asked for"
-    if rules.must_match and len(set(_matcher(rules.must_match).nominate(text))) < len(rules.must_match):
+    data = text.encode("utf-8", "replace") if rules.must_match or rules.must_not_match else b""
+    if rules.must_match and len(set(_matcher(rules.must_match).nominate(data))) < len(rules.must_match):
         return "it does not match what it must"
-    if rules.must_not_match and _matcher(rules.must_not_match).nominate(text):
+    if rules.must_not_match and _matcher(rules.must_not_match).nominate(data):
         return "it matches what it must not"
     return None
 

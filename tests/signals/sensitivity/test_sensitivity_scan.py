@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twintrack.signals.sensitivity import nominate, rules
+from twintrack.signals.sensitivity import nominate, nominations, rules
 from twintrack.signals.sensitivity.detector import Detector
 from twintrack.signals.sensitivity.finding import Scanned, Unscanned, _Proof
 from twintrack.signals.sensitivity.grade import grade, ladder
@@ -94,13 +94,10 @@ def test_what_stands_behind_thousands_of_others_is_found(detector: Detector, mon
 
 
 def test_a_failing_detector_makes_the_text_sensitive(detector: Detector, monkeypatch: pytest.MonkeyPatch):
-    class Broken:
-        name = "broken"
+    def broken(window: object) -> None:
+        raise ZeroDivisionError("secret text")
 
-        def find(self, window):
-            raise ZeroDivisionError("secret text")
-
-    monkeypatch.setattr(detector, "recognisers", (*detector.recognisers, Broken()))
+    monkeypatch.setattr(detector.recognisers[0], "find", broken)
     verdict = scan(detector, "hello")
     assert isinstance(verdict, Unscanned)
     assert "secret text" not in verdict.why
@@ -132,25 +129,36 @@ def test_a_text_too_long_to_read_counts_as_sensitive(detector: Detector, monkeyp
     assert verdict.kind == "too_large"
 
 
+class _AllAtOnce(nominations.Nominations):
+    """Asks for every pattern at each text: what asking for less is measured against."""
+
+    def __init__(self, patterns: tuple[bytes, ...]) -> None:
+        self._all = nominate.Plainly(patterns)
+
+    def nominate(self, low: str) -> list[int]:
+        return self._all.nominate(low.encode("utf-8", "replace"))
+
+
 @pytest.fixture(scope="module")
-def others(detector: Detector) -> list[nominate.Nominator]:
-    patterns = detector.lexicon.patterns
-    return [nominate.WithRe2(patterns), nominate.Plainly(patterns)]
+def others(detector: Detector) -> list[nominations.Nominations]:
+    lexicon = detector.lexicon
+    with_re2 = nominations.Nominations(lexicon.patterns, lexicon.short, nominate.WithRe2)
+    return [with_re2, _AllAtOnce(lexicon.patterns)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=_TEXTS)
 def test_all_ways_to_look_for_words_give_the_same_findings(
-    detector: Detector, others: list[nominate.Nominator], text: str
+    detector: Detector, others: list[nominations.Nominations], text: str
 ):
-    ours = detector.lexicon.nominator
+    ours = detector.lexicon.nominations
     expected = findings(scan(detector, text))
     try:
         for other in others:
-            detector.lexicon.nominator = other
-            assert findings(scan(detector, text)) == expected, other.name
+            detector.lexicon.nominations = other
+            assert findings(scan(detector, text)) == expected
     finally:
-        detector.lexicon.nominator = ours
+        detector.lexicon.nominations = ours
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -185,20 +193,20 @@ def test_the_compiled_words_are_kept_and_made_again_if_they_are_damaged_or_anybo
     content = file.read_bytes()
     for damage in (content[:-1], content[:10], b"", content[:40] + bytes([content[40] ^ 1]) + content[41:]):
         file.write_bytes(damage)
-        assert nominate.WithHyperscan(words, cache).nominate("two") == [1]
+        assert nominate.WithHyperscan(words, cache).nominate(b"two") == [1]
         assert file.read_bytes() == content
     file.chmod(0o666)
     assert nominate._read(file) is None
     file.unlink()
     os.symlink("/etc/hostname", file)
     assert nominate._read(file) is None
-    assert nominate.WithHyperscan(words, cache).nominate("one") == [0]
+    assert nominate.WithHyperscan(words, cache).nominate(b"one") == [0]
 
 
 def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
-    assert nominate.WithHyperscan([b"one"], blocked / "cache").nominate("one") == [0]
+    assert nominate.WithHyperscan([b"one"], blocked / "cache").nominate(b"one") == [0]
 
 
 def test_a_verdict_is_kept_by_text_and_key_and_the_oldest_goes(detector: Detector):

@@ -12,7 +12,7 @@ import msgspec
 from twintrack.errors import ConfigError
 from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.checks import check
-from twintrack.signals.sensitivity.lexicon import Lexicon
+from twintrack.signals.sensitivity.lexicon import Hits, Lexicon
 from twintrack.signals.sensitivity.linear import Linear, Refused
 from twintrack.signals.sensitivity.recognisers.cards import Cards, Ibans
 from twintrack.signals.sensitivity.recognisers.contact import Email, Ip, Mac, Phone
@@ -24,7 +24,7 @@ from twintrack.signals.sensitivity.recognisers.personal import Addresses, Birth,
 from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Late, Token, Tokens
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Recogniser
 
-VERSION = "3"
+VERSION = "4"
 """Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
 _SPOKEN_AT = (
     "(at)",
@@ -116,8 +116,11 @@ class Detector:
             Health(),
             _own(custom, words),
         )
+        self._always, self._asks = _asks(self.recognisers)
+        self._asked: dict[int, tuple[Recogniser, ...]] = {}
         self.lexicon = Lexicon(words, prefixes, shapes, endings, cache, compiles=compiles)
         self._calibration = rules.calibration()
+        self._scores: dict[tuple[str, str, str], float] = {}
         self._published = frozenset(digest for row in rules.published().published for digest in row.sha256)
         self.custom = tuple(custom)
         self.version = _version(self.lexicon.patterns, custom)
@@ -127,13 +130,46 @@ class Detector:
         """Whether a credential's own vendor prints it for everybody, so that it is none."""
         return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:16] in self._published
 
+    def asked(self, hits: Hits) -> tuple[Recogniser, ...]:
+        """Those that can find something where such words and shapes stand, in their order."""
+        which = self._always
+        for concept in hits:
+            which |= self._asks.get(concept, 0)
+        known = self._asked.get(which)
+        if known is None:
+            known = tuple(each for at, each in enumerate(self.recognisers) if which >> at & 1)
+            if len(self._asked) < _MOST_KEPT:
+                self._asked[which] = known
+        return known
+
     def score(self, raw: Raw) -> float:
         """Share of such finds that are what they say."""
+        kind = raw.type, raw.category, raw.evidence
+        known = self._scores.get(kind)
+        if known is None:
+            known = self._scores[kind] = self._score(raw)
+        return known
+
+    def _score(self, raw: Raw) -> float:
         of_type = self._calibration["type"].get(raw.type, {})
         found = of_type.get(raw.evidence)
         if found is None:
             found = self._calibration.get(raw.category, self._calibration["own"]).get(raw.evidence, 0.5)
         return float(found)
+
+
+_MOST_KEPT = 4096
+
+
+def _asks(recognisers: Sequence[Recogniser]) -> tuple[int, dict[str, int]]:
+    """Which always look, and which do for each concept: a bit for each."""
+    always, asks = 0, dict[str, int]()
+    for at, each in enumerate(recognisers):
+        if each.concepts is None:
+            always |= 1 << at
+        for concept in each.concepts or ():
+            asks[concept] = asks.get(concept, 0) | 1 << at
+    return always, asks
 
 
 def _version(patterns: tuple[bytes, ...], custom: Sequence[CustomRule]) -> str:

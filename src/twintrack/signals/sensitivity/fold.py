@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 _ESCAPE = re.compile(
-    r"(?:%[0-9A-Fa-f]{2})+"  # URL: RFC 3986, 2.1
-    r"|(?:\\u[0-9a-fA-F]{4})+|\\[nrt\"'/\\]"  # JSON: RFC 8259, 7
-    r"|&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|amp|lt|gt|quot|apos|nbsp|commat|period|colon|lowbar|hyphen|dash);"  # HTML
+    r"[%\\&](?:"  # looked for by its first character, which is quick
+    r"(?<=%)[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"  # URL: RFC 3986, 2.1
+    r"|(?<=\\)(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|[nrt\"'/\\])"  # JSON: RFC 8259, 7
+    r"|(?<=&)(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|amp|lt|gt|quot|apos|nbsp|commat|period|colon|lowbar|hyphen|dash);"  # HTML
+    r")"
 )
-_MAY_ESCAPE = re.compile(r"%[0-9A-Fa-f]|\\[unrt\"'/\\]|&[#a-z]")
+_MAY_ESCAPE = re.compile(r"[%\\&](?:(?<=%)[0-9A-Fa-f]|(?<=\\)[unrt\"'/\\]|(?<=&)[#a-z])")
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "/": "/", "\\": "\\"}
 _ENTITY = {
     "amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " ", "commat": "@", "period": ".",
@@ -29,7 +32,6 @@ _INVISIBLE = re.compile(
 """Unicode's default ignorable characters (DerivedCoreProperties, 15.1), and a terminal's colours."""
 _UNSEEN = frozenset(chr(code) for code in range(0xAD, 0x10000) if _INVISIBLE.fullmatch(chr(code)))
 _MOST_REPLACED = 24
-_OTHER_SCRIPT = re.compile("[\u0370-\u03ff\u0400-\u04ff]")
 _MIXED = re.compile("[A-Za-z0-9\u0370-\u03ff\u0400-\u04ff@._+-]{3,}")
 _PAIRS = (
     "аa еe оo рp сc уy хx іi јj ѕs ԁd һh ԛq ԝw вb кk мm нh тt АA ВB ЕE КK МM НH ОO РP СC ТT УY ХX ІI ЈJ ЅS З3 "
@@ -82,43 +84,80 @@ _PLAIN = _Plain({code: code for code in range(128)})
 _LOW = _Low({code: ord(chr(code).lower()) for code in range(128)})
 
 
+class _Source:
+    """Where the characters of a text stand in the one that it was made of."""
+
+    __slots__ = ("_before", "_ends", "_news", "_olds")
+
+    def __init__(self, before: _Source | None, news: list[int], olds: list[int], ends: list[int]) -> None:
+        """
+        Args:
+            before: of that one, if it was made of another.
+            news, olds: where each stretch begins, here and there.
+            ends: where what the stretch replaced ends; -1: it stands there as it stands here.
+        """
+        self._before = before
+        self._news = news
+        self._olds = olds
+        self._ends = ends
+
+    def start(self, at: int) -> int:
+        """Of the character at `at`."""
+        stretch = bisect_right(self._news, at) - 1
+        old = self._olds[stretch]
+        if self._ends[stretch] < 0:
+            old += at - self._news[stretch]
+        return old if self._before is None else self._before.start(old)
+
+    def end(self, at: int) -> int:
+        """Behind the character at `at`."""
+        stretch = bisect_right(self._news, at) - 1
+        end = self._ends[stretch]
+        if end < 0:
+            end = self._olds[stretch] + at - self._news[stretch] + 1
+        return end if self._before is None else self._before.end(end - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     plain: str
     low: str
-    source: tuple[list[int], list[int]] | None
-    """Where each character starts and ends in the original; None: where it stands here."""
+    source: _Source | None
+    """Where each character stands in the original; None: where it stands here."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """In the original; code points, end exclusive."""
         if self.source is None:
             return start, end
-        starts, ends = self.source
-        return starts[start], ends[end - 1]
+        return self.source.start(start), self.source.end(end - 1)
 
 
 def view(text: str) -> View:
     """The views of a text."""
-    source: tuple[list[int], list[int]] | None = None
+    source: _Source | None = None
     if ("%" in text or "\\" in text or "&" in text) and _MAY_ESCAPE.search(text) is not None:
         text, source = _replaced(text, source, _ESCAPE, _unescaped)
     if text.isascii():
         if "\u001b" in text:
             text, source = _replaced(text, source, _INVISIBLE, _nothing)
         return View(text, text.lower(), source)
-    beyond = {char for char in set(text) if char > "\x7f"}
+    beyond = _beyond_ascii(text)
     if not beyond.isdisjoint(_UNSEEN) or "\u001b" in text:
         text, source = _replaced(text, source, _INVISIBLE, _nothing)
         beyond -= _UNSEEN
     plain = _folded(text, beyond, _PLAIN)
-    if _OTHER_SCRIPT.search(plain) is not None:
+    left = {chr(_PLAIN[ord(char)]) for char in beyond}
+    if any("\u0370" <= char <= "\u04ff" for char in left):
         plain = _MIXED.sub(_latin, plain)
-    return View(plain, _lower(plain), source)
+    return View(plain, _folded(plain, {char for char in left if char > "\x7f"}, _LOW).lower(), source)
 
 
-def _lower(plain: str) -> str:
-    beyond = {char for char in set(plain) if char > "\x7f"}
-    return _folded(plain, beyond, _LOW).lower() if beyond else plain.lower()
+_ASCII = bytes(range(128))
+
+
+def _beyond_ascii(text: str) -> set[str]:
+    """Its characters that are not ASCII."""
+    return set(text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass"))
 
 
 def _folded(text: str, beyond: set[str], table: dict[int, int]) -> str:
@@ -134,7 +173,8 @@ def _folded(text: str, beyond: set[str], table: dict[int, int]) -> str:
 
 def low(words: str) -> str:
     """Words as they stand in `View.low`."""
-    return _lower(words.translate(_PLAIN))
+    plain = words.translate(_PLAIN)
+    return _folded(plain, _beyond_ascii(plain), _LOW).lower()
 
 
 def _latin(match: re.Match[str]) -> str:
@@ -168,28 +208,20 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _replaced(
-    text: str,
-    source: tuple[list[int], list[int]] | None,
-    pattern: re.Pattern[str],
-    by: Callable[[re.Match[str]], str],
-) -> tuple[str, tuple[list[int], list[int]]]:
+    text: str, before: _Source | None, pattern: re.Pattern[str], by: Callable[[re.Match[str]], str]
+) -> tuple[str, _Source]:
     pieces: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    at = 0
+    news, olds, ends = [0], [0], [-1]
+    at = new = 0
     for match in pattern.finditer(text):
         start, end = match.span()
         piece = by(match)
         pieces += (text[at:start], piece)
-        starts.extend(range(at, start))
-        ends.extend(range(at + 1, start + 1))
-        starts.extend([start] * len(piece))
-        ends.extend([end] * len(piece))
+        new += start - at
+        news += (new, new + len(piece))
+        olds += (start, end)
+        ends += (end, -1)
+        new += len(piece)
         at = end
     pieces.append(text[at:])
-    starts.extend(range(at, len(text)))
-    ends.extend(range(at + 1, len(text) + 1))
-    if source is not None:
-        starts = [source[0][place] for place in starts]
-        ends = [source[1][place - 1] for place in ends]
-    return "".join(pieces), (starts, ends)
+    return "".join(pieces), _Source(before, news, olds, ends)

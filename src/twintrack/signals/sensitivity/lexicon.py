@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from twintrack.signals.sensitivity.fold import View, low
-from twintrack.signals.sensitivity.nominate import Nominator, nominator
+from twintrack.signals.sensitivity.nominate import nominator
+from twintrack.signals.sensitivity.nominations import Nominations
 
 _BENT = 6
 _MANY = 64
@@ -78,7 +79,15 @@ class Lexicon:
             for at, literal in enumerate([*self._literals, *[""] * (len(patterns) - len(self._literals))])
         )
         """Of each pattern: its words have accents without which they are others, as né."""
-        self.nominator: Nominator = nominator(self.patterns, cache, compiles=compiles)
+        self._exact_of = tuple(
+            {concept: forms for concept, _ in self._words[at] if (forms := self._exact.get((literal, concept)))}
+            for at, literal in enumerate(self._literals)
+        )
+        self.short = tuple(_among_letters(literal, literals[literal]) for literal in self._literals)
+        """Of each literal: how it stands among letters, blanks and `0`; nothing: it is looked for as it is."""
+        self.nominations = Nominations(
+            self.patterns, self.short, lambda patterns: nominator(patterns, cache, compiles=compiles)
+        )
 
     def _is_beyond_ascii(self, literal: str, concept: str) -> bool:
         exact = self._exact.get((literal, concept))
@@ -86,29 +95,29 @@ class Lexicon:
 
     def hits(self, view: View) -> Hits:
         hits: Hits = {}
-        words, anywhere, literals = self._words, self._anywhere, self._literals
+        words, anywhere, literals, exact_of = self._words, self._anywhere, self._literals, self._exact_of
         text, plain = view.low, view.plain
-        if '"' in text or "=" in text:
-            camels = [found.start() + 1 for found in _CAMEL_AT.finditer(plain)]  # patientMrn holds mrn
+        if ('"' in text or "=" in text) and plain != text:
+            camels = [found.start() for found in _CAMEL_AT.finditer(plain)]  # patientMrn holds mrn
             if camels:
                 parts = [f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}" for at in camels]
                 text = f"{text}\n{' '.join(parts).lower()}"
         accents = not plain.isascii()
-        for at in self.nominator.nominate(text):
+        for at in self.nominations.nominate(text):
             for concept in anywhere[at]:
                 hits.setdefault(concept, [])
             entries = words[at]
             if not entries or (self._beyond_ascii[at] and not accents):
                 continue
-            literal = literals[at]
+            literal, exact = literals[at], exact_of[at]
             places: list[list[tuple[int, int]] | None] = [None, None, None]
             for concept, how in entries:
                 found = places[how]
                 if found is None:
                     found = places[how] = _places(view, literal, how)
-                if found and (literal, concept) in self._exact:
-                    exact = self._exact[literal, concept]
-                    found = [place for place in found if view.plain[place[0] : place[1]].lower() in exact]
+                if found and concept in exact:
+                    said = exact[concept]
+                    found = [place for place in found if plain[place[0] : place[1]].lower() in said]
                 if found:
                     known = hits.get(concept)
                     if known is None:
@@ -121,7 +130,8 @@ class Lexicon:
         return hits
 
 
-_CAMEL_AT = re.compile(r"[a-z][A-Z]")
+_CAMEL_AT = re.compile(r"[A-Z](?<=[a-z].)")
+"""A capital after a small letter; it begins with the rarer of the two, which is what is looked for."""
 _PART = 16
 """Characters before and after the capital in such a name."""
 _SHORT = 3
@@ -140,6 +150,15 @@ def _pattern(literal: str, entries: list[tuple[str, int]]) -> bytes:
     return left + quoted + right
 
 
+def _among_letters(literal: str, entries: list[tuple[str, int]]) -> tuple[bytes, ...]:
+    """The same where figures are `0` and all else that is no letter is a blank; nothing: it does not stand there."""
+    if len(literal) >= _LONG or _PLAIN_WORD.match(literal) is None or any(how == _ENDING for _, how in entries):
+        return ()
+    ends = (b" ", b"0") if all(how == _WHOLE for _, how in entries) else (b"",)
+    return tuple(b" %b%b" % (literal.encode(), end) for end in ends)
+
+
+_PLAIN_WORD = re.compile(r"[a-z][a-z ]*[a-z]$|[a-z]$")
 _WHOLE, _STEM, _ENDING, _ANYWHERE = range(4)
 
 

@@ -1,7 +1,7 @@
 """Which of thousands of patterns occur in a text, in a few microseconds. What that means is decided elsewhere.
 
 All three ways give the same answer: a pattern is nominated if it matches somewhere. So the choice of library changes
-the cost of a scan and never its findings. Patterns are for the text's bytes: UTF-8, in lower case; they hold literals,
+the cost of a scan and never its findings. Patterns are for a text's bytes: UTF-8, in lower case; they hold literals,
 classes of ASCII characters and bounded repeats, which all three read alike.
 """
 
@@ -29,8 +29,8 @@ class NotCompiled(Exception):
 class Nominator(Protocol):
     name: str
 
-    def nominate(self, low: str) -> list[int]:
-        """Positions of the patterns that match in `low`, in no order."""
+    def nominate(self, data: bytes) -> list[int]:
+        """Positions of the patterns that match in `data`, in no order."""
         ...
 
 
@@ -42,8 +42,7 @@ class Plainly:
     def __init__(self, patterns: Sequence[bytes]) -> None:
         self._patterns = tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
 
-    def nominate(self, low: str) -> list[int]:
-        data = low.encode("utf-8", "replace")
+    def nominate(self, data: bytes) -> list[int]:
         return [at for at, pattern in enumerate(self._patterns) if pattern.search(data) is not None]
 
 
@@ -68,9 +67,9 @@ class WithHyperscan:
         self._scratch = hyperscan.Scratch(self._database)
         self._found: list[int] = []
 
-    def nominate(self, low: str) -> list[int]:
+    def nominate(self, data: bytes) -> list[int]:
         found = self._found = []
-        self._database.scan(low.encode("utf-8", "replace"), match_event_handler=self._seen, scratch=self._scratch)
+        self._database.scan(data, match_event_handler=self._seen, scratch=self._scratch)
         return found
 
     def _seen(self, pattern: int, start: int, end: int, flags: int, context: object) -> None:
@@ -96,8 +95,8 @@ class WithRe2:
             self._set.Add(pattern)
         self._set.Compile()
 
-    def nominate(self, low: str) -> list[int]:
-        return list(self._set.Match(low.encode("utf-8", "replace")) or ())
+    def nominate(self, data: bytes) -> list[int]:
+        return list(self._set.Match(data) or ())
 
 
 def nominator(patterns: Sequence[bytes], cache: Path | None, *, compiles: bool = True) -> Nominator:

@@ -75,7 +75,8 @@ class Scan:
             for each in (found, inside):
                 if len(each) > MOST_FINDINGS + _SLACK:
                     _thin(each)
-        self.verdict_or_none = Scanned(tuple(sorted({*joined(found), *inside})), _Proof())
+        once = joined(found)
+        self.verdict_or_none = Scanned(tuple(sorted({*once, *inside})) if inside else once, _Proof())
 
     def _level(self, text: str, depth: int, found: list[Finding], inside: list[Finding]) -> Iterator[None]:
         """Windows of a text; `inside`: what is found in encoded text, each at the place of all that is encoded there.
@@ -87,12 +88,12 @@ class Scan:
             folded = view(piece)
             window = Window(folded, detector.lexicon.hits(folded))
             yield
-            for recogniser in detector.recognisers:
+            for recogniser in detector.asked(window.hits):
                 for raw in recogniser.find(window):
                     if raw.category == "secret" and detector.is_published(window.plain[raw.start : raw.end]):
                         continue
                     start, end = folded.span(raw.start, raw.end)
-                    found.append(_finding(detector, raw, (at + start, at + end)))
+                    found.append(_finding(detector, raw, at + start, at + end))
                 yield
             if depth < _DEPTH and "shape:blob" in window.hits:
                 for start, end, inner in decoded(piece):
@@ -119,8 +120,8 @@ def _kind(one: Finding) -> tuple[str, str, str]:
     return one.type, one.rule, one.evidence
 
 
-def _finding(detector: Detector, raw: Raw, span: tuple[int, int]) -> Finding:
-    return Finding(span[0], span[1], raw.type, raw.category, detector.score(raw), raw.evidence, raw.rule)
+def _finding(detector: Detector, raw: Raw, start: int, end: int) -> Finding:
+    return Finding(start, end, raw.type, raw.category, detector.score(raw), raw.evidence, raw.rule)
 
 
 def scan(detector: Detector, text: str) -> Verdict:
@@ -147,6 +148,7 @@ _GENERIC = frozenset(
 
 _CLEARLY = 0.1
 _BLOCK = 64
+_SOME = 2
 _BESIDE = frozenset(("secret", "export", "health", "person"))
 """Categories whose finds stand beside any other's."""
 
@@ -159,28 +161,26 @@ def _outdone(one: Finding, by: Finding) -> bool:
     )
 
 
+def _rank(one: Finding) -> tuple[float, int, int, str, str]:
+    return _CLEARLY * (one.type in _GENERIC) - one.score, one.start - one.end, one.start, one.type, one.rule
+
+
 def joined(found: list[Finding]) -> tuple[Finding, ...]:
     """In order and each once.
 
     Of finds at one place the surest of a category stays, the longer if they are equal. Those of other categories stay
     beside it unless they are clearly less sure: what may be a card and may be a record number is treated as both.
     """
+    if len(found) < _SOME:
+        return tuple(found)
     kept: list[Finding] = []
-    ranked = sorted(
-        dict.fromkeys(found),
-        key=lambda one: (
-            _CLEARLY * (one.type in _GENERIC) - one.score,
-            one.start - one.end,
-            one.start,
-            one.type,
-            one.rule,
-        ),
-    )
     places: dict[int, list[Finding]] = {}
-    for one in ranked:
-        blocks = range(one.start // _BLOCK, (one.end - 1) // _BLOCK + 1)
-        if not any(_outdone(one, other) for block in blocks for other in places.get(block, ())):
+    for one in sorted(dict.fromkeys(found), key=_rank):
+        first, last = one.start // _BLOCK, (one.end - 1) // _BLOCK
+        blocks = (first,) if first == last else range(first, last + 1)
+        if not any(_outdone(one, other) for block in blocks if block in places for other in places[block]):
             kept.append(one)
             for block in blocks:
                 places.setdefault(block, []).append(one)
-    return tuple(sorted(kept))
+    kept.sort()
+    return tuple(kept)

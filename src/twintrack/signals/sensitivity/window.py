@@ -28,6 +28,11 @@ class Recogniser(Protocol):
 
     name: str
 
+    @property
+    def concepts(self) -> frozenset[str] | None:
+        """It finds nothing where none of these stands; None: it looks at every window."""
+        ...
+
     def find(self, window: Window) -> Iterable[Raw]: ...
 
 

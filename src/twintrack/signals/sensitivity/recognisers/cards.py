@@ -35,6 +35,7 @@ _IBAN_LENGTH = {
 
 class Cards:
     name = "cards"
+    concepts = frozenset(("shape:card",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "shape:card" not in window.hits:
@@ -67,6 +68,7 @@ class Cards:
 
 class Ibans:
     name = "ibans"
+    concepts = frozenset(("shape:iban",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "shape:iban" not in window.hits:

@@ -27,6 +27,7 @@ _NOT_PEOPLE = frozenset(("git", "noreply", "no-reply", "donotreply", "do-not-rep
 
 class Email:
     name = "email"
+    concepts = None
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "@" in window.low:
@@ -95,6 +96,7 @@ def _near_phone(window: Window, start: int, end: int, before: int, after: int) -
 
 class Phone:
     name = "phone"
+    concepts = frozenset(("shape:phone",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "shape:phone" not in window.hits:
@@ -141,6 +143,7 @@ _VERSION = re.compile(r"(?:version|release|v|ver|firmware|build|==|>=|~=|chrome/
 
 class Ip:
     name = "ip"
+    concepts = frozenset(("shape:ipv4", "shape:ipv6"))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "shape:ipv4" in window.hits:
@@ -189,6 +192,7 @@ _MAC = re.compile(
 
 class Mac:
     name = "mac"
+    concepts = frozenset(("shape:mac",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "shape:mac" not in window.hits:

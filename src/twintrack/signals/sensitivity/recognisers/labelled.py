@@ -50,6 +50,7 @@ def odd_value(window: Window, start: int, fewest: int = 6, shortest: int = 7) ->
 
 class Labelled:
     name = "labelled"
+    concepts = frozenset(CONCEPTS)
 
     def find(self, window: Window) -> Iterator[Raw]:
         if window.digits < 3:

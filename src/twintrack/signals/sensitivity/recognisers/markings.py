@@ -28,6 +28,7 @@ class Markings:
     def __init__(self, markings: tuple[tuple[str, str, str, re.Pattern[str], bool], ...]) -> None:
         """`markings`: id, concept of its words, category, pattern, and whether its form is a sentence."""
         self._markings = markings
+        self.concepts = frozenset(concept for _, concept, *_ in markings)
 
     def find(self, window: Window) -> Iterator[Raw]:
         for rule, concept, category, pattern, statement in self._markings:

@@ -56,6 +56,7 @@ class Numbers:
     def __init__(self, types: tuple[NumberType, ...]) -> None:
         self._types = types
         self._labels = frozenset(kind.label for kind in types)
+        self.concepts = self._labels | {"shape:number"}
         concepts: dict[str, list[int]] = {}
         for at, kind in enumerate(types):
             for concept in (kind.label, *(() if kind.check is None or kind.labelled_only else kind.near)):

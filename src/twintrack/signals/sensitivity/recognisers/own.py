@@ -27,6 +27,11 @@ class Own:
 
     def __init__(self, rules: tuple[OwnRule, ...]) -> None:
         self._rules = rules
+        self.concepts = (
+            None
+            if any(rule.pattern is not None and not rule.words for rule in rules)
+            else frozenset(rule.words if rule.pattern is not None else rule.concept for rule in rules)
+        )
 
     def find(self, window: Window) -> Iterator[Raw]:
         for rule in self._rules:

@@ -19,6 +19,7 @@ _REACH = 32
 
 class Birth:
     name = "birth"
+    concepts = frozenset(("birth",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if window.digits < 4:
@@ -64,6 +65,7 @@ class Addresses:
     def __init__(self, streets: tuple[tuple[str, re.Pattern[str], bool], ...], tail: re.Pattern[str]) -> None:
         """`streets`: concept of its words, pattern, and whether it is an address to write to by itself."""
         self._streets = streets
+        self.concepts = frozenset(concept for concept, _, _ in streets)
         self._tail = tail
 
     def find(self, window: Window) -> Iterator[Raw]:
@@ -97,6 +99,7 @@ class People:
     """A name alone is not sensitive, and none is looked for; beside words of care a labelled one makes a patient."""
 
     name = "people"
+    concepts = frozenset(("person",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "person" not in window.hits or not ("health" in window.hits or "care" in window.hits):
@@ -122,6 +125,7 @@ class Health:
     """Words of care: `health` where one says that somebody's health is spoken of, `care` where several do."""
 
     name = "health"
+    concepts = frozenset(("health", "care"))
 
     def find(self, window: Window) -> Iterator[Raw]:
         for concept, kind in (("health", "health_content"), ("care", "care_word")):

@@ -61,6 +61,7 @@ class Tokens:
 
     def __init__(self, tokens: tuple[Token, ...]) -> None:
         self._by_concept = {token.concept: token for token in tokens}
+        self.concepts = frozenset(self._by_concept)
 
     def find(self, window: Window) -> Iterator[Raw]:
         hits = window.hits
@@ -132,6 +133,7 @@ class Keyed:
             )
             for rule, concept, names, value, bits in rules
         }
+        self.concepts = frozenset(self._rules)
 
     def find(self, window: Window) -> Iterator[Raw]:
         for concept in self._rules.keys() & window.hits.keys():
@@ -191,6 +193,7 @@ class Assigned:
     """What stands behind a word like password or API key, if it looks like a secret and not like code or prose."""
 
     name = "assigned"
+    concepts = frozenset(("secret_word",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         seen = set()
