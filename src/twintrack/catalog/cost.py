@@ -53,6 +53,9 @@ def cost_nusd(
     """
     while price.long is not None and input_tokens > price.long_input_tokens:
         price = price.long
+    if not (cache_read_tokens or cache_write_tokens or surcharge) and input_tokens >= 0:  # nearly always
+        fresh = input_tokens * price.input_nusd_per_mtok
+        return (fresh + output_tokens * price.output_nusd_per_mtok + 500_000) // 1_000_000
     fresh_tokens = input_tokens - cache_read_tokens - cache_write_tokens
     if fresh_tokens < 0:  # a provider that counts cached tokens beside the input; never turn that into a discount
         fresh_tokens = 0

@@ -120,6 +120,7 @@ def passing_objection(candidate: Candidate, lately: Lately, max_ttft_ms: int, de
 
 def predicted_nusd(candidate: Candidate, signals: Signals) -> int | None:
     """Cost of the request by the token, at the estimated numbers of tokens; None: unknown, or charged by the hour."""
-    if candidate.price is None:
+    price = candidate.price
+    if price is None:
         return None
-    return cost_nusd(candidate.price, signals.prompt_tokens_est, signals.output_tokens_est)
+    return cost_nusd(price, signals.prompt_tokens_est, signals.output_tokens_est)

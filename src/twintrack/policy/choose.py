@@ -142,12 +142,15 @@ def decide(
         KeyMayNot: 403, the key covers none of them.
     """
     lane = policy.lane(route, signals.data_class, signals.endpoint, key, signals.categories)
-    ruled_out = list(lane.ruled_out)
+    ruled_out = lane.ruled_out
     limit_nusd = _limit_nusd(route.max_nusd_per_request, signals.max_cost_nusd)
+    max_ttft_ms = route.max_ttft_ms
     deadline_ms = -1 if signals.deadline_ms is None else signals.deadline_ms
+    any_pace = max_ttft_ms < 0 and deadline_ms < 0
     modalities = signals.modalities
     bits = _TEXT_ONLY if modalities == ("text",) else modality_bits(modalities)
-    p_good = policy.judge.p_good
+    judge = policy.judge
+    p_good = judge.p_good
     key_matters = key >= 0 and policy.key_objection(key, -1, route.index) is not None
     # Most requests suit even the least able of the candidates; then there is no need to look at each.
     worst = lane.worst
@@ -157,29 +160,37 @@ def decide(
         steer = None  # it steers what a fitted router said
     shifts = None if steer is None else steer.shifts
     ready: Ready = []
+    said: dict[int, float] = {}
+    """Of each, not shifted."""
     last_tier = -1
     best_of_last = 0.0
     best = None
     for candidate in lane.candidates:
-        objection = policy.key_objection(key, candidate.index) if key_matters else None
+        index = candidate.index
+        objection = policy.key_objection(key, index) if key_matters else None
         if objection is None and not all_able:
             objection = lasting_objection(candidate, signals, bits, limit_nusd)
         if objection is None:
             p = p_good(candidate.deployment, signals)
             if shifts is not None:
-                p += shifts[candidate.index]
+                said[index] = p
+                p += shifts[index]
             # A busy last tier still says what quality is to be kept.
             if candidate.last_tier > last_tier:
                 last_tier, best_of_last, best = candidate.last_tier, p, candidate
             elif candidate.last_tier == last_tier and p > best_of_last:
                 best_of_last, best = p, candidate
-            objection = passing_objection(candidate, load[candidate.index], route.max_ttft_ms, deadline_ms)
+            lately = load[index]
+            if any_pace and lately.healthy and lately.in_flight < candidate.max_in_flight:
+                ready.append((p, candidate))
+                continue
+            objection = passing_objection(candidate, lately, max_ttft_ms, deadline_ms)
             if objection is None:
                 ready.append((p, candidate))
                 continue
-        ruled_out.append((candidate.index, *objection))
+        ruled_out += ((index, *objection),)
     if not ready:
-        raise refusal(policy, tuple(ruled_out), signals, lane.view, route, key)
+        raise refusal(policy, ruled_out, signals, lane.view, route, key)
 
     conversation = conversation_of(affinity)
     floor = each_keeps = route.keep_quality * best_of_last
@@ -202,7 +213,7 @@ def decide(
         reason = STAKES
         order = best_first(ready, signals, conversation)
     else:
-        reason, order = cheapest_first(ready, floor, signals, last_tier, conversation, lane.one_price, warm)
+        reason, order = cheapest_first(ready, floor, signals, last_tier, conversation, lane.tiers, warm)
     propensity = 1.0
     if route.explore and reason not in _NOT_EXPLORED and _may_explore(route, signals):
         reason, order, propensity = _explored(ready, order, reason, route.explore, draw)
@@ -211,21 +222,21 @@ def decide(
         reference = None
     p_enough, p_best = floor, best_of_last
     if shifts is not None and steer is not None and best is not None:
-        p = p_good(chosen.deployment, signals)
+        p = said[chosen.index]
         p_best -= shifts[best.index]
         p_enough = (floor if steer.trusted[chosen.index] else floor / lower) - shifts[chosen.index]
     return Decision(
         chosen.index,
         chosen.tier,
         tuple([candidate.admitted for _, candidate in order]),
-        tuple(ruled_out),
+        ruled_out,
         p,
         predicted_nusd(chosen, signals),
         propensity,
         reason,
         route.baseline,
         lane.view.allowed,
-        policy.judge.measured(chosen.deployment, signals),
+        judge.measured(chosen.deployment, signals),
         reference,
         conversation,
         None,

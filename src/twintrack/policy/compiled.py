@@ -25,6 +25,7 @@ from twintrack.policy.objections import (
     privacy_objection,
 )
 from twintrack.policy.quality import Judge, Prior
+from twintrack.policy.ranking import Tier
 from twintrack.policy.rules import NOTHING, ruled_categories, rules_of
 
 RUNG: dict[str, int] = {name: rung for rung, name in enumerate(DATA_CLASSES)}
@@ -40,8 +41,7 @@ class Lane:
     worst: Candidate | None
     """As able as the least able in each respect, as dear as the dearest: what it can answer, all can. None: nobody."""
     view: View
-    one_price: tuple[bool, ...] = ()
-    """By tier, whether all in it cost the same."""
+    tiers: tuple[Tier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +189,8 @@ class Policy:
                 ruled_out.append((index, *found))
             else:
                 candidates.append(msgspec.structs.replace(found, tier=tiers[0], last_tier=tiers[-1]))
-        one_price = tuple(
-            _one_price([each for each in candidates if each.tier == tier]) for tier in range(len(route.tiers))
-        )
-        return Lane(tuple(candidates), tuple(ruled_out), _worst(candidates), view, one_price)
+        made = tuple(_tier([each for each in candidates if each.tier == tier]) for tier in range(len(route.tiers)))
+        return Lane(tuple(candidates), tuple(ruled_out), _worst(candidates), view, made)
 
 
 def _view(snapshot: Snapshot, rung: int, rules: tuple[Rules, ...], today: float) -> View:
@@ -235,8 +233,8 @@ def _candidate(admitted: Admitted) -> Candidate:
     )
 
 
-def _one_price(candidates: list[Candidate]) -> bool:
-    return len(candidates) < 2 or len(set(map(_paid, candidates))) < 2
+def _tier(candidates: list[Candidate]) -> Tier:
+    return Tier(one_price=len(set(map(_paid, candidates))) < 2, alone=len(candidates) < 2)
 
 
 def _paid(candidate: Candidate) -> tuple[bool, TokenPrice | None]:

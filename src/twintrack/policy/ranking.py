@@ -25,6 +25,15 @@ _DEARER, _CHEAPER, _LAST = 0, 1_000, 2_000
 """Groups of the order, with the distance in tiers added."""
 
 
+class Tier(NamedTuple):
+    """A tier as the candidates of one kind of request make it."""
+
+    one_price: bool = True
+    """All in it cost the same."""
+    alone: bool = True
+    """There is at most one, so no draw is needed: groups of the order are of one tier each."""
+
+
 class Warm(NamedTuple):
     """Where a conversation was answered lately."""
 
@@ -50,7 +59,7 @@ def cheapest_first(
     signals: Signals,
     last_tier: int,
     conversation: int,
-    one_price: tuple[bool, ...],
+    tiers: tuple[Tier, ...],
     warm: Warm | None,
 ) -> tuple[str, Ready]:
     """The reason, and `ready` in the order of `Decision.order`.
@@ -58,18 +67,19 @@ def cheapest_first(
     Args:
         floor: the least probability that is good enough.
         last_tier: the dearest that may answer.
-        one_price: by tier, whether all in it cost the same.
     """
-    suitable = [candidate.tier for p, candidate in ready if p >= floor]
+    tier = -1
+    for p, candidate in ready:
+        if p >= floor and not 0 <= tier <= candidate.tier:
+            tier = candidate.tier
+    suitable = tier >= 0
     if suitable:
-        tier = min(suitable)
         reason = TOP_TIER if tier == last_tier else GOOD_ENOUGH
     else:
         # Under a fitted router the dearest need not be the best.
         _, tier = max([(p, candidate.tier) for p, candidate in ready])
         reason = BELOW_QUALITY
     ranked = []
-    costs_matter = warm is not None or not all(one_price)
     for p, candidate in ready:
         away = candidate.tier - tier
         if p >= floor:
@@ -78,11 +88,14 @@ def cheapest_first(
             group = _LAST + away
         else:
             continue
-        unknown, cost = False, 0
-        if costs_matter and (warm is not None or not one_price[candidate.tier]):
+        unknown, cost, draw = False, 0, 0
+        its = tiers[candidate.tier]
+        if warm is not None or not its.one_price:
             known = expected_nusd(candidate, signals, warm)
             unknown, cost = known is None, known or 0
-        ranked.append((group, unknown, cost, -weight(conversation, candidate.seed), candidate.index, p, candidate))
+        if not its.alone:
+            draw = -weight(conversation, candidate.seed)
+        ranked.append((group, unknown, cost, draw, candidate.index, p, candidate))
     ranked.sort()
     if warm is not None and suitable:
         stays = _stays(ranked, warm)

@@ -67,7 +67,8 @@ class PartsScorer:
 
 def score(prompt: Prompt, task: str, tokens: int, seen: Evidence) -> float:
     """`PartsScorer.score` for a caller that has looked at the text already."""
-    return min(1.0, max(LOWEST, sum(_contributions(prompt, task, tokens, seen))))
+    total = sum(_contributions(prompt, task, tokens, seen))
+    return LOWEST if total < LOWEST else 1.0 if total > 1.0 else total
 
 
 def parts(prompt: Prompt, task: str, tokens: int) -> tuple[Part, ...]:
@@ -78,20 +79,25 @@ def parts(prompt: Prompt, task: str, tokens: int) -> tuple[Part, ...]:
 
 def _contributions(prompt: Prompt, task: str, tokens: int, seen: Evidence) -> tuple[float, ...]:
     """In the order of `NAMES`."""
-    words = seen.words
+    words, output, turns = seen.telling, prompt.max_output_tokens, prompt.turns
     questions = seen.marks.count(b"?")
-    output = prompt.max_output_tokens
+    length = log2(1 + tokens / 16) / 9
+    constraints = reasoning = negations = 0.0
+    if words:
+        constraints = CONSTRAINTS * min(words.count(CONSTRAINT), 6) / 6
+        reasoning = REASONING * min(words.count(REASON), 3) / 3
+        negations = NEGATIONS * min(words.count(NEGATION), 2) / 2
     return (
         BASE,
-        LENGTH * min(1.0, log2(1 + tokens / 16) / 9),
+        LENGTH * (length if length < 1.0 else 1.0),
         QUESTIONS * min(questions - 1, 3) / 3 if questions > 1 else 0.0,
         CODE * min(seen.code, 6) / 6 if seen.code > 1 else 0.0,
         MATHS * min(seen.maths, 6) / 6 if seen.maths > 1 else 0.0,
-        NUMBERS * min(seen.digits, 60) / 60,
-        CONSTRAINTS * min(words.count(CONSTRAINT), 6) / 6,
-        REASONING * min(words.count(REASON), 3) / 3,
-        NEGATIONS * min(words.count(NEGATION), 2) / 2,
-        TURNS * min(prompt.turns - 1, 10) / 10 if prompt.turns > 1 else 0.0,
+        NUMBERS * min(seen.digits, 60) / 60 if seen.digits else 0.0,
+        constraints,
+        reasoning,
+        negations,
+        TURNS * min(turns - 1, 10) / 10 if turns > 1 else 0.0,
         TOOLS if prompt.tools else 0.0,
         OUTPUT * min(1.0, log2(output / 256) / 5) if output > 256 else 0.0,
         TASK.get(task, 0.0),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from twintrack.signals.vocabulary import CODE, CODES, MATH, QUANTITY
+from twintrack.signals.vocabulary import CODE, CODES, LANGUAGES, MATH, QUANTITY
 from twintrack.wire.prompt import Prompt
 
 HEAD = 256
@@ -30,6 +30,8 @@ TO_WORDS = bytes(
 class Evidence(msgspec.Struct, frozen=True, gc=False):
     words: bytes
     """One code of `vocabulary.py` for each word it knows, in order."""
+    telling: bytes
+    """Of these the ones of task and difficulty."""
     marks: bytes
     """ASCII punctuation, digits and line ends, in order."""
     leads: bytes
@@ -53,36 +55,43 @@ def of_text(text: str) -> Evidence:
         text = f"{text[:HEAD]} {text[-TAIL:]}"
     data = text.encode("utf-8", "replace")  # a lone surrogate is legal in JSON
     words = bytes(filter(None, map(CODES.get, data.translate(TO_WORDS).split())))
+    telling = words.translate(None, LANGUAGES)
     leads = b"" if len(data) == len(text) else data.translate(None, _NOT_LEAD)
     marks = data.translate(None, _NOT_MARKS)
-    digits = len(marks) - len(marks.translate(None, _DIGITS))
-    return Evidence(words, marks, leads, digits, _code(words, marks, data), _maths(words, marks, digits), data)
+    digits = len(marks) - len(marks.translate(None, _DIGITS)) if marks else 0
+    code = maths = 0
+    if telling:
+        code, maths = telling.count(CODE), telling.count(MATH)
+        if digits > 1:
+            maths += min(3, telling.count(QUANTITY))
+    if marks:
+        code += _code_marks(marks, data)
+        maths += _maths_marks(marks, digits)
+    return Evidence(words, telling, marks, leads, digits, code, maths, data)
 
 
-def _code(words: bytes, marks: bytes, data: bytes) -> int:
-    score = words.count(CODE)
+def _code_marks(marks: bytes, data: bytes) -> int:
+    score = 0
     if b"(" in marks:
         if b";\n" in marks:
             score += 2
         if b"()" in data:  # not in the marks: without its letters (this) looks like a call
             score += 1
-    if b"```" in marks:
+    if b"`" in marks and b"```" in marks:
         score += 4
     if b"{" in marks and b"\\" not in marks:
         score += 1
     return score
 
 
-def _maths(words: bytes, marks: bytes, digits: int) -> int:
-    score = words.count(MATH)
+def _maths_marks(marks: bytes, digits: int) -> int:
+    score = 0
     if b"\\" in marks and b"$" in marks:
         score += 4
     if b"^" in marks:
         score += 2
-    if digits > 1:
-        score += min(3, words.count(QUANTITY))
-        if b"=" in marks:
-            score += 1
+    if digits > 1 and b"=" in marks:
+        score += 1
     return score
 
 

@@ -13,7 +13,17 @@ from struct import Struct
 import msgspec
 
 from twintrack.signals.evidence import TO_WORDS
-from twintrack.signals.vocabulary import CODE, CODES, CONSTRAINT, EN, MATH, NEGATION, QUANTITY, REASON
+from twintrack.signals.vocabulary import (
+    CODE,
+    CODES,
+    CONSTRAINT,
+    EN,
+    LANGUAGES,
+    MATH,
+    NEGATION,
+    QUANTITY,
+    REASON,
+)
 from twintrack.wire.prompt import Prompt
 
 VERSION = 1
@@ -35,12 +45,19 @@ _DIGITS = b"0123456789"
 _LOWER = bytes(range(97, 123))
 _UPPER = bytes(range(65, 91))
 _HIGH = bytes(range(128, 256))
-_NOT_MARKS = _LOWER + _UPPER + _HIGH + b" \t\r"
+_NOT_SIGNS = _LOWER + _HIGH + b" \t\r"
 _TO_TOKENS = bytes(byte if byte in _DIGITS else TO_WORDS[byte] for byte in range(256))
 """Words in lower case, and numbers."""
 _TO_NUMBERS = bytes(byte if byte in _DIGITS else 32 for byte in range(256))
+_KINDS = (b"\n", b"+=*/<>", b"\\$^_", b"([", b"{`", b"\"'", b",", b";", b":", b"?")
+_LINES, _OPERATORS, _FORMULAS, _BRACKETS, _BRACES, _QUOTES, _COMMAS, _SEMICOLONS, _COLONS, _QUESTIONS = range(10)
+_KIND = {byte: kind for kind, marks in enumerate(_KINDS) for byte in marks}
+_TO_KINDS = bytes(_KIND.get(byte, 0) for byte in range(256))
+_NO_KIND = bytes(byte for byte in range(256) if byte not in _KIND)
 _FIRST_OPTIONS = (b"\nA. ", b"\nA) ", b"\n(A) ", b"\nA: ", b"\na) ", b"\n1. ")
 _INLINE_OPTION = b" (A) "
+_LOG = tuple([log2(1 + count) for count in range(4 * (HEAD + 1 + TAIL) + 1)])
+"""Of every count there can be in a sample: a look at a table costs a third of the call."""
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
@@ -66,55 +83,63 @@ _MOST_WORD_CHARS = 32.0
 def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
     """In the order of `NAMES`; `tokens` is the estimate for the whole prompt."""
     data, words = seen.data, seen.words
-    size = len(data)
-    count = len(words)
+    log = _LOG
+    size, count = len(data), len(words)
     some = count or 1
     last = len(prompt.last_user)
     codes = bytes(filter(None, map(CODES.get, words)))
-    marks = data.translate(None, _NOT_MARKS)
-    signs = marks.translate(None, _DIGITS)
-    digits = len(marks) - len(signs)
-    lines = signs.count(b"\n")
-    capitals = size - len(data.translate(None, _UPPER))
-    high = 0 if data.isascii() else size - len(data.translate(None, _HIGH))
-    stem = _stem(data)
-    options = signs.count(b"\n") if stem < size else 0
-    has = signs.count
-    said = codes.count
+    capitals_and_signs = data.translate(None, _NOT_SIGNS)
+    signs_and_digits = capitals_and_signs.translate(None, _UPPER)
+    signs = signs_and_digits.translate(None, _DIGITS)
+    digits = len(signs_and_digits) - len(signs)
+    kinds = signs.translate(_TO_KINDS, _NO_KIND)
+    said, has = codes.count, kinds.count
+    lines = has(_LINES)
+    stem = _stem(data) if lines else data.find(_INLINE_OPTION)
+    asked = log2(1 + last)
+    stem_chars, option_chars, options = asked, 0.0, 0.0
+    if 0 < stem < size:
+        stem_chars, options = log2(1 + min(stem, last)), log[lines]
+        option_chars = log2(1 + (size - stem) / lines) if lines else 0.0
+    code = maths = quantities = constraints = reasoning = negations = 0.0
+    if codes.translate(None, LANGUAGES):
+        code, maths, quantities = log[said(CODE)], log[said(MATH)], log[said(QUANTITY)]
+        constraints, reasoning, negations = log[said(CONSTRAINT)], log[said(REASON)], log[said(NEGATION)]
+    texts, output = prompt.texts, prompt.max_output_tokens
     return (
         log2(1 + tokens),
-        log2(1 + last),
-        log2(1 + min(stem, last)) if stem < size else log2(1 + last),
-        log2(1 + (size - stem) / options) if options else 0.0,
-        log2(1 + options),
-        log2(1 + lines),
-        log2(1 + count),
-        min((size - len(signs) - digits) / some, _MOST_WORD_CHARS),
+        asked,
+        stem_chars,
+        option_chars,
+        options,
+        log[lines],
+        log[count],
+        min((size - len(signs_and_digits)) / some, _MOST_WORD_CHARS),
         len(set(words)) / some,
         said(EN) / some,
-        log2(1 + digits),
-        log2(1 + len(data.translate(_TO_NUMBERS).split())) if digits else 0.0,
-        log2(1 + has(b"+") + has(b"=") + has(b"*") + has(b"/") + has(b"<") + has(b">")),
-        log2(1 + has(b"\\") + has(b"$") + has(b"^") + has(b"_")),
-        log2(1 + has(b"(") + has(b"[")),
-        log2(1 + has(b"{") + has(b"`")),
-        log2(1 + has(b'"') + has(b"'")),
-        log2(1 + has(b",")),
-        log2(1 + has(b";")),
-        log2(1 + has(b":")),
-        log2(1 + has(b"?")),
-        capitals / (size or 1),
-        high / (size or 1),
-        log2(1 + said(CODE)),
-        log2(1 + said(MATH)),
-        log2(1 + said(QUANTITY)),
-        log2(1 + said(CONSTRAINT)),
-        log2(1 + said(REASON)),
-        log2(1 + said(NEGATION)),
-        log2(1 + max(0, sum(map(len, prompt.texts)) - last)),
+        log[digits],
+        log[len(data.translate(_TO_NUMBERS).split())] if digits else 0.0,
+        log[has(_OPERATORS)],
+        log[has(_FORMULAS)],
+        log[has(_BRACKETS)],
+        log[has(_BRACES)],
+        log[has(_QUOTES)],
+        log[has(_COMMAS)],
+        log[has(_SEMICOLONS)],
+        log[has(_COLONS)],
+        log[has(_QUESTIONS)],
+        (len(capitals_and_signs) - len(signs_and_digits)) / (size or 1),
+        0.0 if data.isascii() else (size - len(data.translate(None, _HIGH))) / (size or 1),
+        code,
+        maths,
+        quantities,
+        constraints,
+        reasoning,
+        negations,
+        log2(1 + max(0, sum(map(len, texts)) - last)) if len(texts) > 1 or not last else 0.0,
         log2(1 + prompt.turns),
         float(prompt.tools),
-        log2(1 + prompt.max_output_tokens / 256) if prompt.max_output_tokens else 0.0,
+        log2(1 + output / 256) if output else 0.0,
     )
 
 
@@ -132,11 +157,9 @@ def unpacked(kept: bytes) -> tuple[float, ...] | None:
 
 
 def _stem(data: bytes) -> int:
-    """Where a question's own text ends and its options begin; all of it if there are none."""
-    if b"\n" in data:
-        for mark in _FIRST_OPTIONS:
-            place = data.find(mark)
-            if place > 0:
-                return place
-    place = data.find(_INLINE_OPTION)
-    return place if place > 0 else len(data)
+    """Where a question's own text ends and its options begin, in a text of several lines; -1: there are none."""
+    for mark in _FIRST_OPTIONS:
+        place = data.find(mark)
+        if place > 0:
+            return place
+    return data.find(_INLINE_OPTION)

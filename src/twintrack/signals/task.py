@@ -38,24 +38,23 @@ _UNSPACED = tuple(
 
 def task(evidence: Evidence) -> str:
     """One of `TASKS` but `embed`, which follows from the endpoint. Without evidence: chat."""
-    named = evidence.words.translate(None, _NOT_TASK)
-    scores: dict[str, int] = {}
-    for code in named:
-        name = _NAME[code]
-        # Code is written and explained, too: these two yield to a word of anything else, not to fewer than their own.
-        scores[name] = scores.get(name, 0) + (3 if code in _YIELDING else 4)
-    # Punctuation and numbers alone prove nothing unless there are several kinds of them.
-    if evidence.code > 1:
-        scores["code"] = 4 * evidence.code
-    if evidence.maths > 1:
-        scores["math"] = 4 * evidence.maths
-    if named and named[0] not in _YIELDING:
-        # The first is usually the imperative: "Summarise this function" asks for a summary.
-        scores[_NAME[named[0]]] += 8
+    named = evidence.telling and evidence.telling.translate(None, _NOT_TASK)
+    code, maths = evidence.code, evidence.maths
     if evidence.leads and not named:
         for word, name in _UNSPACED:
             if word in evidence.data:
                 return name
-    if not scores:
-        return "chat"
-    return max(scores, key=scores.__getitem__)
+    scores: dict[str, int] = {}
+    for each in named:
+        name = _NAME[each]
+        # Code is written and explained, too: these two yield to a word of anything else, not to fewer than their own.
+        scores[name] = scores.get(name, 0) + (3 if each in _YIELDING else 4)
+    # Punctuation and numbers alone prove nothing unless there are several kinds of them.
+    if code > 1:
+        scores["code"] = 4 * code
+    if maths > 1:
+        scores["math"] = 4 * maths
+    if named and named[0] not in _YIELDING:
+        # The first is usually the imperative: "Summarise this function" asks for a summary.
+        scores[_NAME[named[0]]] += 8
+    return max(scores, key=scores.__getitem__) if scores else "chat"

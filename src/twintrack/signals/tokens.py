@@ -65,7 +65,7 @@ def prompt_tokens(prompt: Prompt) -> int:
 
 
 def text_tokens(texts: tuple[str, ...]) -> int:
-    characters = sum(map(len, texts))
+    characters = len(texts[0]) if len(texts) == 1 else sum(map(len, texts))
     if characters <= READ_WHOLE:
         return round(_tokens("".join(texts)))
     sample = _windows(texts, characters)
@@ -73,15 +73,17 @@ def text_tokens(texts: tuple[str, ...]) -> int:
 
 
 def _tokens(text: str) -> float:
+    characters = len(text)
     kinds = text.encode("utf-8", "replace").translate(_TO_KIND, _DROPPED)
     others = len(kinds)
-    digits = kinds.count(_DIGIT)
-    if (others - digits) * 32 < len(text) and len(text) > 256:
-        return PER_DENSE * len(text)
-    spaces = kinds.count(_SPACE)
-    line_ends = kinds.count(_LINE_END)
+    has = kinds.count
+    digits = has(_DIGIT)
+    if (others - digits) * 32 < characters and characters > 256:
+        return PER_DENSE * characters
+    spaces = has(_SPACE)
+    line_ends = has(_LINE_END)
     # Each character beyond ASCII leaves its lead byte among the kinds, so what is missing is ASCII letters.
-    tokens = PER_LETTER * (len(text) - others) + PER_DIGIT * digits + PER_SPACE * spaces + PER_LINE_END * line_ends
+    tokens = PER_LETTER * (characters - others) + PER_DIGIT * digits + PER_SPACE * spaces + PER_LINE_END * line_ends
     marks = others - digits - spaces - line_ends
     if not text.isascii():
         leads = kinds.translate(None, _ASCII_KINDS)

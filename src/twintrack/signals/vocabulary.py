@@ -15,6 +15,9 @@ LANGUAGE_OF_CODE = {
     EN: "en", DE: "de", FR: "fr", ES: "es", IT: "it", PT: "pt", NL: "nl", PL: "pl", RU: "ru", UK: "uk",
 }  # fmt: skip
 
+LANGUAGES = bytes(LANGUAGE_OF_CODE)
+"""Codes of function words. For `bytes.translate`, which leaves those of task and difficulty."""
+
 _ROWS: tuple[tuple[int, str], ...] = (
     (
         EN,
