@@ -7,7 +7,7 @@ import pytest
 from ledger_records import HOUR_US, MANAGED, NAMES, PREMIUM, T0, Books, dispatch, names, released, settle
 
 from twintrack.ledger.records import Judged
-from twintrack.ledger.surplus import newest_verdict, spent, surpluses
+from twintrack.ledger.surplus import is_judged, newest_verdict, spent, surpluses
 
 ROUTER = "8c1e77aa"
 
@@ -39,6 +39,8 @@ def test_verdicts_are_compared_with_what_was_predicted(books):
         "bot": {"mid@managed": (1.0, pytest.approx(0.0), pytest.approx(0.0))},
     }
     assert newest_verdict(books.path) == (4, T0)
+    assert is_judged(books.path, T0)
+    assert not is_judged(books.path, T0 + 1)
 
 
 def test_one_answer_counts_once_by_its_most_trusted_source(books):

@@ -127,7 +127,7 @@ _ADDRESS = (
 def routing(route: Route) -> dict[str, object]:
     fields = msgspec.structs.asdict(route)
     del fields["trace_content"]
-    del fields["learn"]
+    del fields["learn"], fields["learn_all"]
     return fields
 
 
@@ -266,6 +266,7 @@ def _route(
         pseudonyms=route.pseudonyms if isinstance(route.pseudonyms, tuple) else PSEUDONYMS * route.pseudonyms,
         privacy=rules.narrowing(route.privacy),
         learn=len(tiers) > 1 if route.learn is None else route.learn,
+        learn_all=route.learn is True or route.explore > 0.0,
         explore=route.explore,
         nusd_per_day=-1 if route.usd_per_day is None else nusd(route.usd_per_day),
         cascade=_cascade(route.cascade, names),

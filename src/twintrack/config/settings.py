@@ -413,7 +413,8 @@ class Route(_Table, frozen=True, kw_only=True):
     learn: bool | None = None
     """Keep some numbers that describe each request of class public or internal, so that a router can be fitted to
     verdicts on its answer: lengths, counts of marks and kinds of words, never text. Default: where there is more than
-    one tier."""
+    one tier, of all requests once there are verdicts, until then of 500 at once and 100 a second in each worker. With
+    `true`, or `explore`: of all."""
     cascade: Cascade | None = None
     """Default: no drafts."""
     classifier: Classifier | None = None

@@ -159,6 +159,8 @@ class Route(msgspec.Struct, frozen=True):
     privacy: Narrowing = Narrowing()
     learn: bool = False
     """Numbers that describe its requests are kept."""
+    learn_all: bool = False
+    """Of each of them, whether or not anybody judges answers."""
     explore: float = 0.0
     """Share of choices made at random."""
     nusd_per_day: int = -1

@@ -11,7 +11,7 @@ import msgspec
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import LedgerError
 from twintrack.gateway.steering import Told
-from twintrack.ledger.surplus import newest_verdict, spent, surpluses
+from twintrack.ledger.surplus import is_judged, newest_verdict, spent, surpluses
 from twintrack.server.board import MOST_BYTES, Board
 
 _EVERY_S = 1.0
@@ -61,14 +61,19 @@ class Telling:
         told, day = self._told, int(time.time()) // _DAY_S
         if any(route.nusd_per_day >= 0 for route in snapshot.routes):
             told = msgspec.structs.replace(told, day=day, spent_nusd=spent(self._ledger, day))
+        if not told.judged and any(route.learn for route in snapshot.routes):
+            told = msgspec.structs.replace(told, judged=is_judged(self._ledger, _since_us()))
         router = snapshot.policy_version.partition("+")[2]
         if router and now_s >= self._verdicts_due_s:
             newest = (router, *newest_verdict(self._ledger))
             if newest != self._known:
-                since_us = int((time.time() - _SINCE_S) * 1e6)
-                compared = surpluses(self._ledger, router, since_us, MOST_ANSWERS)
+                compared = surpluses(self._ledger, router, _since_us(), MOST_ANSWERS)
                 told = msgspec.structs.replace(told, router=router, verdicts=compared)
                 self._known = newest
             took_s = time.monotonic() - now_s
             self._verdicts_due_s = now_s + max(_VERDICTS_EVERY_S, took_s / _SHARE)
         return told
+
+
+def _since_us() -> int:
+    return int((time.time() - _SINCE_S) * 1e6)

@@ -127,7 +127,7 @@ def choose(
         floor=_least(serving, labels, key, found),
         default_class=_default(labels, route.default_class),
         predictor=serving.predictor,
-        describe=route.learn,
+        describe=route.learn and (route.learn_all or serving.describing.wanted()),
         categories=categories,
     )
     if kind is not None:

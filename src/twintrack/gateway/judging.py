@@ -51,6 +51,7 @@ def take(gateway: GatewayState, body: bytes, key: int) -> bytes:
             why="what is journalled is not being loaded, or its disk is full; requests come first",
             fix="Send it again later.",
         )
+    gateway.serving.describing.judged = True
     gateway.verdicts[said.source] = gateway.verdicts.get(said.source, 0) + 1
     return msgspec.json.encode(Taken("verdict", said.request_id, said.score, said.source, said.label))
 

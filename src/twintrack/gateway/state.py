@@ -25,6 +25,7 @@ from twintrack.config.snapshot import Deployment, Route, Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.believed import Believed
 from twintrack.gateway.conversations import Conversations
+from twintrack.gateway.describing import Describing
 from twintrack.gateway.detecting import steps
 from twintrack.gateway.exposure import Exposure, is_possible
 from twintrack.gateway.kinds import Kinds
@@ -123,6 +124,7 @@ class Serving:
         self.random = random
         same = before is not None and before.names == self.names
         self.conversations: Conversations = before.conversations if before is not None and same else Conversations()
+        self.describing: Describing = before.describing if before is not None else Describing()
         self.steering: Steerings = steerings(snapshot, self.predictor)
         if before is not None:
             self.steering = renewed(self.steering, snapshot, before.snapshot, before.steering)
@@ -352,6 +354,8 @@ class GatewayState:
 
     def hear(self, told: Told) -> None:
         """What the control plane knows of all workers together."""
+        if told.judged:
+            self.serving.describing.judged = True
         router = self.serving.snapshot.policy_version.partition("+")[2]
         for each in self.serving.steering.values():
             each.hear(told, router)
@@ -410,6 +414,7 @@ class GatewayState:
             for pulse in self.pulses.values():
                 pulse.tick(now)
             self.serving.conversations.now = now
+            self.serving.describing.tick(now)
             for each in self.serving.steering.values():
                 each.tick(self._wall())
             self.serving.believed.tick(now)

@@ -30,6 +30,8 @@ class Told(msgspec.Struct, frozen=True):
     """UTC days since 1970."""
     spent_nusd: dict[str, int] = {}
     """On that day, by route."""
+    judged: bool = False
+    """There are verdicts in the ledger."""
 
 
 class Steering:

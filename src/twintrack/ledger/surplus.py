@@ -35,6 +35,12 @@ def newest_verdict(path: Path) -> tuple[int, int]:
     return int(count), int(at_us)
 
 
+def is_judged(path: Path, since_us: int) -> bool:
+    """Whether there is a verdict given from `since_us` on. Raises LedgerError."""
+    with reading(path) as db:
+        return bool(db.execute("SELECT EXISTS (SELECT 1 FROM verdicts WHERE at_us >= ?)", (since_us,)).fetchone()[0])
+
+
 def surpluses(path: Path, router: str, since_us: int, most: int) -> Surplus:
     """Verdicts on answers that the router chose, compared with what it had predicted.
 
