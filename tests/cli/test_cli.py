@@ -41,6 +41,7 @@ COMMANDS = (
     ("route", "replay"),
     ("learn",),
     ("learn", "router"),
+    ("learn", "verifier"),
     ("models",),
     ("doctor",),
     ("backup",),

@@ -39,7 +39,7 @@ def busy(books: Books) -> Books:
             dispatch(f"r{number}", key=who, at_us=at_us, deployment=OWN if number % 4 == 0 else 1),
             released(f"r{number}", at_us=at_us + 5),
             dispatch(f"r{number}", 1, key=who, at_us=at_us + 6),
-            settle(f"r{number}", 1, at_us=at_us + 50),
+            settle(f"r{number}", 1, at_us=at_us + 50, seen=f"seen-{number}".encode()),
         )
     books.write(refuse("f", key=0))
     books.load()
@@ -97,6 +97,8 @@ def test_nothing_in_the_file_leads_to_the_subject(busy: Books):
         text = "\n".join(db.iterdump())
     assert NAMED not in text
     assert b"hmac-00000000010" not in left
+    assert b"seen-10" not in left
+    assert b"seen-11" in left, "of the other key's draft"
     assert b"hmac-00000000011" in left, "the other key's"
     assert NAMED.encode() not in left
 
@@ -206,7 +208,7 @@ def test_whatever_is_named_after_somebody_is_known_to_erase(busy: Books):
     named = {name for name, has in columns.items() if has & {"request_id", "key", "tenant", "personal", "names"}}
     # `journal_names` is what workers that run call things; it goes with them.
     assert named == {"attempts", "audit", "contexts", "journal_names", "refusals", "slices", "verdicts"}
-    assert {name for name, has in columns.items() if "attempt" in has} == {"attempts", "features"}
+    assert {name for name, has in columns.items() if "attempt" in has} == {"attempts", "drafts", "features"}
 
 
 def test_who_judged_an_erased_request_later_goes_with_it(busy: Books):

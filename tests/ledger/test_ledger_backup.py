@@ -82,18 +82,19 @@ def test_facts_that_were_imported_are_in_it_and_replaced_with_the_rest(books: Bo
     assert revisions.current(str(restored.replaced)).prices_source == "second"
 
 
-def test_a_fitted_router_is_in_it_and_replaced_with_the_rest(books: Books, tmp_path: Path):
-    router = books.folder / "router.json"
-    router.write_bytes(b"first")
+@pytest.mark.parametrize("name", ["router.json", "verifier.json"])
+def test_what_was_fitted_is_in_it_and_replaced_with_the_rest(books: Books, tmp_path: Path, name: str):
+    fitted = books.folder / name
+    fitted.write_bytes(b"first")
     made(books, tmp_path / "backup")
     restore(tmp_path / "backup", tmp_path / "new")
-    assert (tmp_path / "new" / "router.json").read_bytes() == b"first"
-    router.write_bytes(b"second")
+    assert (tmp_path / "new" / name).read_bytes() == b"first"
+    fitted.write_bytes(b"second")
     books.close()
     restored = restore(tmp_path / "backup", books.folder, replace=True)
-    assert router.read_bytes() == b"first"
+    assert fitted.read_bytes() == b"first"
     assert restored.replaced is not None
-    assert (Path(restored.replaced) / "router.json").read_bytes() == b"second"
+    assert (Path(restored.replaced) / name).read_bytes() == b"second"
 
 
 def test_only_its_owner_can_read_it_and_what_is_made_of_it(backup: Path, tmp_path: Path):

@@ -128,7 +128,12 @@ def test_while_nobody_loads_the_journal_verdicts_wait_outside(tmp_path: Path):
 def test_features_stand_beside_the_first_attempt_and_come_back_as_they_were(books: Books):
     books.load(dispatch("a", features=packed(NUMBERS)), settle("a"), dispatch("b"), settle("b"))
     books.load(dispatch("c", features=packed(NUMBERS)), judged("a"), judged("b"), judged("c"))
-    books.load(settle("c"))
+    books.load(settle("c", seen=b"of the draft"))
+    assert {each.request_id: each.draft for each in judgements(books.path)} == {
+        "a": None,
+        "b": None,
+        "c": b"of the draft",
+    }
     found = {each.request_id: each.features for each in judgements(books.path)}
     assert found["b"] is None
     assert unpacked(found["a"] or b"") == NUMBERS == unpacked(found["c"] or b"")

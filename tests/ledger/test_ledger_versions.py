@@ -93,8 +93,8 @@ def test_a_ledger_made_today_is_like_one_brought_up_to_date(first: Path, tmp_pat
 def test_records_only_ever_grow_at_their_end_and_by_what_may_be_missing():
     now = Settle.__struct_fields__
     assert (SCHEMA, len(MIGRATIONS)) == (5, 3)
-    assert list(now[-5:]) == NEW
-    assert now[: len(now) - 5][-1] == "response_bytes"
-    record = settle("a", **dict.fromkeys(NEW, 3))
-    older = msgspec.msgpack.encode(msgspec.msgpack.decode(msgspec.msgpack.encode(record))[:-5])
+    assert list(now[-6:]) == [*NEW, "seen"]
+    assert now[: len(now) - 6][-1] == "response_bytes"
+    record = settle("a", **dict.fromkeys(NEW, 3), seen=b"1")
+    older = msgspec.msgpack.encode(msgspec.msgpack.decode(msgspec.msgpack.encode(record))[:-6])
     assert msgspec.msgpack.decode(older, type=Settle) == settle("a")

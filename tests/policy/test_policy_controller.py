@@ -109,6 +109,22 @@ def test_the_debt_is_bounded_whatever_comes(traffic, cheap, dear, keep):
     assert least >= -given_ - 4.0
 
 
+@pytest.mark.parametrize("p_now", [0.85, 0.99])
+def test_a_draft_in_place_of_the_answer_is_booked_as_what_it_is(p_now: float):
+    """And one that looks better than the answer as no better."""
+    of = Controller(0.9, [True, True])
+    of.learn({1: Verdicts(100, 6.0, 9.0)})
+    before = of.allowance
+    of.chose(1, 0.8, 1, 0.8)
+    of.instead(1, 0.8, p_now)
+    best = 0.8 + of.shifts[1]
+    surplus, _, _ = of.account()
+    assert surplus == pytest.approx(min(p_now, best) - 0.9 * best)
+    of.learn({})  # who did not answer is not corrected
+    assert of.account()[0] == pytest.approx(min(p_now, best) - 0.9 * 0.8)
+    assert (of.allowance < before) == (p_now < best)
+
+
 @FEW
 @given(st.floats(0.01, 1.0), SHARE, st.floats(-0.1, 0.5))
 def test_more_at_stake_never_asks_for_more_quality(best, cost, allowance):

@@ -28,7 +28,7 @@ _COMMANDS = {
     "ledger": "What was spent and saved.",
     "feedback": "Say whether an answer was good.",
     "route": "What a router or policy is worth, on files and old traffic.",
-    "learn": "Fit the router to your own verdicts.",
+    "learn": "Fit the router, and what judges drafts, to your own verdicts.",
     "models": "List models, tiers and prices.",
     "doctor": "Find what is wrong here, and say what to do.",
     "backup": "Keep ledger, journal and configuration in one file.",

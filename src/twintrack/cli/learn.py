@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ import click
 import msgspec
 
 from twintrack.cli import data as data_folder
+from twintrack.cli.learn_verifier import verifier_command
+from twintrack.cli.taking import take, undone
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import ROUTER
 from twintrack.wire.feedback import SOURCES
@@ -18,12 +19,13 @@ from twintrack.wire.feedback import SOURCES
 if TYPE_CHECKING:
     from twintrack.training.learn import Learned
 
-_BEFORE = "router.before.json"
-
 
 @click.group("learn")
 def command() -> None:
-    """Fit the router to your own verdicts."""
+    """Fit the router, and what judges drafts, to your own verdicts."""
+
+
+command.add_command(verifier_command)
 
 
 @command.command("router")
@@ -60,7 +62,7 @@ def router_command(
     """
     folder = data_folder.folder(data)
     if undo:
-        click.echo(_undo(folder))
+        click.echo(undone(folder, ROUTER, "router", "the prior decides"))
         return
     if source is None:
         raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
@@ -70,7 +72,7 @@ def router_command(
     learned = _from_ledger(folder, sources, seed) if source == "ledger" else _from_file(Path(source), in_use, seed)
     taken = learned.better and not dry_run
     if taken:
-        _take(folder, msgspec.json.encode(learned.router))
+        take(folder, ROUTER, msgspec.json.encode(learned.router))
     report = learned.report | {"taken": taken, "dry_run": dry_run, "weights": str(in_use) if taken else None}
     if as_json:
         click.echo(json.dumps(report, indent=2))
@@ -114,38 +116,6 @@ def _from_ledger(folder: Path, sources: tuple[str, ...], seed: int) -> Learned:
         )
     in_use = weights_in(folder)
     return learn_from(found, shipped_prior(), in_use=router_version(in_use) if in_use else "", seed=seed)
-
-
-def _take(folder: Path, weights: bytes) -> None:
-    """Swap the file whole: a reader sees the old one or the new one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ROUTER
-    new = folder / f".{ROUTER}.{os.getpid()}"
-    with new.open("wb") as file:
-        file.write(weights)
-        file.flush()
-        os.fsync(file.fileno())
-    new.chmod(0o600)  # hashed words of your traffic are in it
-    if path.exists():
-        before = folder / f".{_BEFORE}.{os.getpid()}"
-        before.unlink(missing_ok=True)
-        os.link(path, before)
-        before.replace(folder / _BEFORE)
-    else:
-        (folder / _BEFORE).unlink(missing_ok=True)
-    new.replace(path)
-
-
-def _undo(folder: Path) -> str:
-    """What was done, in words."""
-    path, before = folder / ROUTER, folder / _BEFORE
-    if before.exists():
-        before.replace(path)
-        return f"The router before the last one is back: {path}"
-    if path.exists():
-        path.unlink()
-        return f"The router is gone, and there was none before it: the prior decides. {path} is no more."
-    raise TwintrackError(f"There is no learned router in {folder}", fix="Name another data folder with --data.")
 
 
 def _show(report: dict[str, Any]) -> None:

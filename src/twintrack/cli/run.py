@@ -21,8 +21,9 @@ from twintrack.config.source import Source, invalid
 from twintrack.control.supervise import Plan, Supervisor
 from twintrack.errors import ConfigError
 from twintrack.gateway.open import compiled
+from twintrack.gateway.verifier import verifier_in
 from twintrack.signals.predictor import weights_in
-from twintrack.signals.weights import ROUTER
+from twintrack.signals.weights import ROUTER, VERIFIER
 from twintrack.telemetry.extra import require
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class Configuration:
         self.engine_processes: list[EngineProcess] = []
         self._router = b""
         """The weights of the fitted router that serve."""
-        self._router_file: Path | None = None
+        self._verifier = b""
+        """Likewise, of the fitted verifier."""
+        self._fitted_files: list[Path] = []
 
     def read(self) -> tuple[Settings, Source]:
         """Raises ConfigError."""
@@ -107,30 +110,25 @@ class Configuration:
             for provider in settings.providers
             if provider.engine
         }
-        router = self._weights(Path(source.absolute(settings.server.data)))
-        snapshot = compiled(settings, source, generation=generation, engines=addresses, router=router)
+        data = Path(source.absolute(settings.server.data))
+        self._fitted_files = [data / ROUTER, data / VERIFIER]
+        router = _fitted("router", lambda: weights_in(data), self._router, "the prior decides")
+        verifier = _fitted("verifier", lambda: verifier_in(data), self._verifier, "nobody drafts for it")
+        snapshot = compiled(
+            settings, source, generation=generation, engines=addresses, router=router, verifier=verifier
+        )
         require(snapshot.telemetry)
         self._start(list(fresh.values()), now=generation > 1)
-        self._engines, self._router = known, router
+        self._engines, self._router, self._verifier = known, router, verifier
         references = [*(key.key for key in settings.keys), *(each.key for each in snapshot.deployments)]
         references += [header_reference(value)[1] for value in settings.telemetry.headers.values()]
         self.references = list(dict.fromkeys(source.reference(each) for each in references if each))
         return snapshot
 
     def watched(self) -> list[Path]:
-        """The configuration file, the fitted router and the files of secrets."""
+        """The configuration file, the fitted router and verifier, and the files of secrets."""
         files = [Path(each.removeprefix("file:")) for each in self.references if each.startswith("file:")]
-        return [*(each for each in (self._file, self._router_file) if each), *files]
-
-    def _weights(self, data: Path) -> bytes:
-        """Those of the fitted router; if they cannot be used, those that serve already: requests go on either way."""
-        self._router_file = data / ROUTER
-        try:
-            return weights_in(data)
-        except ConfigError as error:
-            instead = "the one before" if self._router else "the prior"
-            click.echo(f"twintrack: the fitted router is not used, {instead} decides: {error}", err=True)
-            return self._router
+        return [*([self._file] if self._file else []), *self._fitted_files, *files]
 
     def _new_engines(self, settings: Settings, source: Source) -> dict[tuple[str, str], Engine]:
         """One engine for each provider that wants one; one that leaves the file runs until the end."""
@@ -163,6 +161,16 @@ class Configuration:
         for process in processes if now else ():
             process.start()
         self.engine_processes += processes
+
+
+def _fitted(what: str, read: Callable[[], bytes], serving: bytes, else_: str) -> bytes:
+    """Fitted weights; if they cannot be used, those that serve already: requests go on either way."""
+    try:
+        return read()
+    except ConfigError as error:
+        instead = "the one before decides" if serving else else_
+        click.echo(f"twintrack: the fitted {what} is not used, {instead}: {error}", err=True)
+        return serving
 
 
 def _window(provider: Provider, settings: Settings) -> int:

@@ -26,6 +26,7 @@ def compile_snapshot(
     secrets: Callable[[str], str | None],
     engines: Mapping[str, tuple[str, int]] | None = None,
     router: bytes = b"",
+    verifier: bytes = b"",
 ) -> Snapshot:
     """The snapshot of a configuration that `load` accepted.
 
@@ -34,7 +35,7 @@ def compile_snapshot(
         prices: list prices of today.
         secrets: resolves a reference; called for clients' keys only, and only their hash is kept.
         engines: host and port of each engine that was started, by provider; one that is not in it gets port 0.
-        router: weights fitted to verdicts, known to be good; empty: there are none.
+        router, verifier: weights fitted to verdicts, known to be good; empty: there are none.
     Raises:
         ConfigError: a client's key cannot be resolved, or the settings did not come from `load`.
     """
@@ -57,7 +58,9 @@ def compile_snapshot(
     categories = {name: rules.rule(each) for name, each in settings.privacy.categories.items()}
     return Snapshot(
         generation=generation,
-        policy_version=policy_version(deployments, routes, keys, privacy, categories, tenants, router, settings.detect),
+        policy_version=policy_version(
+            deployments, routes, keys, privacy, categories, tenants, router, settings.detect, verifier
+        ),
         source=source.name,
         listen_host=listen[0],
         listen_port=listen[1],
@@ -81,6 +84,7 @@ def compile_snapshot(
         secret=source.reference(settings.server.secret) if settings.server.secret else "",
         detect=settings.detect,
         router=router,
+        verifier=verifier,
     )
 
 
@@ -93,6 +97,7 @@ def policy_version(
     tenants: tuple[Tenant, ...],
     router: bytes = b"",
     detect: settings.Detect | None = None,
+    verifier: bytes = b"",
 ) -> str:
     """First 12 hex digits of the SHA-256 of all that decides which deployment answers; behind a + the first 8 of the
     fitted router's own, where there is one.
@@ -100,7 +105,7 @@ def policy_version(
     Left out is what a choice does not look at: addresses and secrets, and the words that say where a price was read,
     which change with the day. So the same policy has the same name on every machine and after every reload.
     """
-    decides = (
+    decides: tuple[object, ...] = (
         [deciding(deployment) for deployment in deployments],
         [routing(route) for route in routes],
         [(key.name, key.data_class, key.models, key.tenant, key.operator, key.privacy) for key in keys],
@@ -109,6 +114,8 @@ def policy_version(
         tenants,
         detect,
     )
+    if verifier and any(route.cascade is not None and "verifier" in route.cascade.check for route in routes):
+        decides += (hashlib.sha256(verifier).digest(),)
     configured = hashlib.sha256(msgspec.msgpack.encode(decides, order="deterministic")).hexdigest()[:12]
     return f"{configured}+{router_version(router)}" if router else configured
 

@@ -332,7 +332,7 @@ class Tier(_Table, frozen=True, kw_only=True):
     """Names of deployments; the first of the last tier is what savings are measured against."""
 
 
-Check = Literal["schema", "match", "logprobs", "agreement"]
+Check = Literal["schema", "match", "logprobs", "agreement", "verifier"]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
 Logprob = Annotated[float, msgspec.Meta(ge=-1_000, le=0)]
 
@@ -346,7 +346,8 @@ class Cascade(_Table, frozen=True, kw_only=True):
     check: tuple[Check, ...]
     """What a draft has to pass, all of it. schema: JSON that the request asks for, and the parameters of its tools.
     match: the rules below. logprobs: the provider's log-probabilities, asked for in the OpenAI dialect. agreement: two
-    drafts end in the same answer."""
+    drafts end in the same answer. verifier: what `twintrack learn verifier` fitted finds it as good as `keep_quality`
+    asks; until there is one, nobody drafts."""
     drafts: tuple[str, ...] = ()
     """Deployments that draft, in this order. Default: of the tiers below the one that is good enough the cheapest; with
     agreement the cheapest two."""

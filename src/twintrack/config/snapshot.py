@@ -224,6 +224,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """With absolute references."""
     router: bytes = b""
     """Weights fitted to verdicts, as they stand in their file; empty: there are none."""
+    verifier: bytes = b""
+    """Likewise, of what judges drafts."""
     secret: str = ""
     """Reference, or empty: it lies in the data folder."""
     detect: Detect = Detect()

@@ -369,7 +369,9 @@ class Attempt:
             self._pipe = None
         return stream.close()
 
-    def _settle(self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None) -> int | None:
+    def _settle(
+        self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None, seen: bytes = b""
+    ) -> int | None:
         """Write the end; return the cost in nano-dollars, None where unknown or charged by the hour."""
         self._over = True
         accepted, target, stream = self._accepted, self._target, self._stream
@@ -418,6 +420,7 @@ class Attempt:
                 usage.output_audio_tokens,
                 usage.input_image_tokens,
                 usage.output_image_tokens,
+                seen,
             )
         )
         route = accepted.route

@@ -21,6 +21,7 @@ from twintrack.gateway.checks import Wanted, objection, wanted
 from twintrack.gateway.panel import Heard, Panel, all_pairs
 from twintrack.gateway.recovery import Failure
 from twintrack.gateway.undecided import Undecided
+from twintrack.gateway.verifier_check import Verification
 from twintrack.ledger.records import Outcome, State
 from twintrack.policy.choose import Decision
 from twintrack.policy.drafting import with_drafts
@@ -58,7 +59,7 @@ class Exchange(Protocol):
 class Drafts:
     """The `Owner` of a request's drafts."""
 
-    __slots__ = ("_accepted", "_exchange", "_heard", "_panel", "_rules", "_until", "_wanted", "count")
+    __slots__ = ("_accepted", "_exchange", "_heard", "_panel", "_rules", "_until", "_verification", "_wanted", "count")
 
     def __init__(self, exchange: Exchange, accepted: Accepted, asked: Wanted, until: float) -> None:
         """
@@ -80,12 +81,13 @@ class Drafts:
         self._panel = Panel(drafting.count, _pairs(accepted, rules, drafting.count))
         self._heard = Heard(False, None)
         """Of the draft that ended last."""
+        self._verification = Verification(accepted, asked, rules, drafting.count)
 
     def held(self, passage: Passage) -> Held:
         """The way to a provider and back, for a draft."""
         return Held(
             passage,
-            logprobs="logprobs" in self._rules.check and not self._wanted.logprobs,
+            logprobs=not self._wanted.logprobs and self._goes_by_logprobs(),
             most_bytes=self._accepted.serving.snapshot.limits.max_answer_bytes,
         )
 
@@ -95,12 +97,19 @@ class Drafts:
         until = min(self._until, self._accepted.gateway.now + most_s)
         return DraftAttempt(self._accepted, self, position, number, passage, dropped, until)
 
-    def judge(self, attempt: Attempt, passage: Held) -> tuple[Outcome, str]:
-        """How a draft that is whole ends, and why. A check that fails by a fault of ours believes nothing."""
-        good, answer, detail = False, None, ""
+    def _goes_by_logprobs(self) -> bool:
+        check, verifier = self._rules.check, self._accepted.serving.verifier
+        return "logprobs" in check or ("verifier" in check and verifier is not None and verifier.wants_logprobs)
+
+    def judge(self, attempt: Attempt, passage: Held, output_tokens: int | None) -> tuple[Outcome, str, bytes]:
+        """How a draft that is whole ends, why, and what was seen of it, for the ledger. A check that fails by a fault
+        of ours believes nothing."""
+        good, answer, detail, seen = False, None, "", b""
         try:
             draft = passage.draft()
             found = objection(draft, self._wanted, self._rules)
+            if found is None:
+                found, seen = self._verification.look(draft, attempt.position, output_tokens)
             good, detail = found is None, found or ""
             if good and "agreement" in self._rules.check:
                 answer = final_answer(draft)
@@ -114,10 +123,10 @@ class Drafts:
             detail = "it could not be checked"
         self._heard = heard = self._panel.heard(attempt.position, good, answer)
         if heard.believed:
-            return "ok", ""
+            return "ok", "", seen
         if not detail:
             detail = "no other agrees with it" if heard.next is None else "it waits for another to agree"
-        return "set_aside", detail
+        return "set_aside", detail, seen
 
     # ---- what an attempt tells its owner
 
@@ -160,9 +169,12 @@ class Drafts:
         self._exchange.on_set_aside(attempt, position, failure, cost_nusd)
 
     def _note(self, *, believed: bool) -> None:
-        accepted = self._accepted
+        accepted, p_good = self._accepted, self._verification.p_good
         assert accepted.route is not None
         accepted.serving.believed.note(accepted.route.name, believed)
+        steering = accepted.serving.steering.get(accepted.route.index)
+        if believed and p_good is not None and steering is not None:
+            steering.drafted(accepted.decision, p_good)
 
 
 class DraftAttempt(Attempt):
@@ -191,11 +203,14 @@ class DraftAttempt(Attempt):
         else:
             super().tick(now, slow=slow)
 
-    def _settle(self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None) -> int | None:
+    def _settle(
+        self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None, seen: bytes = b""
+    ) -> int | None:
         drafts, self._drafts = self._drafts, None
         if outcome == "ok" and drafts is not None:
-            outcome, detail = drafts.judge(self, self.passage)
-        return super()._settle(state, outcome, detail, usage)
+            told = usage if usage is not None or self._stream is None else self._stream.usage()
+            outcome, detail, seen = drafts.judge(self, self.passage, told.output_tokens if told is not None else None)
+        return super()._settle(state, outcome, detail, usage, seen)
 
     def _has_baseline(self, outcome: Outcome) -> bool:
         """Of a draft that broke off, who answers has it."""
@@ -216,7 +231,10 @@ def drafted(undecided: Undecided, route: Route, signals: Signals, decision: Deci
         return decision, None
     if request.n != 1:
         return decision, None
-    decided = with_drafts(serving.policy, route, signals, serving.load, decision, serving.believed, key=key)
+    lacks = route.cascade is not None and "verifier" in route.cascade.check and serving.verifier is None
+    decided = with_drafts(
+        serving.policy, route, signals, serving.load, decision, serving.believed, key=key, unverified=lacks
+    )
     return decided, wanted(request)
 
 

@@ -203,11 +203,13 @@ class ClassifierAttempt(Attempt):
     def give_up(self) -> None:
         self._failed(UpstreamTimeout("The classifier took too long"), kind="timeout", blame=False)
 
-    def _settle(self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None) -> int | None:
+    def _settle(
+        self, state: State, outcome: Outcome, detail: str, usage: Usage | None = None, seen: bytes = b""
+    ) -> int | None:
         if outcome == "ok":
             self.kind = _said(bytes(self._whole))
             outcome, detail = "set_aside", "" if self.kind is not None else "it said nothing that can be used"
-        return super()._settle(state, outcome, detail, usage)
+        return super()._settle(state, outcome, detail, usage, seen)
 
 
 def _said(body: bytes) -> Kind | None:

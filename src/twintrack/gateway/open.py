@@ -19,6 +19,7 @@ from twintrack.config.source import Source
 from twintrack.errors import ConfigError
 from twintrack.gateway import detecting
 from twintrack.gateway.ner import recogniser
+from twintrack.gateway.verifier import verifier_in
 from twintrack.ledger.audit.seal import signing
 from twintrack.providers.auth.select import authoriser
 from twintrack.providers.pool import Dialing
@@ -32,17 +33,20 @@ def compiled(
     generation: int = 1,
     engines: Mapping[str, tuple[str, int]] | None = None,
     router: bytes | None = None,
+    verifier: bytes | None = None,
 ) -> Snapshot:
-    """The snapshot of settings at today's list prices, with the router fitted to verdicts.
+    """The snapshot of settings at today's list prices, with the router and the verifier fitted to verdicts.
 
     Args:
-        router: its weights, known to be good; None: those in the data folder.
+        router, verifier: their weights, known to be good; None: those in the data folder.
     Raises:
         ConfigError: something is wrong with the settings or the weights.
     """
     folder = Path(source.absolute(settings.server.data))
     if router is None:
         router = weights_in(folder)
+    if verifier is None:
+        verifier = verifier_in(folder)
     cache = folder / "prices.json"
     today = datetime.datetime.now(datetime.UTC).date()
     listed = prices.load(str(cache), on=today)
@@ -54,6 +58,7 @@ def compiled(
         secrets=resolve,
         engines=engines or {},
         router=router,
+        verifier=verifier,
     )
     dialing(snapshot)  # what is wrong here a worker would find too late
     signing(bytes(32), snapshot.audit.key)

@@ -35,6 +35,8 @@ from twintrack.gateway.recovery import Repeats
 from twintrack.gateway.remembered import Remembered
 from twintrack.gateway.steering import Steerings, Told, renewed, steerings
 from twintrack.gateway.turns import Later, Turns
+from twintrack.gateway.verifier import Verifier
+from twintrack.gateway.verifier import made_ready as verifier_of
 from twintrack.ledger.records import SCHEMA, Content, Dispatch, Judged, Names, Refuse, Screened, Settle
 from twintrack.ledger.secret import secret as secret_of
 from twintrack.policy.choose import Decision
@@ -47,7 +49,7 @@ from twintrack.providers.upstream import Upstream, upstream
 from twintrack.signals.predictor import Predictor, made_ready
 from twintrack.signals.sensitivity.grade import Ladder
 from twintrack.signals.signals import Signals
-from twintrack.signals.weights import ROUTER
+from twintrack.signals.weights import ROUTER, VERIFIER
 from twintrack.telemetry.buckets import OVERHEAD_NS, empty
 from twintrack.telemetry.counters import RequestKind
 from twintrack.wire.dialect import Endpoint
@@ -107,6 +109,8 @@ class Serving:
         self.snapshot = snapshot
         self.predictor = _predictor(snapshot, before)
         """Of the router fitted to verdicts; None: there is none."""
+        self.verifier = _verifier(snapshot, before)
+        """What judges drafts; None: none was fitted."""
         judge = None if self.predictor is None else Learned(self.predictor)
         self.policy = Policy(snapshot, judge, today)
         self._authorisers: dict[tuple[str, ...], Authoriser] = {}
@@ -253,6 +257,15 @@ def _predictor(snapshot: Snapshot, before: Serving | None) -> Predictor | None:
     if before is not None and before.snapshot.router == snapshot.router:
         return before.predictor
     return made_ready(snapshot.router, ROUTER)
+
+
+def _verifier(snapshot: Snapshot, before: Serving | None) -> Verifier | None:
+    """Raises ConfigError, likewise."""
+    if not snapshot.verifier:
+        return None
+    if before is not None and before.snapshot.verifier == snapshot.verifier:
+        return before.verifier
+    return verifier_of(snapshot.verifier, VERIFIER)
 
 
 class GatewayState:

@@ -61,6 +61,14 @@ class Steering:
         if self.controller is not None and reference is not None and p_good is not None and not self.pressure:
             self.controller.chose(decision.deployment, p_good, reference.deployment, reference.p_good, reference.nusd)
 
+    def drafted(self, decision: Decision, p_good: float) -> None:
+        """What was chosen did not answer, since a draft did that is good with this probability."""
+        drafting = decision.drafting
+        if self.controller is None or decision.reference is None or drafting is None or self.pressure:
+            return
+        if drafting.p_good is not None and len(decision.order) > drafting.count:
+            self.controller.instead(decision.order[drafting.count].deployment.index, drafting.p_good, p_good)
+
     def promise(self) -> tuple[float, float, float, float, float]:
         """Surplus, its standard deviation and the best's good answers, as the controller's account has them; the share
         that is to be kept, 0 where no controller sees to it; and the budget's pressure."""

@@ -6,6 +6,7 @@
     journal/*.journal        what was not in the database yet, of each segment the part that is written
     catalog/*                facts and prices that an operator imported
     router.json              the router fitted to verdicts, where there is one
+    verifier.json            what judges drafts, likewise
     configuration/NAME       the configuration file
 
 It holds no secret: the configuration has references only, and what they lead to stays where it is.
@@ -32,7 +33,9 @@ _MANIFEST: Final = "manifest.json"
 _DIGEST: Final = "manifest.sha256"
 _MOST_MANIFEST_BYTES: Final = 16 * 1024 * 1024
 _PART: Final = 1024 * 1024
-_NAME: Final = re.compile(r"([A-Za-z0-9_-]+\.db|router\.json|(?:journal|catalog|configuration)/[A-Za-z0-9_.-]+)")
+_NAME: Final = re.compile(
+    r"([A-Za-z0-9_-]+\.db|(?:router|verifier)\.json|(?:journal|catalog|configuration)/[A-Za-z0-9_.-]+)"
+)
 
 
 class BackupBroken(TwintrackError):

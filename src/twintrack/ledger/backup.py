@@ -24,7 +24,7 @@ from twintrack.ledger.copies import copy_database
 from twintrack.ledger.folder import on_disk
 from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, journal_folder, without_content
 from twintrack.ledger.schema import DATABASE, explained, version_of
-from twintrack.signals.weights import ROUTER
+from twintrack.signals.weights import ROUTER, VERIFIER
 
 _RECORDS = 2_000
 
@@ -84,9 +84,10 @@ def _gathered(folder: Path, contents: Path, configuration: Configuration | None,
         (contents / "catalog").mkdir(exist_ok=True)
         (contents / "catalog" / name).write_bytes(data)
         files.append(f"catalog/{name}")
-    if (folder / ROUTER).exists():
-        shutil.copyfile(folder / ROUTER, contents / ROUTER)
-        files.append(ROUTER)
+    for fitted in (ROUTER, VERIFIER):
+        if (folder / fitted).exists():
+            shutil.copyfile(folder / fitted, contents / fitted)
+            files.append(fitted)
     version = attempts = 0
     for path in sorted(folder.glob("*.db")):
         copy_database(path, contents / path.name)

@@ -39,6 +39,7 @@ _SET_KINDS: Final = (
 )
 _INSERT_REFUSAL: Final = "INSERT OR IGNORE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_FEATURES: Final = "INSERT OR IGNORE INTO features VALUES (?, ?)"
+_INSERT_DRAFT: Final = "INSERT OR IGNORE INTO drafts VALUES (?, ?)"
 _UPSERT_VERDICT: Final = (
     "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (request_id, key, source) DO UPDATE SET "
     "at_us = excluded.at_us, score = excluded.score, label = excluded.label WHERE excluded.at_us >= at_us"
@@ -174,6 +175,7 @@ class Batch:
         refusals: list[tuple[Any, ...]] = []
         kinds_set: list[tuple[int | None, ...]] = []
         described: list[tuple[int, bytes]] = []
+        drafts: list[tuple[int, bytes]] = []
         verdicts: list[tuple[Any, ...]] = []
         groups = self._groups
         done, screened = self._audit.done, self._audit.screened
@@ -270,6 +272,8 @@ class Batch:
                 if kinds != _NO_KINDS:
                     self._kinds.setdefault(group, []).append(kinds)
                     kinds_set.append((*kinds, row[0]))
+                if record.seen:
+                    drafts.append((row[0], record.seen))
             elif type(record) is Screened:
                 screened[record.request_id] = record, generations.get(record.generation, nameless)
             elif type(record) is Refuse:
@@ -298,6 +302,8 @@ class Batch:
             self.db.executemany(_SET_KINDS, kinds_set)
         if described:
             self.db.executemany(_INSERT_FEATURES, described)
+        if drafts:
+            self.db.executemany(_INSERT_DRAFT, drafts)
         if verdicts:
             self.db.executemany(_UPSERT_VERDICT, verdicts)
 

@@ -136,6 +136,9 @@ class _Work:
             features += self.db.execute(
                 "DELETE FROM features WHERE attempt IN (SELECT id FROM attempts WHERE request_id = ?)", (request_id,)
             ).rowcount
+            features += self.db.execute(
+                "DELETE FROM drafts WHERE attempt IN (SELECT id FROM attempts WHERE request_id = ?)", (request_id,)
+            ).rowcount
             change = (instead, request_id)
             attempts += self.db.execute("UPDATE attempts SET request_id = ? WHERE request_id = ?", change).rowcount
             refusals += self.db.execute("UPDATE refusals SET request_id = ? WHERE request_id = ?", change).rowcount

@@ -375,8 +375,8 @@ class Journal:
 
 
 def _shortened(settle: Settle) -> Settle:
-    """The same with a `detail` that fits the room kept for it; 80 characters take at most 320 bytes."""
-    return msgspec.structs.replace(settle, detail=settle.detail[:_DETAIL_CHARS])
+    """The same as fits the room kept for it: 80 characters of `detail` take at most 320 bytes."""
+    return msgspec.structs.replace(settle, detail=settle.detail[:_DETAIL_CHARS], seen=b"")
 
 
 def _last_seq(folder: Path, worker: str) -> int:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from twintrack.ledger.folder import BACKUPS, on_disk
-from twintrack.signals.weights import ROUTER
+from twintrack.signals.weights import ROUTER, VERIFIER
 
 _STAGE: Final = ".restoring"
 _COMMIT: Final = "commit"
 _PLACING: Final = "placing"
-_REPLACED: Final = ("*.db", "*.db-wal", "*.db-shm", "journal", "catalog", ROUTER)
+_REPLACED: Final = ("*.db", "*.db-wal", "*.db-shm", "journal", "catalog", ROUTER, VERIFIER)
 
 
 def stage(folder: Path) -> Path:

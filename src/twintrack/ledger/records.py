@@ -17,7 +17,7 @@ SCHEMA = 5
 A later version only adds members behind those of an earlier one, each with a default, so old segments can be read.
 A new kind of record is a new version too, since an older reader stops at it: it refuses the whole segment instead.
 1: the first. 2: cache writes by lifetime, sound and images. 3: the caller's trace. 4: content. 5: what was
-screened, verdicts, and what an attempt is for.
+screened, verdicts, what an attempt is for, and what was seen of a draft.
 """
 
 MOST_CONTENT_BYTES = 65_536
@@ -145,6 +145,8 @@ class Settle(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
     output_audio_tokens: int | None = None
     input_image_tokens: int | None = None
     output_image_tokens: int | None = None
+    seen: bytes = b""
+    """`gateway.verifier_features.packed`, of a checked draft on a route that learns; never above `internal`."""
 
 
 class Refuse(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):

@@ -282,6 +282,12 @@ CREATE TABLE features (
   numbers BLOB NOT NULL               -- see signals/features.py
 ) STRICT;
 
+-- What was seen of drafts when they were checked, of the same routes and classes.
+CREATE TABLE drafts (
+  attempt INTEGER PRIMARY KEY REFERENCES attempts,
+  numbers BLOB NOT NULL               -- see gateway/verifier_features.py
+) STRICT;
+
 CREATE VIEW judged AS
 SELECT
   v.request_id, v.source, v.key AS judged_by, v.at_us AS judged_us, v.score, v.label,

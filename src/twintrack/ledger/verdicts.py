@@ -55,6 +55,9 @@ class Judgement(msgspec.Struct, frozen=True):
     """See `signals/features.py`; None: not kept."""
     drafted: bool = False
     """A check decided whose answer the client got."""
+    task: str = ""
+    draft: bytes | None = None
+    """What was seen of the answer, if it was a draft; see `gateway/verifier_features.py`."""
 
 
 class Standings(msgspec.Struct, frozen=True):
@@ -89,7 +92,8 @@ SELECT j.request_id, j.source, j.score, n.at_us, n.route, n.tier, n.deployment, 
   n.p_good, n.propensity, n.policy_version,
   (SELECT f.numbers FROM attempts a JOIN features f ON f.attempt = a.id WHERE a.request_id = j.request_id) AS features,
   EXISTS (SELECT 1 FROM attempts a JOIN contexts c ON c.id = a.context
-    WHERE a.request_id = j.request_id AND c.role = 'draft')
+    WHERE a.request_id = j.request_id AND c.role = 'draft'), n.task,
+  (SELECT d.numbers FROM drafts d WHERE d.attempt = j.entry)
 FROM judged j CROSS JOIN entries n ON n.id = j.entry
 WHERE j.standing = 'counts' AND n.at_us >= ? AND n.at_us < ?
 ORDER BY j.request_id
@@ -97,7 +101,7 @@ ORDER BY j.request_id
 
 _ABOUT: Final = (
     "at_us", "route", "tier", "deployment", "model", "simulated", "chosen", "p_good", "propensity", "policy_version",
-    "features", "drafted",
+    "features", "drafted", "task", "draft",
 )  # fmt: skip
 """What stands behind request, source and score in `_JUDGED`."""
 _FLAGS: Final = ("simulated", "drafted")

@@ -145,6 +145,21 @@ class Controller:
             self._net = [each * fade for each in net]
             self._reckon()
 
+    def instead(self, chosen: int, p: float, p_now: float) -> None:
+        """Of a request whose choice is in the account somebody else gave the answer, and it was looked at.
+
+        Args:
+            chosen, p: as `chose` was told.
+            p_now: probability that the answer is good; it rests on verdicts, and no shift is added.
+        """
+        # To be better than what was chosen is no credit here either.
+        p_now = min(p_now, p + self.shifts[chosen])
+        change = p_now - (p + self.shifts[chosen])
+        allowance = self.allowance + STEP * change
+        self.allowance = self._least if allowance < self._least else 1.0 if allowance > 1.0 else allowance
+        self._predicted += p_now - p
+        self._net[chosen] -= 1.0
+
     def learn(self, verdicts: Mapping[int, Verdicts]) -> None:
         """Verdicts by deployment, all that count: they take the place of those of before."""
         count = sum(each.number for each in verdicts.values())

@@ -22,7 +22,14 @@ from twintrack.policy.checks import predicted_nusd as predicted
 from twintrack.policy.choose import Decision, Drafting
 from twintrack.policy.compiled import Policy
 from twintrack.policy.explain import DRAFT, GOOD_ENOUGH, TOP_TIER
-from twintrack.policy.objections import DRAFT_DEAR, DRAFT_POOR, DRAFT_SLOW, DRAFT_UNPRICED, Objection
+from twintrack.policy.objections import (
+    DRAFT_DEAR,
+    DRAFT_POOR,
+    DRAFT_SLOW,
+    DRAFT_UNPRICED,
+    DRAFT_UNVERIFIED,
+    Objection,
+)
 from twintrack.signals.signals import Signals
 
 Load: TypeAlias = Sequence[Lately]
@@ -48,11 +55,13 @@ def with_drafts(
     believed: Believed,
     *,
     key: int,
+    unverified: bool = False,
 ) -> Decision:
     """`decision`, with drafts in front if they are worth it, else with why not.
 
     Args:
         key: as `decide` was asked with.
+        unverified: a verifier is to judge drafts, and there is none.
     """
     rules = route.cascade
     if rules is None or decision.tier <= 0 or decision.reason not in _CHOSEN_FOR_QUALITY:
@@ -65,7 +74,8 @@ def with_drafts(
     prior = chances[0] * (chances[1] if "agreement" in rules.check else 1.0)
     p_pass = believed.p_pass(route.name, prior)
     objection = (
-        _too_poor(chances, rules)
+        ((DRAFT_UNVERIFIED, 0, 0) if unverified else None)
+        or _too_poor(chances, rules)
         or _too_slow(drafts, load, answering, route, signals)
         or _too_dear(drafts, p_pass, decision, route, signals)
     )

@@ -21,6 +21,7 @@ from twintrack.policy.objections import (
     DRAFT_POOR,
     DRAFT_SLOW,
     DRAFT_UNPRICED,
+    DRAFT_UNVERIFIED,
     ENDPOINT,
     EXPIRED,
     KEY,
@@ -263,6 +264,7 @@ _OBJECTIONS: dict[str, Callable[[int, int], str]] = {
     DRAFT_UNPRICED: lambda have, need: (
         f"it did not draft, since {'what the answer costs' if have else 'its price'} by the token is unknown"
     ),
+    DRAFT_UNVERIFIED: lambda have, need: "it did not draft, since no verifier is fitted that could judge it",
 }
 
 _FIXES = {
@@ -284,4 +286,5 @@ _FIXES = {
     OUTPUT: "Allow less output.",
     COST: "Raise the cost limit, shorten the prompt, or allow less output.",
     COST_UNKNOWN: "State the deployment's price, or lift the cost limit.",
+    DRAFT_UNVERIFIED: "Fit one, twintrack learn verifier, or take verifier out of the cascade's check.",
 }

@@ -68,12 +68,14 @@ DRAFT_DEAR = "draft_dear"
 """Likewise. have: cost without a draft, or limit; need: expected with it, in nano-dollars."""
 DRAFT_UNPRICED = "draft_unpriced"
 """Likewise, if its price (have 0) or that of who answers otherwise (1) were known by the token."""
+DRAFT_UNVERIFIED = "draft_unverified"
+"""Likewise, if a verifier were fitted that could judge it."""
 
 CODES = (
     ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS,
     KEY, ENDPOINT, DIALECT, MODALITY, TOOLS, CONTEXT, OUTPUT, COST, COST_UNKNOWN,
     UNHEALTHY, BUSY, TTFT, LATENCY,
-    DRAFT_POOR, DRAFT_SLOW, DRAFT_DEAR, DRAFT_UNPRICED,
+    DRAFT_POOR, DRAFT_SLOW, DRAFT_DEAR, DRAFT_UNPRICED, DRAFT_UNVERIFIED,
 )  # fmt: skip
 PRIVACY = frozenset((ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS))
 """What privacy rules say."""

@@ -16,6 +16,8 @@ from twintrack.signals import features
 FORMAT = 1
 ROUTER = "router.json"
 """The name of a fitted router in the data folder."""
+VERIFIER = "verifier.json"
+"""Of what judges drafts; see `gateway/verifier.py`."""
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,10 +12,12 @@ from pathlib import Path
 from twintrack.cli.doctor.finding import Finding, note, ok, problem, size
 from twintrack.cli.doctor.reading import Case
 from twintrack.errors import ConfigError
+from twintrack.gateway.verifier import decode as verifier_weights
+from twintrack.gateway.verifier import verifier_in
 from twintrack.ledger.journal import SEGMENT_BYTES, journal_folder
 from twintrack.ledger.schema import DATABASE
 from twintrack.signals.predictor import weights_in
-from twintrack.signals.weights import ROUTER, decode_router
+from twintrack.signals.weights import ROUTER, VERIFIER, decode_router
 
 _FILES, _DISK = "files", "disk"
 _LOW_BYTES = 1024**3
@@ -29,6 +31,7 @@ def check(case: Case) -> Iterator[Finding]:
     yield from _configuration(Path(case.source.name))
     yield from _folder(case.folder)
     yield from _router(case.folder)
+    yield from _verifier(case)
     where = nearest(case.folder)
     yield kind(case.folder, _type_of(where))
     usage = shutil.disk_usage(where)
@@ -98,6 +101,26 @@ def _router(folder: Path) -> Iterator[Finding]:
         fitted = decode_router(weights, ROUTER)
         card = fitted.card
         yield ok(_FILES, f"a router fitted to {card.verdicts:,} verdicts on {card.made} decides")
+
+
+def _verifier(case: Case) -> Iterator[Finding]:
+    """One that lacks, or that cannot be used, leaves every answer to whoever is good enough."""
+    asking = [
+        name
+        for name, route in case.settings.routes.items()
+        if route.cascade is not None and "verifier" in route.cascade.check
+    ]
+    fix = "Fit one: twintrack learn verifier; or take verifier out of the cascade's check."
+    try:
+        weights = verifier_in(case.folder)
+    except ConfigError as error:
+        yield problem(_FILES, f"the fitted verifier is not used: {error.what} ({error.why})", error.fix)
+        return
+    if weights:
+        card = verifier_weights(weights, VERIFIER).card
+        yield ok(_FILES, f"a verifier fitted to {card.verdicts:,} verdicts on {card.made} judges drafts")
+    elif asking:
+        yield note(_FILES, f"nobody drafts for route {asking[0]}, since no verifier is fitted to judge drafts", fix)
 
 
 def open_to_others(paths: Iterable[Path]) -> list[Path]:
