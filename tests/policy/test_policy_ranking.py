@@ -108,6 +108,7 @@ def test_it_stays_with_a_dearer_tier_only_if_that_is_cheaper(make):
     assert (moved.deployment, moved.reason) == (0, "good_enough")
     assert (stayed.deployment, stayed.reason, stayed.tier) == (1, "stays", 1)
     assert order(stayed) == [1, 0]
+    assert stayed.predicted_nusd < moved.predicted_nusd  # as it is explained
     assert ask(home, make, warm=Warm(1, 15_000), **turn).deployment == 0
 
 

@@ -182,6 +182,23 @@ def test_noise_teaches_nothing_and_changes_nothing(tmp_path, run):
     assert not data.exists()
 
 
+def test_verdicts_that_cannot_help_are_said(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    alike = tmp_path / "alike.jsonl"
+    alike.write_text("\n".join(json.dumps({"prompt": f"a {n}", "model": "small", "score": 5}) for n in range(70)))
+    (tmp_path / "twintrack.toml").write_text(
+        '[[providers]]\nname = "here"\napi = "vllm"\nurl = "http://127.0.0.1:1/v1"\nzone = "own"\n'
+        '[[deployments]]\nmodel = "smaller"\nprovider = "here"\n'
+        'facts = { context_tokens = 8192, modalities = ["text"], tools = true, quality = 0.5 }\n'
+        '[routes.auto]\ntiers = [{ name = "a", deployments = ["smaller@here"] }]\n'
+    )
+    said = run("learn", "router", "--from", str(alike))
+    assert said.exit_code == 1
+    assert "run up to 5" in said.stderr
+    assert "no deployment or model 'small', so what is learned of it is not used; did you mean smaller?" in said.stderr
+    assert "All 70 verdicts are 1" in said.stderr
+
+
 def test_too_few_verdicts_and_an_empty_ledger_are_said(tmp_path, run):
     few = verdicts(tmp_path / "few.jsonl", count=30)
     assert "too few to learn from" in run("learn", "router", "--from", few).stderr

@@ -11,6 +11,7 @@ import msgspec
 
 from twintrack.cli import data as data_folder
 from twintrack.cli.learn_verifier import verifier_command
+from twintrack.cli.outcomes import read, tell_unknown
 from twintrack.cli.taking import take, undone
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import ROUTER
@@ -84,11 +85,11 @@ def router_command(
 
 def _from_file(path: Path, in_use: Path, seed: int) -> Learned:
     from twintrack.signals.weights import read_router, shipped_prior
-    from twintrack.training.files import read_outcomes
     from twintrack.training.fit import as_examples
     from twintrack.training.learn import learn
 
-    outcomes = read_outcomes(path)
+    outcomes = read(path)
+    tell_unknown(outcomes.scores)
     return learn(
         as_examples(outcomes.asked),
         outcomes.scores,

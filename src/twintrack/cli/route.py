@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from twintrack.cli.outcomes import read
 from twintrack.cli.route_replay import replay_command
 from twintrack.errors import TwintrackError, nearest
 
@@ -64,14 +65,12 @@ def bench_command(
     """
     from twintrack.signals.weights import shipped_prior
     from twintrack.training.bench import bench
-    from twintrack.training.files import read_outcomes
 
     prior = shipped_prior()
     _known_sets(leave_out, [each.name for each in prior.sources])
     if plot is not None and not os.access(plot.absolute().parent, os.W_OK):
         raise TwintrackError(f"{plot} cannot be written", fix="Name a file in a folder that is there and yours.")
-    outcomes = read_outcomes(file)
-    _scale(outcomes)
+    outcomes = read(file)
     found = bench(
         outcomes,
         weak,
@@ -122,12 +121,9 @@ def cascade_command(
     """
     from twintrack.signals.weights import shipped_prior
     from twintrack.training.cascade import replay
-    from twintrack.training.files import read_outcomes
 
-    outcomes = read_outcomes(answers)
-    _scale(outcomes)
     found = replay(
-        outcomes,
+        read(answers),
         strong,
         _prices(prices),
         shipped_prior(),
@@ -140,11 +136,6 @@ def cascade_command(
         click.echo(json.dumps(found, indent=2))
         return
     _show_cascade(found)
-
-
-def _scale(outcomes: Outcomes) -> None:
-    if outcomes.best_mark != 1:
-        click.echo(f"Scores in {outcomes.name} run up to {outcomes.best_mark:g} and are divided by that.", err=True)
 
 
 def _known_sets(names: tuple[str, ...], sources: list[str]) -> None:

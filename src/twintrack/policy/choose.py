@@ -231,7 +231,7 @@ def decide(
         tuple([candidate.admitted for _, candidate in order]),
         ruled_out,
         p,
-        predicted_nusd(chosen, signals),
+        predicted_nusd(chosen, signals) if warm is None or chosen.per_hour else expected_nusd(chosen, signals, warm),
         propensity,
         reason,
         route.baseline,

@@ -85,6 +85,13 @@ def learn(
             fix="Collect some hundred; deployments with fewer are left to the catalogue.",
         )
     rows = np.flatnonzero(judged)
+    said = np.concatenate([each[np.isfinite(each)] for each in scores.values()])
+    if said.min() == said.max():
+        raise TwintrackError(
+            f"All {len(said):,} verdicts are {said[0]:g}",
+            why="Where all answers are alike nothing tells them apart",
+            fix="Judge answers without choosing which, good and bad ones.",
+        )
     rng = np.random.default_rng(seed)
     fold = rng.permutation(np.arange(len(rows)) % FOLDS)
     predictions: dict[str, dict[str, Array]] = {}
@@ -106,16 +113,16 @@ def learn(
         fresh = judged & np.array([each not in seen for each in hashes])
         news = int(fresh.sum())
         if news >= LEAST_REQUESTS:
-            said = _asked(current, asked, scores, predictions["constant"])
+            answered = _asked(current, asked, scores, predictions["constant"])
             only = {name: np.where(fresh, each, np.nan) for name, each in scores.items()}
-            comparison["current router"] = _compared(predictions["new router"], said, only, weights, rng)
+            comparison["current router"] = _compared(predictions["new router"], answered, only, weights, rng)
     if foreseen is not None:
         only = {name: np.where(np.isfinite(foreseen.p_good[name]), each, np.nan) for name, each in scores.items()}
         count = int(np.any([np.isfinite(each) for each in only.values()], axis=0).sum())
         news = count if foreseen.in_use else None
         if count >= LEAST_REQUESTS:
-            said = {name: np.nan_to_num(foreseen.p_good[name]) for name in scores}
-            comparison[foreseen.name] = _compared(predictions["new router"], said, only, weights, rng)
+            told = {name: np.nan_to_num(foreseen.p_good[name]) for name in scores}
+            comparison[foreseen.name] = _compared(predictions["new router"], told, only, weights, rng)
     better = all(each["low"] > 0 for each in comparison.values()) and (news is None or news >= LEAST_REQUESTS)
     p = np.concatenate([predictions["new router"][name][np.isfinite(scores[name])] for name in names])
     outcomes = np.concatenate([scores[name][np.isfinite(scores[name])] for name in names])
