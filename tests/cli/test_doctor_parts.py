@@ -7,11 +7,13 @@ import errno
 import ssl
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from twintrack.cli.doctor import books, clock, files, listening, money, reach
 from twintrack.cli.doctor.finding import Finding, size, span
 from twintrack.cli.doctor.reading import what_is_right
+from twintrack.config.settings import Settings
 from twintrack.errors import UpstreamError, UpstreamTimeout
 
 NOW = datetime.datetime(2026, 12, 1, 12, tzinfo=datetime.UTC).timestamp()
@@ -216,3 +218,15 @@ def test_a_router_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     state, what = about(found)
     assert state == "problem"
     assert what.startswith("the fitted router is not used: ")
+
+
+def test_a_verifier_that_lacks_or_cannot_be_used_is_said(tmp_path: Path) -> None:
+    tiers = 'tiers = [{ name = "a", deployments = ["small"] }, { name = "b", deployments = ["large"] }]'
+    text = f'[routes.auto]\n{tiers}\ncascade = {{ check = ["verifier"] }}'
+    asking = msgspec.toml.decode(text, type=Settings)
+    assert list(files._verifier(Settings(), tmp_path)) == []
+    (lacking,) = files._verifier(asking, tmp_path)
+    assert about(lacking) == ("note", "nobody drafts for route auto, since no verifier is fitted to judge drafts")
+    (tmp_path / "verifier.json").write_text("{")
+    (broken,) = files._verifier(asking, tmp_path)
+    assert about(broken)[0] == "problem"

@@ -13,6 +13,7 @@ import msgspec
 
 from twintrack.catalog import prices
 from twintrack.cli.doctor import records
+from twintrack.cli.doctor.files import UNVERIFIED
 from twintrack.cli.file import USUAL, present
 from twintrack.cli.table import show
 from twintrack.config import secrets
@@ -25,6 +26,7 @@ from twintrack.config.source import InvalidConfig, Source
 from twintrack.errors import ConfigError, TwintrackError, nearest
 from twintrack.gateway.open import dialing
 from twintrack.policy.compiled import privacy_set
+from twintrack.signals.weights import VERIFIER
 from twintrack.telemetry.extra import require
 
 _WRONG = ConfigError.exit_code
@@ -172,6 +174,10 @@ def _notes(settings: Settings, source: Source, snapshot: Snapshot) -> Iterator[s
         elif said.trace_content:
             what = "what is asked and answered in public and internal requests"
             yield f"route {name} tells the collector at {settings.telemetry.otlp} {what}."
+    fitted = Path(source.absolute(settings.server.data)) / VERIFIER
+    for route in snapshot.routes:
+        if route.cascade is not None and "verifier" in route.cascade.check and not fitted.exists():
+            yield f"nobody drafts for route {route.name}: no verifier is fitted to judge drafts. {UNVERIFIED}"
     for finding in records.check(settings, datetime.datetime.now(datetime.UTC).date()):
         if finding.state != "ok":
             yield f"{finding.what}. {finding.fix}".strip()

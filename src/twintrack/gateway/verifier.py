@@ -1,7 +1,7 @@
 """How likely a draft is good, once it is there: a small head fitted to verdicts on earlier drafts.
 
 Its weights lie in one file of the data folder, like the router's. A draft is judged only where verdicts speak of its
-like: of its deployment, and of drafts with log-probabilities if it has some, or without.
+like: of its deployment, and of drafts without log-probabilities if it has none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from twintrack.signals.weights import VERIFIER, Card
 
 FORMAT = 1
 LEAST_VERDICTS = 20
-"""On drafts of a deployment, and of a kind: with log-probabilities and without."""
+"""On drafts of a deployment, and of a kind, with log-probabilities and without: of fewer it says nothing."""
+_TOLD = 4
+"""The first so many features are of log-probabilities."""
 _MOST_AWAY = 3.0
 """Standard deviations: what lies beyond says no more."""
 GIVEN_BY = {"mean": "told", "tenth": "told", "least": "told", "chance": "measured"}
@@ -90,9 +92,11 @@ class Verifier:
         known = next((self._known[name] for name in names if name in self._known), None)
         if known is None or known.verdicts < LEAST_VERDICTS:
             return "the verifier knows no verdicts on its deployment"
-        told = int(found[PLACE["told"]])
-        if self.kinds[told] < LEAST_VERDICTS:
-            return f"the verifier knows no verdicts on drafts {'with' if told else 'without'} log-probabilities"
+        untold, told = self.kinds
+        if found[PLACE["told"]] and told < LEAST_VERDICTS:
+            found = (0.0,) * _TOLD + found[_TOLD:]
+        if not found[PLACE["told"]] and untold < LEAST_VERDICTS:
+            return "the verifier knows no verdicts on drafts without log-probabilities"
         total = self._mean + known.effect + self._tasks.get(task, 0.0)
         for given_by, place, per_unit, centre, spread in self._parts:
             if given_by < 0 or found[given_by]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twintrack.cli.doctor.finding import Finding, note, ok, problem, size
 from twintrack.cli.doctor.reading import Case
+from twintrack.config.settings import Settings
 from twintrack.errors import ConfigError
 from twintrack.gateway.verifier import decode as verifier_weights
 from twintrack.gateway.verifier import verifier_in
@@ -25,13 +26,14 @@ _FEW_INODES = 1_000
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph", "glusterfs", "fuse.glusterfs"}
 _FLEETING = {"tmpfs", "ramfs"}
 _LEAST_OPEN_FILES = 4_096
+UNVERIFIED = "Fit one: twintrack learn verifier; or take verifier out of the cascade's check."
 
 
 def check(case: Case) -> Iterator[Finding]:
     yield from _configuration(Path(case.source.name))
     yield from _folder(case.folder)
     yield from _router(case.folder)
-    yield from _verifier(case)
+    yield from _verifier(case.settings, case.folder)
     where = nearest(case.folder)
     yield kind(case.folder, _type_of(where))
     usage = shutil.disk_usage(where)
@@ -103,16 +105,15 @@ def _router(folder: Path) -> Iterator[Finding]:
         yield ok(_FILES, f"a router fitted to {card.verdicts:,} verdicts on {card.made} decides")
 
 
-def _verifier(case: Case) -> Iterator[Finding]:
+def _verifier(settings: Settings, folder: Path) -> Iterator[Finding]:
     """One that lacks, or that cannot be used, leaves every answer to whoever is good enough."""
     asking = [
         name
-        for name, route in case.settings.routes.items()
+        for name, route in settings.routes.items()
         if route.cascade is not None and "verifier" in route.cascade.check
     ]
-    fix = "Fit one: twintrack learn verifier; or take verifier out of the cascade's check."
     try:
-        weights = verifier_in(case.folder)
+        weights = verifier_in(folder)
     except ConfigError as error:
         yield problem(_FILES, f"the fitted verifier is not used: {error.what} ({error.why})", error.fix)
         return
@@ -120,7 +121,9 @@ def _verifier(case: Case) -> Iterator[Finding]:
         card = verifier_weights(weights, VERIFIER).card
         yield ok(_FILES, f"a verifier fitted to {card.verdicts:,} verdicts on {card.made} judges drafts")
     elif asking:
-        yield note(_FILES, f"nobody drafts for route {asking[0]}, since no verifier is fitted to judge drafts", fix)
+        yield note(
+            _FILES, f"nobody drafts for route {asking[0]}, since no verifier is fitted to judge drafts", UNVERIFIED
+        )
 
 
 def open_to_others(paths: Iterable[Path]) -> list[Path]:
