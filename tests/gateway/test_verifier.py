@@ -45,6 +45,7 @@ def gateway(mine: Provider, tmp_path_factory: pytest.TempPathFactory) -> Any:
     config += route("believing", "small", "large", more=believing)
     judging = 'cascade = { check = ["verifier"], min_p_good = 0 }\nkeep_quality = 0.7'
     config += route("judging", "small", "large", more=judging)
+    config += route("exploring", "small", "large", more=f"{judging}\nexplore = 0.1")
     config += route("secret", "small", "large", more=f'{believing}\ndefault_class = "confidential"')
     with Served(tmp_path_factory.mktemp("verifier"), config) as gateway:
         mine.scripts["small"] = sure
@@ -102,6 +103,11 @@ def test_it_learns_from_verdicts_on_drafts_and_judges_the_next(
     assert draft["policy_version"] != row["policy_version"]
     assert len(gateway.query("SELECT numbers FROM drafts")) == 92, "and none of the secret one"
 
+    def explored() -> Any:
+        (last, *_) = gateway.entries(asked(gateway, "exploring", -1.5, 0).id)
+        return last if last["role"] == "draft" and last["outcome"] == "ok" else None
+
+    assert eventually(explored)["detail"].startswith("believed to explore: it is good with a probability of 0.")
     # The next one has to be better than this one, on requests that this one was not fitted to.
     assert learn(gateway, "--from", "ledger") == 1
     assert "fitted to all but 0 of these" in capsys.readouterr().out

@@ -395,7 +395,8 @@ class Route(_Table, frozen=True, kw_only=True):
     cheapest that may answer. Nothing is refused."""
     explore: Annotated[float, msgspec.Meta(ge=0.0, le=0.1)] = 0.0
     """Share of requests that a random one of those that may and can answer gets, so that other policies can be judged
-    by this traffic. 0 to 0.1; never for confidential and restricted data."""
+    by this traffic, and of drafts that a verifier doubts and that are believed, so that it learns of those too. 0 to
+    0.1; never for confidential and restricted data."""
     max_ttft_ms: Count | None = None
     """Hard limit on the time to first token, against what was measured lately."""
     default_class: DataClass = "internal"

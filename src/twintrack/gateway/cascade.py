@@ -123,7 +123,7 @@ class Drafts:
             detail = "it could not be checked"
         self._heard = heard = self._panel.heard(attempt.position, good, answer)
         if heard.believed:
-            return "ok", "", seen
+            return "ok", self._verification.explored, seen
         if not detail:
             detail = "no other agrees with it" if heard.next is None else "it waits for another to agree"
         return "set_aside", detail, seen

@@ -17,7 +17,18 @@ _FOUND = 0.5
 class Verification:
     """Of one request."""
 
-    __slots__ = ("_accepted", "_asked", "_count", "_floor", "_keeps", "_results", "_rules", "p_good")
+    __slots__ = (
+        "_accepted",
+        "_asked",
+        "_count",
+        "_explores",
+        "_floor",
+        "_keeps",
+        "_results",
+        "_rules",
+        "explored",
+        "p_good",
+    )
 
     def __init__(self, accepted: Accepted, asked: Wanted, rules: Cascade, count: int) -> None:
         """`count`: of drafts that may be asked for."""
@@ -27,9 +38,14 @@ class Verification:
         self._asked = asked
         self._rules = rules
         self._count = count
-        self._keeps = route.learn and signals.data_class in DESCRIBED
+        described = signals.data_class in DESCRIBED
+        self._keeps = described and route.learn and (route.learn_all or bool(signals.features))
+        self._explores = route.explore if described else 0.0
         self._floor: tuple[float, float] | None = None
         self._results: list[str] = []
+        self.explored = ""
+        """What the verifier had against the last draft, where it is believed all the same so that verdicts come to what
+        it doubts, too. Whether it doubts one depends on nothing but what is seen, so those verdicts need no weights."""
         self.p_good: float | None = None
         """Of the draft that was looked at last, by the verifier; None: it has no word on it."""
 
@@ -58,9 +74,12 @@ class Verification:
         if result is not None:
             self._results.append(result)
         objection = self.p_good = None
+        self.explored = ""
         # Where two have to agree it has a word on the one that would be believed.
         if judges and (agrees or "agreement" not in self._rules.check):
             objection = self._objection(found, position)
+        if objection is not None and self._explores and serving.random() < self._explores:
+            self.explored, objection = f"believed to explore: {objection}", None
         return objection, packed(found) if self._keeps else b""
 
     def _objection(self, found: tuple[float, ...], position: int) -> str | None:
