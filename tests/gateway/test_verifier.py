@@ -40,15 +40,17 @@ def sure(received: Received) -> Script:
 @pytest.fixture(scope="module")
 def gateway(mine: Provider, tmp_path_factory: pytest.TempPathFactory) -> Any:
     config = provider("mine", mine.url) + deployment("small", "mine", quality=0.05, more=CHEAP)
-    config += deployment("large", "mine", quality=0.95)
+    config += deployment("other", "mine", quality=0.05, more=CHEAP) + deployment("large", "mine", quality=0.95)
     believing = 'cascade = { check = ["logprobs"], min_mean_logprob = -100, min_p_good = 0 }'
     config += route("believing", "small", "large", more=believing)
     judging = 'cascade = { check = ["verifier"], min_p_good = 0 }\nkeep_quality = 0.7'
     config += route("judging", "small", "large", more=judging)
+    both = judging.replace('["verifier"]', '["agreement", "verifier"]')
+    config += route("both", "small", "other", "large", more=both)
     config += route("exploring", "small", "large", more=f"{judging}\nexplore = 0.1")
     config += route("secret", "small", "large", more=f'{believing}\ndefault_class = "confidential"')
     with Served(tmp_path_factory.mktemp("verifier"), config) as gateway:
-        mine.scripts["small"] = sure
+        mine.scripts |= {"small": sure, "other": sure}
         yield gateway
 
 
@@ -102,6 +104,14 @@ def test_it_learns_from_verdicts_on_drafts_and_judges_the_next(
     assert draft["detail"].startswith("it is good with a probability of 0.")
     assert draft["policy_version"] != row["policy_version"]
     assert len(gateway.query("SELECT numbers FROM drafts")) == 92, "and none of the secret one"
+
+    # Where two have to agree it has a word on the second. Of this one nobody judged a draft.
+    rows = gateway.entries(asked(gateway, "both", -0.1).id)
+    assert [(row["deployment"], row["detail"]) for row in rows] == [
+        ("small", "it waits for another to agree"),
+        ("other", "the verifier knows no verdicts on its deployment"),
+        ("large", None),
+    ]
 
     def explored() -> Any:
         (last, *_) = gateway.entries(asked(gateway, "exploring", -1.5, 0).id)

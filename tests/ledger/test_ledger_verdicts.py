@@ -137,7 +137,7 @@ def test_features_stand_beside_the_first_attempt_and_come_back_as_they_were(book
     found = {each.request_id: each.features for each in judgements(books.path)}
     assert found["b"] is None
     assert unpacked(found["a"] or b"") == NUMBERS == unpacked(found["c"] or b"")
-    assert verdicts(books.path).with_features == 2
+    assert (verdicts(books.path).with_features, verdicts(books.path).on_drafts) == (2, 1)
     assert unpacked(b"\xff" + packed(NUMBERS)[1:]) is None, "of another version"
     assert unpacked(b"") is None
 

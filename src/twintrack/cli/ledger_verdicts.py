@@ -52,6 +52,8 @@ def _show(found: Verdicts, folder: Path) -> None:
             right=("verdicts", "score"),
         )
         click.echo(f"A router can be fitted to {found.with_features:,} of them: twintrack learn router --from ledger")
+        if found.on_drafts:
+            click.echo(f"A verifier of drafts to {found.on_drafts:,}: twintrack learn verifier --from ledger")
     elif not found.apart:
         click.echo(
             f"The ledger in {folder} holds no verdicts. Send them to POST /v1/feedback, or use `twintrack feedback`."

@@ -85,6 +85,8 @@ class Verdicts(msgspec.Struct, frozen=True):
     """Verdicts that do not count, by `STANDINGS`."""
     with_features: int
     """Of those that count, how many a router can be fitted to."""
+    on_drafts: int = 0
+    """Likewise, a verifier."""
 
 
 _JUDGED: Final = """
@@ -145,7 +147,8 @@ def verdicts(db_path: Path, since_us: int | None = None, until_us: int | None = 
     found = judgements(db_path, since_us, until_us)
     with reading(db_path) as db:
         apart = dict(db.execute("SELECT standing, count(*) FROM judged WHERE standing <> 'counts' GROUP BY 1"))
-    return Verdicts(tuple(_rows(found)), len(found), apart, sum(teaches(each) for each in found))
+    on_drafts = sum(each.draft is not None and not each.simulated for each in found)
+    return Verdicts(tuple(_rows(found)), len(found), apart, sum(teaches(each) for each in found), on_drafts)
 
 
 def sentences(db_path: Path, request_id: str) -> list[str]:
