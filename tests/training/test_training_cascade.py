@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ def test_where_weak_models_share_their_mistakes_their_agreement_is_not_believed(
     assert found["strategy"] != "cascade"
     assert found["kept"] > 0.95
     assert found["minus_best_mix_at_equal_dollars"]["high"] >= 0
+
+
+def test_more_labels_than_a_fit_takes_all_count_and_no_question_is_on_both_sides(monkeypatch):
+    monkeypatch.setattr("twintrack.training.cascade.MOST_REQUESTS", 60)
+    some = answers(common_mistakes=0.0, count=220)
+    doubled = replace(some, prompts=[*some.prompts[:200], *some.prompts[:20]])
+    found = replay(doubled, "large", PRICES, shipped_prior(), labels=150)
+    assert found["labels"] == 150
+    assert 50 <= found["rows_scored"] < 70
 
 
 def test_every_answer_that_is_asked_for_is_paid_and_a_missing_one_agrees_with_nothing():

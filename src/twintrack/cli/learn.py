@@ -12,6 +12,7 @@ import msgspec
 from twintrack.cli import data as data_folder
 from twintrack.cli.learn_verifier import verifier_command
 from twintrack.cli.outcomes import read, tell_unknown
+from twintrack.cli.progress import progress
 from twintrack.cli.taking import take, undone
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import ROUTER
@@ -70,7 +71,9 @@ def router_command(
     if sources and source != "ledger":
         raise click.UsageError("--source is about the ledger's verdicts: --from ledger", ctx)
     in_use = folder / ROUTER
-    learned = _from_ledger(folder, sources, seed) if source == "ledger" else _from_file(Path(source), in_use, seed)
+    with progress() as tell:
+        tell("fitting, and comparing with what is simpler")
+        learned = _from_ledger(folder, sources, seed) if source == "ledger" else _from_file(Path(source), in_use, seed)
     taken = learned.better and not dry_run
     if taken:
         take(folder, ROUTER, msgspec.json.encode(learned.router))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twintrack.cli.outcomes import read
+from twintrack.cli.progress import progress
 from twintrack.cli.route_replay import replay_command
 from twintrack.errors import TwintrackError, nearest
 
@@ -70,17 +71,20 @@ def bench_command(
     _known_sets(leave_out, [each.name for each in prior.sources])
     if plot is not None and not os.access(plot.absolute().parent, os.W_OK):
         raise TwintrackError(f"{plot} cannot be written", fix="Name a file in a folder that is there and yours.")
-    outcomes = read(file)
-    found = bench(
-        outcomes,
-        weak,
-        strong,
-        prior,
-        labels=labels,
-        seed=seed,
-        leave_out=frozenset(leave_out),
-        costs_usd=_costs(outcomes, _prices(prices), (weak, strong)) if prices else None,
-    )
+    with progress() as tell:
+        tell(f"reading {file.name}")
+        outcomes = read(file)
+        found = bench(
+            outcomes,
+            weak,
+            strong,
+            prior,
+            labels=labels,
+            seed=seed,
+            leave_out=frozenset(leave_out),
+            costs_usd=_costs(outcomes, _prices(prices), (weak, strong)) if prices else None,
+            tell=tell,
+        )
     if plot is not None:
         from twintrack.training.plot import svg
 
@@ -122,16 +126,19 @@ def cascade_command(
     from twintrack.signals.weights import shipped_prior
     from twintrack.training.cascade import replay
 
-    found = replay(
-        read(answers),
-        strong,
-        _prices(prices),
-        shipped_prior(),
-        labels=labels,
-        keep=keep,
-        seed=seed,
-        extra_chars=extra_chars,
-    )
+    with progress() as tell:
+        tell(f"reading {answers.name}")
+        found = replay(
+            read(answers),
+            strong,
+            _prices(prices),
+            shipped_prior(),
+            labels=labels,
+            keep=keep,
+            seed=seed,
+            extra_chars=extra_chars,
+            tell=tell,
+        )
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

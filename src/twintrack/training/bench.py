@@ -5,6 +5,7 @@ Everything is scored on the same rows, none of which was used to fit or choose a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from twintrack.signals.weights import Prior
 from twintrack.training import frontier
 from twintrack.training.design import Array, Examples
 from twintrack.training.files import Outcomes
-from twintrack.training.fit import LEAST_VERDICTS, as_examples, difficulties, fit
+from twintrack.training.fit import LEAST_VERDICTS, MOST_REQUESTS, as_examples, difficulties, fit
 from twintrack.training.overlap import by_accident, overlapping, text_hash, unpack
 from twintrack.training.pool import pool_points
 
@@ -26,6 +27,10 @@ _STEPS = 100
 """Thresholds of a curve in dollars."""
 _TASK_PRIOR = 4.0
 """Verdicts a task's mean is shrunk by."""
+
+
+def silent(text: str) -> None:
+    """For who does not want to hear."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,13 @@ def bench(
     seed: int = 0,
     leave_out: frozenset[str] = frozenset(),
     costs_usd: dict[str, Array] | None = None,
+    tell: Callable[[str], None] = silent,
 ) -> Bench:
     """Args:
         labels: requests of the file whose verdicts on both models are used to fit; the rest is scored.
         leave_out: sets whose part in the prior is taken out; with them go all sets that share questions with the file.
         costs_usd: dollars of each call by model, shape (n,), where the file itself holds none.
+        tell: hears what is being done.
     Raises:
         TwintrackError: an unknown model, or too few rows.
     """
@@ -107,7 +114,10 @@ def bench(
         # As few as share a hash with others by chance: whether they were seen or not, they are not scored.
         test, leaking = test[~alike[test]], {}
 
+    tell(f"reading {len(outcomes):,} requests")
     everything = as_examples(outcomes.asked)
+    if labels:
+        tell(f"fitting to {min(labels, MOST_REQUESTS):,} labels")
     scores = _scores(everything, train, test, {weak: low, strong: high}, weak, strong, used, seed)
     rows = Rows(
         low[test],
@@ -124,6 +134,7 @@ def bench(
     if outcomes.tasks is not None:
         rules["task_mean"] = _task_means(outcomes.tasks, train, test, high - low)
 
+    tell(f"scoring on {len(test):,} requests, {RESAMPLES} bootstrap samples")
     samples = [rng.integers(0, len(test), len(test)) for _ in range(RESAMPLES)]
     ours, ours_sampled = _scored(scores, rows, samples)
     baselines: dict[str, Any] = {"random": _at_random(rows)}
@@ -156,6 +167,7 @@ def bench(
         },
     }
     if labels and len(costs) > 2:
+        tell(f"fitting all {len(costs)} priced models")
         pool = pool_points(outcomes, everything, costs, train, test, used, seed)
         if pool is not None:
             result["pool"] = pool

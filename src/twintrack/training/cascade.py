@@ -8,7 +8,7 @@ dollars beyond chance. All figures are of the other requests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import Prior
+from twintrack.training.bench import LEAST_SCORED, silent
 from twintrack.training.design import Array
 from twintrack.training.figures import against_mix, agreement, figures, oracle, rounded
 from twintrack.training.files import Outcomes
-from twintrack.training.fit import as_examples, fit
+from twintrack.training.fit import MOST_REQUESTS, as_examples, fit
 from twintrack.training.mixing import hull_of
+from twintrack.training.overlap import text_hash
 from twintrack.training.strategies import Answers, Strategy, outcome, strategies
 
 CHARS_PER_TOKEN = 4
@@ -83,19 +85,23 @@ def replay(
     keep: float = 0.99,
     seed: int = 0,
     extra_chars: int = 0,
+    tell: Callable[[str], None] = silent,
 ) -> dict[str, Any]:
     """Choose on `labels` requests (default: half), score on the others.
 
     Args:
         prices: dollars per million tokens of input and of output; models without a price take no part.
         extra_chars: of instructions that every model got besides the prompt.
+        tell: hears what is being done.
     Raises:
         TwintrackError: the strong model is unknown or has no price, or there is nothing to choose from.
     """
     rng = np.random.default_rng(seed)
-    halves = halved(outcomes, strong, prices, prior, rng, labels=labels, seed=seed, extra_chars=extra_chars)
+    halves = halved(outcomes, strong, prices, prior, rng, labels=labels, seed=seed, extra_chars=extra_chars, tell=tell)
+    tell("trying strategies")
     chosen, mix, prompt_only = choose(halves.seen, strong, keep)
     reference = halves.unseen.right[strong]
+    tell(f"scoring on {len(reference):,} requests")
     result: dict[str, Any] = _named(chosen) | figures(chosen, halves.unseen, strong, rng)
     result["best_mix"] = _named(mix) | figures(mix, halves.unseen, strong, rng)
     result["prompt_only"] = _named(prompt_only) | figures(prompt_only, halves.unseen, strong, rng)
@@ -134,6 +140,7 @@ def halved(
     labels: int | None,
     seed: int,
     extra_chars: int,
+    tell: Callable[[str], None] = silent,
 ) -> Halves:
     """Arguments and errors are those of `replay`."""
     outcomes.score(strong)
@@ -157,17 +164,27 @@ def halved(
     )
     full = rng.permutation(full)
     labels = len(full) // 2 if labels is None else labels
-    if not 20 <= labels <= len(full) - 20:
+    if not LEAST_SCORED <= labels <= len(full) - LEAST_SCORED:
         raise TwintrackError(
             f"{labels} labels leave nothing to choose by or to score",
             why=f"{outcomes.name} has {len(full)} requests that all priced models answered",
-            fix=f"Use 20 to {max(20, len(full) - 20)}.",
+            fix=f"Use {LEAST_SCORED} to {max(LEAST_SCORED, len(full) - LEAST_SCORED)}.",
         )
     if not outcomes.scores[strong][full].any():
         raise TwintrackError(
             f"{strong} is right on none of the {len(full)} requests", why="There is no quality to keep"
         )
     train, test = full[:labels], full[labels:]
+    hashes = [text_hash(each, whole=True) for each in outcomes.prompts]
+    known = {hashes[row] for row in train}
+    test = np.array([row for row in test if hashes[row] not in known], np.intp)
+    if len(test) < LEAST_SCORED:
+        raise TwintrackError(
+            f"{outcomes.name} has {len(test)} rows left to score",
+            why=f"The others ask what the {labels} that the choice rests on ask",
+            fix="Use fewer labels, or a file with more questions.",
+        )
+    tell(f"fitting to {min(labels, MOST_REQUESTS):,} labels")
     seen, unseen = _answers(outcomes, priced, strong, prices, prior, train, test, seed, extra_chars)
     return Halves(seen, unseen, train, test)
 
@@ -199,13 +216,15 @@ def _answers(
     unseen_gain: dict[str, Array] = {}
     cheap = [each for each in priced if usd[each].mean() < usd[strong].mean()]
     for name in sorted(cheap, key=lambda each: -outcomes.scores[each][train].mean())[:1]:
-        table = {each: outcomes.scores[each][train] for each in (name, strong)}
-        fitted = fit(examples.take(train), table, prior, seed)
+        rows, beyond = train[:MOST_REQUESTS], train[MOST_REQUESTS:]  # in the order of chance
+        table = {each: outcomes.scores[each][rows] for each in (name, strong)}
+        fitted = fit(examples.take(rows), table, prior, seed)
         if set(fitted.names) != {name, strong}:
             continue
         way = 1.0 if fitted.names[1] == strong else -1.0
         sums = fitted.sums(examples.take(test))
-        seen_gain[name] = way * (fitted.left_out_sums[:, 1] - fitted.left_out_sums[:, 0])
+        seen = np.concatenate([fitted.left_out_sums, fitted.sums(examples.take(beyond))])
+        seen_gain[name] = way * (seen[:, 1] - seen[:, 0])
         unseen_gain[name] = way * (sums[:, 1] - sums[:, 0])
 
     def part(rows: NDArray[np.intp], gain: dict[str, Array]) -> Answers:
