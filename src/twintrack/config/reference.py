@@ -14,7 +14,7 @@ import sys
 import msgspec
 import msgspec.inspect as types
 
-from twintrack.config import settings
+from twintrack.config import detection, serving, settings
 from twintrack.config.shape import TABLES, choices, range_words
 
 _OPENING = """# Configuration
@@ -145,7 +145,8 @@ def _see(field: types.Field) -> str:
 def docstrings() -> dict[tuple[str, str], str]:
     """By class and field; the class's own stands under the empty field. Python keeps none for fields at run time."""
     found = {}
-    for node in ast.parse(inspect.getsource(settings)).body:
+    nodes = (node for module in (serving, detection, settings) for node in ast.parse(inspect.getsource(module)).body)
+    for node in nodes:
         if not isinstance(node, ast.ClassDef):
             continue
         found[node.name, ""] = _flat(ast.get_docstring(node) or "")

@@ -15,115 +15,26 @@ from twintrack.catalog.providers import DialectName as DialectName
 from twintrack.catalog.providers import Prefill as Prefill
 from twintrack.catalog.providers import Zone as Zone
 
-DataClass = Literal["public", "internal", "confidential", "restricted"]
-PSEUDONYMS = ("pii", "person", "financial", "secret")
-"""Categories that are replaced where a route says true."""
-DATA_CLASSES: tuple[DataClass, ...] = ("public", "internal", "confidential", "restricted")
-"""The ladder, least sensitive first; a label can only raise a request on it."""
-
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Usd = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-Joules = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000)]
-Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
-
-CATEGORIES = ("pii", "phi", "financial", "secret", "export")
-"""What findings are of; rules of your own may add words."""
-
-
-ZONES: tuple[Zone, ...] = ("own", "contracted", "third_party")
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+# All names of the file stand here, whichever of the four modules holds them.
+from twintrack.config.detection import Detect as Detect
+from twintrack.config.detection import DetectRule as DetectRule
+from twintrack.config.detection import Ner as Ner
+from twintrack.config.detection import Screen as Screen
+from twintrack.config.detection import Unscannable as Unscannable
+from twintrack.config.serving import Deadlines as Deadlines
+from twintrack.config.serving import Failover as Failover
+from twintrack.config.serving import Limits as Limits
+from twintrack.config.serving import Server as Server
+from twintrack.config.serving import Tls as Tls
+from twintrack.config.table import CATEGORIES as CATEGORIES
+from twintrack.config.table import DATA_CLASSES as DATA_CLASSES
+from twintrack.config.table import PSEUDONYMS as PSEUDONYMS
+from twintrack.config.table import ZONES as ZONES
+from twintrack.config.table import Count, Days, Joules, Seconds, Share, Table, Usd
+from twintrack.config.table import DataClass as DataClass
 
 
-class Tls(_Table, frozen=True, kw_only=True):
-    """Serve https; files are relative to the configuration file."""
-
-    cert: str
-    """PEM file with the certificate chain."""
-    key: str
-    """PEM file with the private key."""
-
-
-class Deadlines(_Table, frozen=True, kw_only=True):
-    """How long each phase may take, in seconds."""
-
-    head_s: Seconds = 10.0
-    """A client's request line and headers."""
-    body_s: Seconds = 60.0
-    """A client's body, from the end of its headers."""
-    idle_s: Seconds = 75.0
-    """A kept-alive connection between two requests, on either side."""
-    connect_s: Seconds = 5.0
-    """Opening a connection to a provider, TLS included."""
-    first_byte_s: Seconds = 120.0
-    """From the request sent to the provider's first byte."""
-    between_chunks_s: Seconds = 60.0
-    """The longest silence inside an answer."""
-    total_s: Seconds = 600.0
-    """A request as a whole."""
-    keepalive_after_s: Seconds = 10.0
-    """Silence before content after which a stream gets its headers and an SSE comment."""
-    keepalive_every_s: Seconds = 15.0
-    """Silence after which a stream gets another one, before content and inside it."""
-    drain_s: Seconds = 30.0
-    """What running requests get to finish after SIGTERM."""
-
-
-class Limits(_Table, frozen=True, kw_only=True):
-    """What a request, an answer and a worker may grow to."""
-
-    max_body_bytes: Count = 20_971_520
-    """A request body; more is a 413."""
-    max_head_bytes: Count = 16_384
-    """Request line and headers; more is a 431."""
-    max_headers: Count = 64
-    """Header lines of a request; more is a 431."""
-    max_answer_bytes: Count = 67_108_864
-    """An unstreamed answer from a provider."""
-    max_connections: Count = 10_000
-    """Client connections of one worker."""
-
-
-class Failover(_Table, frozen=True, kw_only=True):
-    """What happens when an attempt fails before its answer began."""
-
-    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
-    """All attempts of a request together, the first included. 1: no other deployment is asked."""
-    backoff_s: Seconds = 0.25
-    """Where nobody else is left, the same deployment is asked again after a random pause up to twice this long, then
-    four times and so on. Pauses are kept to a fifth of a second."""
-    max_wait_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 8.0
-    """The pauses of a request together. A provider that asks for a longer one (retry-after) is not asked again: the
-    client gets its refusal. 0: nobody is asked twice."""
-
-
-class Server(_Table, frozen=True, kw_only=True):
-    """Where the gateway listens and what it keeps."""
-
-    listen: str = "127.0.0.1:8080"
-    """HOST:PORT. Beyond loopback at least one key is required."""
-    workers: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
-    """Data-plane processes; one per core is plenty."""
-    data: str = ".twintrack"
-    """Folder of ledger and journal, relative to the configuration file. Needs a persistent volume."""
-    secret: str = ""
-    """env:NAME or file:PATH of what placeholders and fingerprints are made with; replicas that share it make the same
-    ones. Default: 32 random bytes, made once, in the file `secret` of the data folder."""
-    tls: Tls | None = None
-    proxy: str = "env:HTTPS_PROXY"
-    """HTTP proxy for https providers: an address, an `env:` reference, or "" for none."""
-    ca: str = ""
-    """PEM file with further certificate authorities trusted for providers."""
-    deadlines: Deadlines = Deadlines()
-    failover: Failover = Failover()
-    limits: Limits = Limits()
-
-
-class PrivacyRule(_Table, frozen=True, kw_only=True):
+class PrivacyRule(Table, frozen=True, kw_only=True):
     """Who may see a class of data. All of it has to hold."""
 
     zones: tuple[Zone, ...] | None = None
@@ -147,7 +58,7 @@ class PrivacyRule(_Table, frozen=True, kw_only=True):
     machines need such a record too. Empty: anybody."""
 
 
-class Privacy(_Table, frozen=True, kw_only=True):
+class Privacy(Table, frozen=True, kw_only=True):
     """Who may see what, by class. A rule binds its class and those above it."""
 
     public: PrivacyRule | None = None
@@ -163,7 +74,7 @@ class Privacy(_Table, frozen=True, kw_only=True):
         return {name: rule for name, rule in rules.items() if rule is not None}
 
 
-class Tenant(_Table, frozen=True, kw_only=True):
+class Tenant(Table, frozen=True, kw_only=True):
     """On whose behalf keys ask."""
 
     data_class: DataClass = "public"
@@ -172,7 +83,7 @@ class Tenant(_Table, frozen=True, kw_only=True):
     """Further rules for what its keys send; they only narrow."""
 
 
-class Key(_Table, frozen=True, kw_only=True):
+class Key(Table, frozen=True, kw_only=True):
     """A client of the gateway. Without any, everybody on this machine may use it."""
 
     name: str
@@ -193,7 +104,7 @@ class Key(_Table, frozen=True, kw_only=True):
     """Further rules for what it sends; they only narrow."""
 
 
-class Terms(_Table, frozen=True, kw_only=True):
+class Terms(Table, frozen=True, kw_only=True):
     """What is agreed with a provider, as you checked it. The catalogue knows what is offered, which is not the same:
     nothing counts that does not stand here."""
 
@@ -223,7 +134,7 @@ class Terms(_Table, frozen=True, kw_only=True):
     """Last day it holds, YYYY-MM-DD in UTC. From the next one on it counts for nothing, also while the gateway runs."""
 
 
-class Provider(_Table, frozen=True, kw_only=True):
+class Provider(Table, frozen=True, kw_only=True):
     """Who serves models, and over which API."""
 
     name: str
@@ -254,7 +165,7 @@ class Provider(_Table, frozen=True, kw_only=True):
     """What is agreed with it; rules such as `baa` ask for it."""
 
 
-class Price(_Table, frozen=True, kw_only=True):
+class Price(Table, frozen=True, kw_only=True):
     """By token or by hour; both at once is an error."""
 
     input_usd_per_mtok: Usd | None = None
@@ -279,7 +190,7 @@ class Price(_Table, frozen=True, kw_only=True):
     """Own engines: every hour is booked, idle included."""
 
 
-class Facts(_Table, frozen=True, kw_only=True):
+class Facts(Table, frozen=True, kw_only=True):
     """What the catalogue would know; anything said here wins over it."""
 
     context_tokens: Count | None = None
@@ -301,7 +212,7 @@ class Facts(_Table, frozen=True, kw_only=True):
     """As measured on your hardware at its usual load. Unknown: so is the energy of a request."""
 
 
-class Deployment(_Table, frozen=True, kw_only=True):
+class Deployment(Table, frozen=True, kw_only=True):
     """One model at one provider: what a request is sent to."""
 
     model: str
@@ -323,7 +234,7 @@ class Deployment(_Table, frozen=True, kw_only=True):
     Default: as the known provider does; for anthropic none, since its newer models refuse it."""
 
 
-class Tier(_Table, frozen=True, kw_only=True):
+class Tier(Table, frozen=True, kw_only=True):
     """A step of a route."""
 
     name: str
@@ -337,7 +248,7 @@ Natural = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
 Logprob = Annotated[float, msgspec.Meta(ge=-1_000, le=0)]
 
 
-class Cascade(_Table, frozen=True, kw_only=True):
+class Cascade(Table, frozen=True, kw_only=True):
     """Where no cheap tier is good enough by itself: a cheap deployment drafts, and its answer is checked before the
     client sees any of it. If a check fails the tier that is good enough answers; both are paid. A draft is asked for
     only where that is expected to be cheaper and the time allows it. docs/cascade.md says which checks are worth what.
@@ -371,7 +282,7 @@ class Cascade(_Table, frozen=True, kw_only=True):
     """A draft that takes longer is given up. All drafts of a request together take at most half of its deadline."""
 
 
-class Classifier(_Table, frozen=True, kw_only=True):
+class Classifier(Table, frozen=True, kw_only=True):
     """A small model of your own that says what task a request is and how hard, before it is decided. It moves the
     complexity by at most 0.25."""
 
@@ -381,7 +292,7 @@ class Classifier(_Table, frozen=True, kw_only=True):
     """After so long, and at most a quarter of the request's deadline, the built-in reading holds."""
 
 
-class Route(_Table, frozen=True, kw_only=True):
+class Route(Table, frozen=True, kw_only=True):
     """A model name clients send, answered by the cheapest deployment that is allowed and good enough."""
 
     tiers: tuple[Tier, ...]
@@ -433,85 +344,7 @@ class Route(_Table, frozen=True, kw_only=True):
     """Whether its requests are read for what must not leave, as `mode` of [detect]. Default: as said there."""
 
 
-Screen = Literal["enforce", "observe", "off"]
-Unscannable = Literal["image", "audio", "video", "file", "tokens", "elsewhere", "encoded", "sealed"]
-
-
-class DetectRule(_Table, frozen=True, kw_only=True):
-    """A rule of your own for sensitive data, with the texts it is tried on."""
-
-    name: str
-    """What findings are called."""
-    category: str = "own"
-    """pii, phi, financial, secret or export, or a word of your own."""
-    terms: tuple[str, ...] = ()
-    """Names of projects, customers or products: whole words in any case; a star at the end allows other endings."""
-    pattern: str = ""
-    """A regular expression, in Python's form but for what looks ahead or back and references to groups, so that no
-    text can make it take long. Of what begins at one place the longest counts."""
-    words: tuple[str, ...] = ()
-    """One of these has to stand near what `pattern` matches. Default: none has to."""
-    check: str = ""
-    """Check digits: luhn, or a module of python-stdnum as nl.bsn."""
-    finds: tuple[str, ...] = ()
-    """Texts it has to find something in; `twintrack privacy test` tries them."""
-    ignores: tuple[str, ...] = ()
-    """Texts it has to leave alone."""
-
-
-class Ner(_Table, frozen=True, kw_only=True):
-    """A recogniser of names beside the gateway, as Presidio's analyser: it is yours, so it may see every class."""
-
-    url: str
-    """Its address, as http://127.0.0.1:5002."""
-    region: str = ""
-    """Where it runs, for rules that ask for a region."""
-    persons: tuple[str, ...] = ()
-    """All who can reach it, for rules that ask for it; as in the terms of a provider."""
-    api: Literal["presidio", "gliner"] = "presidio"
-    """presidio: POST /analyze of Presidio's analyser. gliner: POST /predict with text and labels, answered by a list of
-    start, end, label and score."""
-    timeout_ms: Count = 300
-    """It has to answer within this."""
-    language: str = "en"
-    """What Presidio is told the text is in."""
-    labels: tuple[str, ...] = ("person", "organization", "address")
-    """What GLiNER is asked for."""
-    categories: dict[str, str] = {}
-    """What an entity counts as: a category of [detect], or empty for nothing. Default: person for persons, which count
-    beside words of care only; nothing for places, organisations and dates; pii for all others."""
-    on_failure: Literal["restricted", "ignore"] = "restricted"
-    """What a request counts as that it did not read in time, or at all. ignore: as what was found without it."""
-
-
-class Detect(_Table, frozen=True, kw_only=True):
-    """What is looked for in requests before they are sent anywhere."""
-
-    mode: Screen = "enforce"
-    """enforce: a request's class is no lower than what stands in it. observe: what was found is recorded and changes
-    nothing. off: nothing is read. A route may say its own."""
-    always: bool = False
-    """Read every request, for the record. Default: only those where a higher class would keep them from somebody."""
-    max_s: Seconds = 0.5
-    """Processor time for reading one request; one that takes longer counts as restricted."""
-    sticky_s: Seconds = 3600.0
-    """How long a conversation keeps the class that one of its turns was found to have, counted from the last turn. Each
-    worker remembers it by itself."""
-    unscannable: dict[Unscannable, DataClass] = {}
-    """Class of what cannot be read, by kind: image, audio, video, file, tokens (numbers instead of text), elsewhere
-    (what a provider keeps), encoded (no text and nothing known), sealed (a provider's own reasoning under its seal).
-    Default: public for sealed, restricted for all others."""
-    ner: Ner | None = None
-    """Asked about each text once. Default: none is."""
-    rules: tuple[DetectRule, ...] = ()
-    classes: dict[str, DataClass] = {}
-    """Class that a category of findings suggests. Default: restricted for phi, secret and export, confidential for all
-    others."""
-    thresholds: dict[str, Share] = {}
-    """By category: the least score that counts. Default: 0.5."""
-
-
-class Telemetry(_Table, frozen=True, kw_only=True):
+class Telemetry(Table, frozen=True, kw_only=True):
     """Spans and metrics for an OpenTelemetry collector; needs the extra `otel`. `/metrics` is there without it."""
 
     otlp: str = ""
@@ -527,7 +360,7 @@ class Telemetry(_Table, frozen=True, kw_only=True):
     """The resource's service.name."""
 
 
-class Audit(_Table, frozen=True, kw_only=True):
+class Audit(Table, frozen=True, kw_only=True):
     """Checkpoints of the audit chain: how long it is and how it ends, signed, without a word about any request. Kept
     where whoever can write to the ledger cannot reach, they show that it was rewritten or cut off."""
 
@@ -544,7 +377,7 @@ class Audit(_Table, frozen=True, kw_only=True):
     `audit`. Default: an HMAC under the secret of `[server]`, which only its holder can check."""
 
 
-class Settings(_Table, frozen=True, kw_only=True):
+class Settings(Table, frozen=True, kw_only=True):
     """The whole file. Secrets never stand in it, only references to them."""
 
     server: Server = Server()
