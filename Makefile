@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 UV ?= uv
 ARGS ?=
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
@@ -33,7 +34,7 @@ up: $(VENV)/.local
 	@$(BIN)/twintrack up $(ARGS)
 
 test: $(VENV)/.dev
-	$(PYTEST) -m 'not long' $(ARGS)
+	$(PYTEST) -m 'not long' -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check-long: $(VENV)/.dev
 	$(PYTEST) -m long $(ARGS)

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,8 @@ from typing import NamedTuple
 import pytest
 
 sys.path.append(str(Path(__file__).parent))  # `support`: what tests of several rooms share
+
+from support.turnstile import inside  # needs the path
 
 Needs = Callable[..., None]
 _ABSENT = "not on this machine: "
@@ -79,6 +81,14 @@ def data_folder() -> Path:
     folder = _data_folder()
     assert folder is not None
     return folder
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with inside(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

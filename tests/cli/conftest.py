@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from support.processes import LEASH, free_port
 from twintrack.catalog import providers
 from twintrack.cli import main
-from twintrack.engines.start import Engine, EngineProcess, bundled, free_port
+from twintrack.engines.start import Engine, EngineProcess, bundled
 
 READY_S = 30.0
 
@@ -183,7 +184,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     def start(*args: str, port: int | None = None, environ: dict[str, str] | None = None) -> Served:
         where = free_port() if port is None else port
-        command = [sys.executable, "-m", "twintrack", *args, "--listen", f"127.0.0.1:{where}"]
+        command = [*LEASH, sys.executable, "-m", "twintrack", *args, "--listen", f"127.0.0.1:{where}"]
         process = subprocess.Popen(
             command,
             cwd=tmp_path,

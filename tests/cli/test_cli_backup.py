@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from ledger_records import left_by
 
-from support.gateway import Served, deployment, free_port, provider
+from support.gateway import Served, deployment, provider
+from support.processes import free_port
 from support.provider import Provider
 from twintrack.cli.interrupt import orderly
 from twintrack.ledger.copies import upgrades_kept

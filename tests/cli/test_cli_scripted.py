@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from support.gateway import free_port, wait_for_port
+from support.gateway import wait_for_port
+from support.processes import free_port
 
 
 @contextmanager

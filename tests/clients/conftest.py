@@ -16,8 +16,9 @@ import pytest
 from client_scripts import small
 
 from support.gateway import Served, deployment, provider, route
+from support.processes import free_port
 from support.provider import Provider
-from twintrack.engines.start import Engine, EngineProcess, bundled, free_port
+from twintrack.engines.start import Engine, EngineProcess, bundled
 from twintrack.providers.scripted import chat_answer
 
 DIALECTS = ("openai", "responses", "anthropic")

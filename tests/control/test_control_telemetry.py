@@ -14,7 +14,8 @@ import pytest
 from metric_text import samples, value
 
 from support.collector import Collector, attributes
-from support.gateway import Served, deployment, free_port, provider, question, route
+from support.gateway import Served, deployment, provider, question, route
+from support.processes import free_port
 from support.provider import Provider
 from support.waiting import eventually
 from twintrack.errors import MissingExtra

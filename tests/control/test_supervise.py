@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from support.gateway import Served, deployment, free_port, provider, question, route
+from support.gateway import Served, deployment, provider, question, route
+from support.processes import free_port
 from support.provider import Provider
 from support.raw import Answer, Raw, events, words
 from support.waiting import eventually

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from support.processes import free_port
 from twintrack.catalog.gpus import find_gpu
 from twintrack.cli import command
 from twintrack.economics import calibration, corrections, measure, shape
 from twintrack.economics.inputs import BadWorkload
 from twintrack.economics.measure import Measurement
 from twintrack.economics.roofline import Setup
-from twintrack.engines.start import Engine, EngineProcess, bundled, free_port
+from twintrack.engines.start import Engine, EngineProcess, bundled
 from twintrack.errors import TwintrackError
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from twintrack.engines.start import Engine, EngineProcess, bundled, free_port
+from support.processes import free_port
+from twintrack.engines.start import Engine, EngineProcess, bundled
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from support.processes import free_port
 from twintrack.engines.detect import Found, FoundModel, candidates_from, find
-from twintrack.engines.start import Engine, free_port
+from twintrack.engines.start import Engine
 
 Handler = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 KINDS = ["llama_cpp", "lmstudio", "ollama", "sglang", "tgi", "vllm"]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from twintrack.engines.start import Engine, EngineProcess, bundled, free_port
+from support.processes import free_port
+from twintrack.engines.start import Engine, EngineProcess, bundled
 
 COMMAND = [sys.executable, "-m", "twintrack.engines.llama", "--alias", "demo-nano"]
 

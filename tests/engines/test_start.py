@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from twintrack.engines.start import Engine, EngineProcess, bundled, free_port, restart_delay_s
+from support.processes import free_port
+from twintrack.engines import start
+from twintrack.engines.start import Engine, EngineProcess, bundled, restart_delay_s
 from twintrack.errors import EnvironmentProblem, MissingExtra
 
 
@@ -164,7 +166,7 @@ def test_restart_delays_double_up_to_ten_seconds() -> None:
 
 
 def test_a_free_port_can_be_listened_on() -> None:
-    socket.create_server(("127.0.0.1", free_port())).close()
+    socket.create_server(("127.0.0.1", start.free_port())).close()
 
 
 def test_an_engine_knows_its_address() -> None:

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from support.gateway import Served, deployment, free_port, provider, route
+from support.gateway import Served, deployment, provider, route
+from support.processes import free_port
 from support.provider import Provider
 from twintrack.config.load import parse
 from twintrack.errors import ConfigError

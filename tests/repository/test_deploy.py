@@ -20,7 +20,7 @@ import click
 import pytest
 import yaml
 
-from support.gateway import free_port
+from support.processes import free_port
 from twintrack.cli import command as root_command
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,6 @@ import os
 import re
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from support.processes import LEASH, free_port
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -91,7 +92,7 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "LC_ALL", "TMPDIR"}}
         environment = kept | {
             "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', os.defpath)}",
@@ -103,7 +104,7 @@ class Shell:
             "PYTHONUNBUFFERED": "1",
         }
         self._bash = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            [*LEASH, "bash", "--noprofile", "--norc"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -147,7 +148,7 @@ class Shell:
         if "--listen" not in command:
             command += f" --listen {self.address}"
         log = self.folder / f"server-{self._ends}.log"
-        status, _ = self._read(f"{command} < /dev/null > {log} 2>&1 &")
+        status, _ = self._read(f"{' '.join(LEASH)} {command} < /dev/null > {log} 2>&1 &")
         self.serving = True
         late = time.monotonic() + READY_S
         while time.monotonic() < late:
@@ -186,12 +187,6 @@ class Shell:
                 output += data
         text, _, status = output.decode(errors="replace").rpartition(f"\n{end}")
         return int(status), text
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def run_document(name: str, markdown: str, folder: Path) -> None:

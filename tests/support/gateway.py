@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from support.processes import LEASH, free_port
 from support.raw import Answer, Raw
 from support.waiting import eventually
 from twintrack.ledger.audit.prove import prove
@@ -73,7 +74,7 @@ class Served:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.file.write_text(self.config)
         self.port = self.port or free_port()
-        command = [*self.wrap, sys.executable, "-m", "twintrack", "serve", "--config", str(self.file)]
+        command = [*LEASH, *self.wrap, sys.executable, "-m", "twintrack", "serve", "--config", str(self.file)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--data", str(self.data)]
         command += ["--workers", str(self.workers)] if self.workers else []
         with open(self.folder / "stderr", "ab") as stderr:
@@ -244,13 +245,6 @@ class Served:
 def question(model: str, *, stream: bool = False, **more: Any) -> dict[str, Any]:
     asked: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Say hello."}]}
     return asked | ({"stream": True} if stream else {}) | more
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
 
 
 def rss_bytes(pid: int) -> int:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
+from support.processes import free_port
 from twintrack.providers.scripted import Received, Script, ScriptedProvider, chat_answer, error_answer
 
 
@@ -92,11 +93,8 @@ def named(received: Received) -> str:
 
 
 def refusing_port() -> int:
-    """A port that refuses connections for as long as nobody takes it."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
+    """A port that refuses connections."""
+    return free_port()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from test_telemetry_exposition import full, scene
 
 from support.collector import Collector, attributes
-from support.gateway import free_port
+from support.processes import free_port
 from support.waiting import eventually
 from twintrack.config.settings import Telemetry
 from twintrack.errors import ConfigError

@@ -111,7 +111,7 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("members", "said"), MEMBERS, ids=lambda value: json.dumps(value, default=str)[:60])
+@pytest.mark.parametrize(("members", "said"), MEMBERS, ids=lambda value: msgspec.json.encode(value).decode()[:60])
 def test_members(members: dict[str, Any], said: dict[str, Any]) -> None:
     assert read(members) == Request(model="m", turns=(Turn("user", (Text("hi"),)),), **said)
 

@@ -82,7 +82,7 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("members", "said"), MEMBERS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("members", "said"), MEMBERS, ids=lambda value: msgspec.json.encode(value).decode()[:60])
 def test_members(members: dict[str, Any], said: dict[str, Any]) -> None:
     assert written(**members) == ({"model": "up", "messages": [{"role": "user", "content": "hi"}], **said}, [])
 
