@@ -22,8 +22,9 @@ from ledger_records import (
 )
 
 from twintrack.ledger.balance import balance
+from twintrack.ledger.entries import entries
 from twintrack.ledger.hours import by_hour, hour_nusd, shares, union
-from twintrack.ledger.queries import BY, entries, summary
+from twintrack.ledger.summary import BY, summary
 
 RATE = PER_HOUR_NUSD[OWN]
 HOUR = T0 // HOUR_US

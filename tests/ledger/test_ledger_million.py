@@ -10,7 +10,8 @@ import pytest
 from ledger_records import DEPLOYMENTS, HOUR_US, NAMES, OWN, T0, Books, dispatch, settle
 
 from twintrack.ledger.balance import balance
-from twintrack.ledger.queries import entries, recent, summary
+from twintrack.ledger.entries import entries, recent
+from twintrack.ledger.summary import summary
 
 _HOURS = 30 * 24
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger_records import PREMIUM, Books, dispatch, refuse, released, settle
 
-from twintrack.ledger.queries import entries
+from twintrack.ledger.entries import entries
 from twintrack.ledger.story import in_short, told
 
 

@@ -27,7 +27,8 @@ from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway.library import Gateway
 from twintrack.gateway.open import compiled
 from twintrack.ledger.load import Loader
-from twintrack.ledger.queries import Z_95, Summary, summary
+from twintrack.ledger.summary import Summary, summary
+from twintrack.ledger.tally import Z_95
 from twintrack.providers.scripted import Received, Script, ScriptedProvider, chat_answer
 
 REQUESTS = 300

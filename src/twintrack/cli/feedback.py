@@ -13,8 +13,8 @@ import click
 from twintrack.cli import complete
 from twintrack.cli import data as data_folder
 from twintrack.errors import BadRequest, TwintrackError
+from twintrack.ledger.entries import entries
 from twintrack.ledger.journal import SEGMENT_BYTES, Journal, journal_folder
-from twintrack.ledger.queries import entries
 from twintrack.ledger.records import SCHEMA, Judged, Names
 from twintrack.ledger.schema import database
 from twintrack.ledger.verdicts import STANDINGS, standings

@@ -17,7 +17,8 @@ from twintrack.cli.lazy import LazyGroup
 from twintrack.cli.moments import time_us
 from twintrack.errors import nearest
 from twintrack.ledger.balance import balance
-from twintrack.ledger.queries import BY, Idle, Line, Savings, Summary, summary
+from twintrack.ledger.summary import BY, Idle, Summary, summary
+from twintrack.ledger.tally import Line, Savings
 
 _ALL = "all"
 _DIGITS = (2, 4, 6, 9)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from twintrack.control.serving import ZONES, is_demo
 from twintrack.control.words import NONE, UNKNOWN, count, us, usd
-from twintrack.ledger.queries import Attempt, paid_nusd
+from twintrack.ledger.entries import Attempt, paid_nusd
 from twintrack.ledger.rollup import NO_ANSWER
 
 _OUTCOMES = {

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twintrack.control.words import count, many, quantiles, share, short, signed, usd
-from twintrack.ledger.queries import Line, Savings, Summary
+from twintrack.ledger.summary import Summary
+from twintrack.ledger.tally import Line, Savings
 
 Tone = Literal["", "gain", "loss"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from twintrack.control.attempts import outcome, tokens, well
 from twintrack.control.serving import is_demo
 from twintrack.control.words import NONE, UNKNOWN, clock, us, usd
-from twintrack.ledger.queries import Attempt, Entry, Refusal, paid_nusd, recent
+from twintrack.ledger.entries import Attempt, Entry, Refusal, paid_nusd, recent
 
 REQUESTS = 20
 _ENTRIES = 4 * REQUESTS

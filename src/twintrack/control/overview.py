@@ -9,7 +9,8 @@ from pathlib import Path
 from twintrack.control.chart import Chart, Hour, chart
 from twintrack.control.figures import Books, Row, Share, headline, real, rows, shares, simulated
 from twintrack.ledger.hours import HOUR_US
-from twintrack.ledger.queries import Line, Summary, summary
+from twintrack.ledger.summary import Summary, summary
+from twintrack.ledger.tally import Line
 
 HOURS = 24
 DAYS = 7

@@ -17,7 +17,7 @@ from twintrack.control.overview import overview
 from twintrack.control.render import render
 from twintrack.control.serving import first_request, serving
 from twintrack.errors import NotFound
-from twintrack.ledger.queries import Attempt, entries
+from twintrack.ledger.entries import Attempt, entries
 from twintrack.ledger.schema import database
 from twintrack.ledger.story import in_short
 from twintrack.ledger.verdicts import sentences

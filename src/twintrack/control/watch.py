@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from twintrack import __version__
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import TwintrackError
+from twintrack.ledger.entries import unfinished
 from twintrack.ledger.load import Group, Loaded
-from twintrack.ledger.queries import unfinished
 from twintrack.ledger.records import Record
 from twintrack.ledger.words import Words
 from twintrack.server import metrics

@@ -53,3 +53,10 @@ def shares(amount: int, weights: Sequence[int]) -> list[int]:
     for i in by_remainder[:left]:
         parts[i] += 1
     return parts
+
+
+def engine_cost(per_hour_nusd: int, up_us: int, busy_us: int) -> tuple[int, int]:
+    """(what the busy part cost, what the hour cost). An engine that was busy was up, marked or not."""
+    up_us = max(up_us, busy_us)
+    cost = hour_nusd(per_hour_nusd, up_us)
+    return (cost * busy_us // up_us if up_us else 0), cost

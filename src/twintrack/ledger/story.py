@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from twintrack.ledger.entries import Attempt, Entry, Refusal, RuledOut, paid_nusd
 from twintrack.ledger.moment import moment
-from twintrack.ledger.queries import Attempt, Entry, Refusal, RuledOut, paid_nusd
 from twintrack.policy.explain import objection_sentence, reason_sentence, usd
 
 _OUTCOMES = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from twintrack.config.settings import DATA_CLASSES
-from twintrack.ledger.queries import Attempt
+from twintrack.ledger.entries import Attempt
 from twintrack.ledger.records import Content, Dispatch, Names, Record, Refuse, Settle
 from twintrack.ledger.words import NAMELESS, Words
 

@@ -12,7 +12,8 @@ from twintrack.economics.amounts import count, usd
 from twintrack.economics.inputs import BadWorkload, Input, assumed, given
 from twintrack.economics.usage.read import Usage
 from twintrack.economics.workload import DAYS_PER_MONTH, Cell, Counted
-from twintrack.ledger import queries
+from twintrack.ledger.entries import Attempt, recent
+from twintrack.ledger.summary import summary
 
 _LEAST_HOURS = 24
 _EDGES = (0, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, math.inf)
@@ -64,7 +65,7 @@ def from_ledger(path: Path, since_us: int | None = None) -> Counted:
         BadWorkload: it has no finished request.
         LedgerError: it cannot be read.
     """
-    hours = queries.summary(path, ("hour",), since_us)
+    hours = summary(path, ("hour",), since_us)
     total = hours.total
     if not total.ok or not hours.rows:
         raise BadWorkload(
@@ -93,10 +94,10 @@ def from_ledger(path: Path, since_us: int | None = None) -> Counted:
         inputs["easy_share"] = _measured("easy_share", easy, where)
     lengths = [
         (float(entry.input_tokens), float(entry.output_tokens))
-        for entry in queries.recent(path, 5000)
-        if isinstance(entry, queries.Attempt) and entry.input_tokens and entry.output_tokens and not entry.simulated
+        for entry in recent(path, 5000)
+        if isinstance(entry, Attempt) and entry.input_tokens and entry.output_tokens and not entry.simulated
     ]
-    models = queries.summary(path, ("model",), since_us).rows
+    models = summary(path, ("model",), since_us).rows
     names = sorted(models, key=lambda row: -(row.input_tokens + row.output_tokens))
     notes = [f"From {where}: {total.input_tokens:,} tokens in, {total.output_tokens:,} out."]
     if total.cost_nusd is not None:
@@ -113,7 +114,7 @@ def _hour(word: str | None) -> int:
 
 def _easy_share(path: Path, since_us: int | None) -> float | None:
     """Of routed requests, those that a cheaper tier than the dearest answered; None: there was one tier only."""
-    tiers = [row for row in queries.summary(path, ("tier",), since_us).rows if row.group["tier"] and row.ok]
+    tiers = [row for row in summary(path, ("tier",), since_us).rows if row.group["tier"] and row.ok]
     if len(tiers) < 2:
         return None
     dearest = max(tiers, key=lambda row: (row.cost_nusd or 0) / max(row.input_tokens + row.output_tokens, 1))
