@@ -15,101 +15,35 @@ from typing import Any, Final
 import msgspec
 
 from twintrack.ledger import booking
-from twintrack.ledger.audit.recorder import Recorder, Remembered
+from twintrack.ledger.audit.recorder import Recorder
 from twintrack.ledger.hours import HOUR_US, Interval
+from twintrack.ledger.memory import Memory, Open
 from twintrack.ledger.records import Dispatch, Judged, Names, Record, Refuse, Screened, Settle
-from twintrack.ledger.rollup import KINDS, MOST, AttemptRow, Kinds, Sums, beyond_the_hour, of_kinds, sums
-from twintrack.ledger.words import NAMELESS, Basis, Ending, Vocabulary, Words, data_class
-
-_INSERT_ATTEMPT: Final = (
-    "INSERT OR IGNORE INTO attempts (id, request_id, attempt, at_us, context, prompt_tokens_est, predicted_nusd, "
-    "p_good, complexity, propensity, ruled_out, request_bytes, writer, ending, settled_us, detail, ttft_us, total_us, "
-    "input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nusd, baseline_nusd, "
-    "energy_mj, response_bytes, p_enough, p_best) VALUES "
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+from twintrack.ledger.rollup import KINDS, AttemptRow, Kinds, Sums, beyond_the_hour, of_kinds, sums
+from twintrack.ledger.rows import (
+    INSERT_ATTEMPT,
+    INSERT_DRAFT,
+    INSERT_FEATURES,
+    INSERT_REFUSAL,
+    REPLACE_ROLLUP,
+    SET_KINDS,
+    SETTLE_ATTEMPT,
+    UPSERT_VERDICT,
+    closing,
+    dispatched,
+    undispatched,
+    within_reason,
 )
-_SETTLE_ATTEMPT: Final = (
-    "UPDATE attempts SET writer = NULL, ending = ?, settled_us = ?, detail = ?, ttft_us = ?, total_us = ?, "
-    "input_tokens = ?, output_tokens = ?, cache_read_tokens = ?, cache_write_tokens = ?, reasoning_tokens = ?, "
-    "cost_nusd = ?, baseline_nusd = ?, energy_mj = ?, response_bytes = ? WHERE id = ?"
-)
-_SET_KINDS: Final = (
-    "UPDATE attempts SET cache_write_1h_tokens = ?, input_audio_tokens = ?, output_audio_tokens = ?, "
-    "input_image_tokens = ?, output_image_tokens = ? WHERE id = ?"
-)
-_INSERT_REFUSAL: Final = "INSERT OR IGNORE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_FEATURES: Final = "INSERT OR IGNORE INTO features VALUES (?, ?)"
-_INSERT_DRAFT: Final = "INSERT OR IGNORE INTO drafts VALUES (?, ?)"
-_UPSERT_VERDICT: Final = (
-    "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (request_id, key, source) DO UPDATE SET "
-    "at_us = excluded.at_us, score = excluded.score, label = excluded.label WHERE excluded.at_us >= at_us"
-)
-_REPLACE_ROLLUP: Final = (
-    "INSERT OR REPLACE INTO rollups VALUES "
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-    "?, ?, ?)"
-)
+from twintrack.ledger.words import Basis, Ending, Words, data_class
 
 _kinds_of: Final = attrgetter(*KINDS)
 _NO_KINDS: Final = (None,) * len(KINDS)
 
 _to_msgpack = msgspec.msgpack.Encoder().encode
-_to_names = msgspec.msgpack.Decoder(Names).decode
 
 
 class NeedsCare(Exception):
     """Rows of this batch are in the database already, or a number in it is absurd: do it again with `careful`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """An attempt in the database that has no end yet."""
-
-    id: int
-    at_us: int
-    context: int
-    predicted_nusd: int | None
-    writer: str
-
-
-class Memory:
-    """What the loader knows of the database without asking it again."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.vocabulary = Vocabulary(db)
-        self.next_id: int = db.execute(
-            "SELECT max(coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM refusals), 0)) + 1"
-        ).fetchone()[0]
-        self.open: dict[tuple[str, int], Open] = {
-            (request_id, attempt): Open(*rest)
-            for request_id, attempt, *rest in db.execute(
-                "SELECT request_id, attempt, id, at_us, context, predicted_nusd, writer FROM attempts "
-                "WHERE ending IS NULL"
-            )
-        }
-        self.writers: dict[str, int] = dict(db.execute("SELECT writer, last_us FROM journal_writers"))
-        """To the time of the newest record, UTC microseconds."""
-        self.generations: dict[str, dict[int, Words]] = {}
-        """By writer and generation of the snapshot."""
-        self.nameless = Words(NAMELESS)
-        self.audit = Remembered(db)
-        self._words: dict[Names, Words] = {}
-        for writer, payload in db.execute("SELECT writer, names FROM journal_names"):
-            self.learn(writer, _to_names(payload))
-
-    def learn(self, writer: str, names: Names) -> None:
-        """Workers share the words where their names are the same."""
-        same = msgspec.structs.replace(names, worker="", generation=0)
-        words = self._words.get(same)
-        if words is None:
-            words = self._words[same] = Words(names)
-        self.generations.setdefault(writer, {})[names.generation] = words
-
-    def forget_writers(self, gone: set[str]) -> None:
-        for writer in gone:
-            self.writers.pop(writer, None)
-            self.generations.pop(writer, None)
-            self.audit.serving.pop(writer, None)
 
 
 @dataclass(slots=True)
@@ -259,7 +193,7 @@ class Batch:
                         continue
                     at_us = running.at_us
                     basis = vocabulary.basis_of[running.context]
-                    row = _closing(running, record, ending)
+                    row = closing(running, record, ending)
                     updates.append(row)
                     self._audit.closed.append((*key, running.id, ending, last_us))
                 group = (at_us // HOUR_US, basis, ending)
@@ -294,18 +228,18 @@ class Batch:
         memory.next_id = next_id
         memory.writers[writer] = last_us
 
-        self._insert(_INSERT_ATTEMPT, inserts)
-        self._insert(_INSERT_REFUSAL, refusals)
+        self._insert(INSERT_ATTEMPT, inserts)
+        self._insert(INSERT_REFUSAL, refusals)
         if updates:
-            self.db.executemany(_SETTLE_ATTEMPT, [(*row[13:27], row[0]) for row in updates])
+            self.db.executemany(SETTLE_ATTEMPT, [(*row[13:27], row[0]) for row in updates])
         if kinds_set:
-            self.db.executemany(_SET_KINDS, kinds_set)
+            self.db.executemany(SET_KINDS, kinds_set)
         if described:
-            self.db.executemany(_INSERT_FEATURES, described)
+            self.db.executemany(INSERT_FEATURES, described)
         if drafts:
-            self.db.executemany(_INSERT_DRAFT, drafts)
+            self.db.executemany(INSERT_DRAFT, drafts)
         if verdicts:
-            self.db.executemany(_UPSERT_VERDICT, verdicts)
+            self.db.executemany(UPSERT_VERDICT, verdicts)
 
     def finish(self, reach_us: int) -> None:
         """Store what is still open, and the sums.
@@ -321,13 +255,13 @@ class Batch:
         for (request_id, attempt), (dispatch, context, _, text, writer) in self._fresh.items():
             opened = Open(memory.next_id, dispatch.at_us, context, dispatch.predicted_nusd, writer)
             memory.next_id += 1
-            inserts.append(_dispatched(opened, dispatch, text))
+            inserts.append(dispatched(opened, dispatch, text))
             if dispatch.features:
                 described.append((opened.id, dispatch.features))
             memory.open[request_id, attempt] = opened
         try:
-            self._insert(_INSERT_ATTEMPT, inserts)
-            self.db.executemany(_INSERT_FEATURES, described)
+            self._insert(INSERT_ATTEMPT, inserts)
+            self.db.executemany(INSERT_FEATURES, described)
             self._settle_orphans()
         except OverflowError as error:
             raise NeedsCare from error
@@ -340,7 +274,7 @@ class Batch:
             if stored:
                 group = group.plus(Sums.from_columns(stored[2:]))
             rollups.append((hour, about, *group.columns()))
-        self.db.executemany(_REPLACE_ROLLUP, rollups)
+        self.db.executemany(REPLACE_ROLLUP, rollups)
         if self._busy:
             reach_us = min([reach_us, *(running.at_us for running in memory.open.values())])
         for deployment, intervals in self._busy.items():
@@ -418,22 +352,22 @@ class Batch:
         for settle, writer in self._orphans:
             if self._attempt_exists(settle.request_id, settle.attempt):
                 continue
-            began = _undispatched(settle)
+            began = undispatched(settle)
             context, basis = vocabulary.context(memory.nameless, began)
             ending = vocabulary.ending(
                 Ending(settle.state, settle.outcome, settle.status, settle.usage_source, settle.energy_source)
             )
             running = Open(memory.next_id, began.at_us, context, None, writer)
             memory.next_id += 1
-            row = _closing(running, settle, ending)
-            self._insert(_INSERT_ATTEMPT, [row])
+            row = closing(running, settle, ending)
+            self._insert(INSERT_ATTEMPT, [row])
             self._audit.done.append(((began, context, basis, None, writer), ending, settle.at_us))
             group = (began.at_us // HOUR_US, basis, ending)
             self._groups.setdefault(group, []).append(row)
             kinds = _kinds_of(settle)
             if kinds != _NO_KINDS:
                 self._kinds.setdefault(group, []).append(kinds)
-                self.db.execute(_SET_KINDS, (*kinds, row[0]))
+                self.db.execute(SET_KINDS, (*kinds, row[0]))
 
     # With care: slowly, for what happens once in a blue moon.
 
@@ -453,7 +387,7 @@ class Batch:
                 seen.add(key)
             elif type(record) is Screened and self._is_known(record.request_id):
                 continue
-            sane = _sane(record)
+            sane = within_reason(record)
             if sane is not record:
                 self.insane += 1
             kept.append(sane)
@@ -469,113 +403,3 @@ class Batch:
     def _refusal_exists(self, request_id: str) -> bool:
         found = self.db.execute("SELECT 1 FROM refusals WHERE request_id = ?", (request_id,))
         return found.fetchone() is not None
-
-
-def _dispatched(opened: Open, dispatch: Dispatch, ruled_out: str | None) -> AttemptRow:
-    """The row of an attempt that has no end yet."""
-    return (
-        opened.id,
-        dispatch.request_id,
-        dispatch.attempt,
-        dispatch.at_us,
-        opened.context,
-        dispatch.prompt_tokens_est,
-        dispatch.predicted_nusd,
-        dispatch.p_good,
-        dispatch.complexity,
-        dispatch.propensity,
-        ruled_out,
-        dispatch.request_bytes,
-        opened.writer,
-        *(None,) * 14,
-        dispatch.p_enough,
-        dispatch.p_best,
-    )
-
-
-def _closing(running: Open, settle: Settle, ending: int) -> AttemptRow:
-    """The row of an attempt whose dispatch is only known as far as sums need it."""
-    return (
-        running.id,
-        settle.request_id,
-        settle.attempt,
-        running.at_us,
-        running.context,
-        None,
-        running.predicted_nusd,
-        *(None,) * 6,
-        ending,
-        settle.at_us,
-        settle.detail or None,
-        settle.ttft_us,
-        settle.total_us,
-        settle.input_tokens,
-        settle.output_tokens,
-        settle.cache_read_tokens,
-        settle.cache_write_tokens,
-        settle.reasoning_tokens,
-        settle.cost_nusd,
-        settle.baseline_nusd,
-        settle.energy_mj,
-        settle.response_bytes,
-        None,
-        None,
-    )
-
-
-def _undispatched(settle: Settle) -> Dispatch:
-    """What is known of the dispatch of an attempt when only its end was found."""
-    return Dispatch(
-        request_id=settle.request_id,
-        attempt=settle.attempt,
-        at_us=max(0, settle.at_us - settle.total_us),
-        generation=0,
-        deployment=-1,
-        route=-1,
-        tier=-1,
-        key=-1,
-        endpoint="",
-        stream=False,
-        data_class=-1,
-        reason="",
-        chosen=-1,
-        baseline=-1,
-        prompt_tokens_est=0,
-        predicted_nusd=None,
-        p_good=None,
-        complexity=None,
-        propensity=0.0,
-        task="",
-        language="",
-        ruled_out=(),
-        request_bytes=0,
-    )
-
-
-def _sane(record: Record) -> Record:
-    """The same with numbers beyond reason as unknown, or cut where there is no unknown."""
-    if type(record) is Names:
-        return record
-    changed: dict[str, int | None] = {}
-    for name in record.__struct_fields__:
-        number = getattr(record, name)
-        if type(number) is int and name != "at_us" and not -MOST < number < MOST:
-            changed[name] = None if name in _MAY_BE_UNKNOWN else MOST - 1
-    return msgspec.structs.replace(record, **changed) if changed else record
-
-
-_MAY_BE_UNKNOWN: Final = frozenset(
-    {
-        "predicted_nusd",
-        "ttft_us",
-        "input_tokens",
-        "output_tokens",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-        *KINDS,
-        "cost_nusd",
-        "baseline_nusd",
-        "energy_mj",
-    }
-)

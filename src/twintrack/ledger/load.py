@@ -25,9 +25,10 @@ from twintrack.ledger import booking
 from twintrack.ledger.audit import checkpoints
 from twintrack.ledger.audit.checkpoint import Checkpoint
 from twintrack.ledger.audit.seal import Seal
-from twintrack.ledger.batch import Batch, Memory, NeedsCare
+from twintrack.ledger.batch import Batch, NeedsCare
 from twintrack.ledger.folder import LOADER_LOCK
 from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless, journal_folder
+from twintrack.ledger.memory import Memory
 from twintrack.ledger.pending import finish as finish_restore
 from twintrack.ledger.records import Record, Settle
 from twintrack.ledger.rollup import AttemptRow
