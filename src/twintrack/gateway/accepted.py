@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from twintrack.config.snapshot import Deployment, Route
-from twintrack.gateway.state import GatewayState, Serving
+from twintrack.gateway.heard import Heard
 from twintrack.policy.choose import Decision
 from twintrack.signals.signals import Signals
 from twintrack.telemetry.counters import RequestKind
-from twintrack.wire.dialect import Asked, Endpoint
-from twintrack.wire.http1 import Headers
-from twintrack.wire.prompt import Labels
 
 
-class Accepted(msgspec.Struct, frozen=True, gc=False):
-    request_id: str
-    gateway: GatewayState
-    serving: Serving
-    """As it was when the request began; a reload does not touch what runs."""
-    endpoint: Endpoint
-    """The client's."""
-    headers: Headers
-    """The client's."""
-    key: int
-    """Index of the caller's key, -1 where none is configured."""
-    labels: Labels
-    asked: Asked
+class Accepted(Heard, frozen=True, gc=False):  # type: ignore[misc]  # no value of it changes; only what is undecided does
     route: Route | None
     """None: the client named a deployment."""
     signals: Signals

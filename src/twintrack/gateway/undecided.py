@@ -10,18 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-import msgspec
-
 from twintrack.config.settings import DataClass
 from twintrack.config.snapshot import Route
 from twintrack.errors import TwintrackError
 from twintrack.gateway.client import Client
-from twintrack.gateway.state import GatewayState, Serving
+from twintrack.gateway.heard import Heard
 from twintrack.ledger.records import Screened
 from twintrack.wire.classifier import Kind
-from twintrack.wire.dialect import Asked, Endpoint
-from twintrack.wire.http1 import Headers
-from twintrack.wire.prompt import Labels
 
 
 class Inquiry(Protocol):
@@ -51,19 +46,7 @@ class Restoring(Protocol):
         ...
 
 
-class Undecided(msgspec.Struct):
-    request_id: str
-    gateway: GatewayState
-    serving: Serving
-    """As it was when the request began; a reload does not touch what runs."""
-    endpoint: Endpoint
-    """The client's."""
-    headers: Headers
-    """The client's."""
-    key: int
-    """Index of the caller's key, -1 where none is configured."""
-    labels: Labels
-    asked: Asked
+class Undecided(Heard):
     body: bytes
     """The client's."""
     found: DataClass = "public"
