@@ -91,10 +91,7 @@ class Groq(_Said):
     usage: OpenAIUsage | Odd = None
 
 
-# ---- a whole answer
-
-
-class Message(_Said):
+class _Turn(_Said):
     content: str | list[ContentPart] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -102,6 +99,13 @@ class Message(_Said):
     tool_calls: list[Call] | None = None
     function_call: Called | None = None
     annotations: list[Annotation] | None = None
+
+
+# ---- a whole answer
+
+
+class Message(_Turn):
+    pass
 
 
 class Choice(_Said):
@@ -128,14 +132,8 @@ class Completion(_Said):
 # ---- a chunk of a stream
 
 
-class Delta(_Said):
-    content: str | list[ContentPart] | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-    tool_calls: list[Call] | None = None
-    function_call: Called | None = None
-    annotations: list[Annotation] | None = None
+class Delta(_Turn):
+    pass
 
 
 class Chosen(_Said):

@@ -23,12 +23,13 @@ from twintrack.wire.dialects.chat.write_answer import (
     shows_thinking,
     thinking_block,
 )
+from twintrack.wire.dialects.untaken import Untaken
 from twintrack.wire.usage import NO_USAGE, Usage, as_openai
 
 _encode = msgspec.json.Encoder().encode
 
 
-class ChatSink:
+class ChatSink(Untaken):
     __slots__ = (
         "_argued",
         "_cited",
@@ -38,8 +39,6 @@ class ChatSink:
         "_functions",
         "_head",
         "_inputs",
-        "_last",
-        "_out",
         "_part_begin",
         "_refused",
         "_reply",
@@ -59,8 +58,7 @@ class ChatSink:
     def __init__(self, reply: Reply) -> None:
         request = reply.request
         self._reply = reply
-        self._out: list[bytes] = []
-        self._last: bytes | None = None
+        super().__init__()
         """What was left to take at the end: anything told behind it is not written."""
         self._role_due = True
         self._refused = False
@@ -211,16 +209,6 @@ class ChatSink:
                 self._out.append(b'%b],"usage":%b}\n\n' % (self._head, _encode(usage)))
         self._out.append(b"data: [DONE]\n\n")
         self._last = b"".join(self._out)
-
-    def take(self) -> bytes:
-        if self._last is not None:
-            last, self._last = self._last, b""
-            return last
-        out = self._out
-        if len(out) == 1:
-            return out.pop()
-        self._out = []
-        return b"".join(out)
 
     def _write_role(self, content: bytes) -> None:
         self._role_due = False

@@ -14,6 +14,7 @@ from twintrack.wire.canonical.parts import Citation, Logprob
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.dialects.messages.answer import UNSIGNED, StopDetailsOut, cited, reason_of, usage_out
 from twintrack.wire.dialects.messages.write_conversation import fitting_id
+from twintrack.wire.dialects.untaken import Untaken
 from twintrack.wire.usage import NO_USAGE, Usage
 
 _encode = msgspec.json.Encoder().encode
@@ -46,7 +47,7 @@ class _Call:
         """Nothing of it was written."""
 
 
-class MessagesSink:
+class MessagesSink(Untaken):
     __slots__ = (
         "_begun",
         "_call",
@@ -55,8 +56,6 @@ class MessagesSink:
         "_finish",
         "_index",
         "_kind",
-        "_last",
-        "_out",
         "_prefix",
         "_queue",
         "_reply",
@@ -67,8 +66,7 @@ class MessagesSink:
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
-        self._out: list[bytes] = []
-        self._last: bytes | None = None
+        super().__init__()
         """What was left to take at the end: anything told behind it is not written."""
         self._begun = False
         self._index = -1
@@ -248,16 +246,6 @@ class MessagesSink:
             )
         )
         self._last = b"".join(self._out)
-
-    def take(self) -> bytes:
-        if self._last is not None:
-            last, self._last = self._last, b""
-            return last
-        out = self._out
-        if len(out) == 1:
-            return out.pop()
-        self._out = []
-        return b"".join(out)
 
 
 def _complete(call: _Call) -> bool:

@@ -15,6 +15,7 @@ from twintrack.wire.dialects.responses import response, shapes
 from twintrack.wire.dialects.responses.annotations import URLCitation, write_annotation
 from twintrack.wire.dialects.responses.response import Frame, Ids, Names, encode
 from twintrack.wire.dialects.responses.write_answer import reasoning
+from twintrack.wire.dialects.untaken import Untaken
 from twintrack.wire.usage import NO_USAGE, Usage
 
 _Open = Literal["", "text", "refusal", "message", "thinking"]
@@ -43,7 +44,7 @@ class _Call:
         return encode(response.FunctionCall(self.item_id, status, self.id, self.name, text, self.namespace))
 
 
-class ResponsesSink:
+class ResponsesSink(Untaken):
     __slots__ = (
         "_annotations",
         "_calls",
@@ -54,12 +55,10 @@ class ResponsesSink:
         "_id",
         "_ids",
         "_index",
-        "_last",
         "_last_call",
         "_logprobs",
         "_names",
         "_open",
-        "_out",
         "_output",
         "_pieces",
         "_prefix",
@@ -77,8 +76,7 @@ class ResponsesSink:
         self._ids = Ids(reply)
         self._names = Names(reply.request)
         self._sealed = reply.request.sealed_reasoning
-        self._out: list[bytes] = []
-        self._last: bytes | None = None
+        super().__init__()
         """What was left to take at the end: anything told behind it is not written."""
         self._sequence = -1
         self._output: list[bytes] = []
@@ -108,16 +106,6 @@ class ResponsesSink:
         begun = self._frame.begun()
         self._tell(b"response.created", b'"response":%b' % begun)
         self._tell(b"response.in_progress", b'"response":%b' % begun)
-
-    def take(self) -> bytes:
-        if self._last is not None:
-            last, self._last = self._last, b""
-            return last
-        out = self._out
-        if len(out) == 1:
-            return out.pop()
-        self._out = []
-        return b"".join(out)
 
     # ---- text and refusals
 
