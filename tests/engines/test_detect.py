@@ -118,6 +118,7 @@ def test_a_look_alike_is_not_found_and_raises_nothing(look_alike: Handler) -> No
     assert find_with(look_alike, timeout_s=0.3) == []
 
 
+@pytest.mark.alone
 def test_slow_servers_cost_one_timeout_together_and_hide_nobody() -> None:
     begun = time.monotonic()
     found = find_with(silence, drip, silence, recorded("vllm"), timeout_s=0.5)

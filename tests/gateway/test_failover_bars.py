@@ -136,6 +136,7 @@ def _ms(client: Raw, asked: dict[str, Any]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("place", range(len(FAILS_AT_ONCE) + 1), ids=[*FAILS_AT_ONCE, "refused"])
 def test_a_failed_first_attempt_adds_little_beyond_what_it_took_itself(street: tuple[Served, int], place: int) -> None:
     """At most 5 ms, by the median of differences within one run; a busy machine gets three runs."""

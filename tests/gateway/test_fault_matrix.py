@@ -196,6 +196,14 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 each_cell = pytest.mark.parametrize("cell", CELLS, ids=str)
 
 
+@pytest.mark.alone
+def test_every_cell_is_played_and_nobody_else_uses_the_machine_meanwhile(played: Played) -> None:
+    assert {cell for cell, _ in played.seen} <= set(CELLS)
+    assert played.seen.keys() == {
+        (cell, way) for cell, _ in played.seen for way in WAYS if way != "hurried" or cell in SLOW
+    }
+
+
 @each_cell
 def test_alone_the_client_sees_an_answer_an_error_or_that_it_broke(played: Played, cell: Cell) -> None:
     seen, outcome, read = played.seen[cell, "alone"], cell.outcome, played.read(cell, "alone")

@@ -28,17 +28,17 @@ HEAVY = {
 _PROBE = """
 import json, os, sys, time
 before = set(sys.modules)
-start = time.perf_counter()
+start = time.process_time()
 for name in sys.argv[1:]:
     __import__(name)
-took_ms = (time.perf_counter() - start) * 1000
+took_ms = (time.process_time() - start) * 1000
 loaded = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
 json.dump([took_ms, loaded, len(os.listdir("/proc/self/task"))], sys.stdout)
 """
 
 
 def imported(*names: str) -> tuple[float, set[str], int]:
-    """Milliseconds, top-level modules loaded, and threads alive after importing `names` in a new process.
+    """Processor time in ms, top-level modules loaded, and threads alive after importing `names` in a new process.
 
     numpy's OpenBLAS starts a pool of threads, one a core, as it is loaded; that pool is not ours to forbid.
     """

@@ -358,6 +358,7 @@ def decoy() -> Iterator[int]:
 
 
 @pytest.mark.needs("slowhttptest")
+@pytest.mark.alone
 @pytest.mark.parametrize("what", SLOW)
 def test_a_thousand_slow_connections_leave_the_others_their_time(mine: Provider, tmp_path: Path, what: str) -> None:
     mine.default = chat_answer("hello")

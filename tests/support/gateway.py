@@ -247,9 +247,10 @@ def question(model: str, *, stream: bool = False, **more: Any) -> dict[str, Any]
     return asked | ({"stream": True} if stream else {}) | more
 
 
-def rss_bytes(pid: int) -> int:
+def rss_bytes(pid: int, *, files: bool = True) -> int:
+    """Memory of a process. Without `files`: not what is mapped, which the kernel fetches and drops as it likes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
+        if line.startswith("VmRSS:" if files else "RssAnon:"):
             return int(line.split()[1]) * 1024
     return 0
 

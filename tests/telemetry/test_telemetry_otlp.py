@@ -139,6 +139,7 @@ def test_a_secret_that_is_not_there_is_said() -> None:
         exporter("http://127.0.0.1:9", headers={"authorization": "Bearer env:NOWHERE"})
 
 
+@pytest.mark.alone
 def test_a_slow_collector_costs_spans_and_nobody_waits(
     collector: Collector, running: Callable[[Exporter], Exporter]
 ) -> None:

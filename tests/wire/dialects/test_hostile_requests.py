@@ -63,9 +63,9 @@ def test_thinking_in_a_body_that_cannot_be_read_is_left_to_the_provider() -> Non
 def test_many_messages_of_one_role_are_joined_in_time() -> None:
     for role in ("user", "assistant"):
         messages = [{"role": "user", "content": "Hello"}] + [{"role": role, "content": f"{n}"} for n in range(30_000)]
-        began = time.perf_counter()
+        began = time.process_time()
         written = translate("messages", {"model": "m", "max_tokens": 5, "messages": messages}, "anthropic")
-        assert time.perf_counter() - began < FAST_S
+        assert time.process_time() - began < FAST_S
         texts = [block["text"] for block in written["messages"][-1]["content"]]
         assert texts[-30_000:] == [f"{n}" for n in range(30_000)]
         assert len(written["messages"]) == (1 if role == "user" else 2)
@@ -90,7 +90,7 @@ def test_results_come_first_in_joined_messages() -> None:
 
 def test_many_allowed_tools_are_found_in_time() -> None:
     names = [f"f{n}" for n in range(10_000)]
-    began = time.perf_counter()
+    began = time.process_time()
     chosen = [{"type": "function", "name": name} for name in names]
     body = {
         "model": "m",
@@ -111,14 +111,14 @@ def test_many_allowed_tools_are_found_in_time() -> None:
     request, _ = client_side("chat").read_request(json.dumps(body).encode(), False)
     assert request.tool_choice is not None
     assert request.tool_choice.allowed == tuple(names)
-    assert time.perf_counter() - began < FAST_S
+    assert time.process_time() - began < FAST_S
 
 
 @pytest.mark.parametrize("page", ["<title>" * 300_000, "<title" * 300_000, "<html>" + "</title>" * 300_000])
 def test_a_page_of_nothing_but_titles_is_read_in_time(page: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert refusal(502, page.encode()).message == "The answer is a page: without a title"
-    assert time.perf_counter() - began < FAST_S / 10
+    assert time.process_time() - began < FAST_S / 10
 
 
 def test_the_title_of_a_page() -> None:
