@@ -17,19 +17,20 @@ from twintrack.ledger.balance import balance
 from twintrack.ledger.schema import reading
 
 _WORKER = """
-import itertools, os, sys
+import os, signal, sys
 from ledger_records import NAMES, dispatch, refuse, settle
 from twintrack.ledger.journal import Journal
 
 journal = Journal(sys.argv[1], "w0", 65_536)
 journal.start(NAMES)
-for number in itertools.count():
+for number in range(10_000):  # some more than it usually gets to
     request_id = f"{sys.argv[2]}-{number}"
     journal.append(dispatch(request_id))
     os.write(1, f"D {request_id}\\n".encode())
     if number % 3 < 2:
         journal.append(settle(request_id))
         os.write(1, f"S {request_id}\\n".encode())
+signal.pause()
 """
 
 
