@@ -42,6 +42,7 @@ def complaint(*arguments: str, **more: str) -> str:
         'check = ["schema"]',
         'check = ["logprobs"]\nmin_mean_logprob = -0.4\nmin_logprob = -3.0',
         'check = ["match", "schema"]\nmust_match = ["(?i)total: \\\\d+"]\nmust_not_match = ["sorry"]\nmax_chars = 900',
+        'check = ["agreement"]\ndrafts = ["a", "a", "b"]\nbelieve = [["a", "a"]]\nrepeat_temperature = 0.7',
         'check = ["agreement"]\ndrafts = ["b", "a"]\nbelieve = [["a", "b"]]\nmin_p_good = 0.3\nmax_draft_ms = 5000',
     ],
 )
@@ -60,7 +61,12 @@ def test_what_can_be_meant_is_accepted(rules: str) -> None:
             "drafts[0] is 'aa', which is not the name of a deployment of the tiers",
         ),
         ('check = ["schema"]\ndrafts = ["large"]', "drafts[0] is 'large', which is not the name of a deployment"),
-        ('check = ["schema"]\ndrafts = ["a", "a"]', "drafts names a deployment twice"),
+        ('check = ["schema"]\ndrafts = ["a", "a"]', "drafts names a deployment twice, and whether they agree"),
+        (
+            'check = ["agreement"]\nrepeat_temperature = 0.7',
+            "repeat_temperature is set, and no deployment drafts twice",
+        ),
+        ('check = ["agreement"]\ndrafts = ["a", "a"]\nrepeat_temperature = 0', "repeat_temperature is 0"),
         ('check = ["agreement"]\ndrafts = ["a"]', "check asks for agreement, and only one deployment could draft"),
         ('check = ["schema"]\ndrafts = ["a", "b"]\nbelieve = [["a", "b"]]', "believe is set, but agreement is not"),
         ('check = ["agreement"]\nbelieve = [["a", "b"]]', "believe is set, and drafts are not named"),

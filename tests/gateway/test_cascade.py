@@ -50,6 +50,11 @@ def gateway(mine: Provider, claude: Provider, tmp_path_factory: pytest.TempPathF
     config += route("agree", "small", "other", "large", more=cascade("agreement", more=drafts))
     trio = ', drafts = ["small", "other", "third"], believe = [["small", "third"], ["other", "third"]]'
     config += route("trio", "small", "other", "third", "large", more=cascade("agreement", more=trio))
+    twice = ', drafts = ["small", "small"]'
+    config += route("twice", "small", "large", more=cascade("agreement", more=twice))
+    hot = f"{twice}, repeat_temperature = 0.7"
+    config += route("hot", "small", "large", more=cascade("agreement", more=hot))
+    config += route("hot-claude", "haiku", "large", more=cascade("agreement", more=hot.replace("small", "haiku")))
     for name in FAILING:  # each has a draft of its own, since one that fails often is passed over
         config += deployment(f"{name}.draft", "mine", quality=0.4, more=CHEAP)
         config += route(name, f"{name}.draft", "large", more=cascade("schema"))
@@ -219,6 +224,47 @@ def test_only_pairs_that_are_believed_count(gateway: Served, mine: Provider) -> 
     mine.scripts |= {"small": says(words_only), "other": says(words_only)}
     answer = gateway.chat("trio")
     assert [name for name, *_ in told(gateway, answer.id)] == ["small", "other", "large"]
+
+
+def test_one_that_is_asked_twice_and_says_the_same_is_believed(gateway: Served, mine: Provider) -> None:
+    mine.scripts |= {
+        "small": says("#### 12", "So it is 12: the answer is 12", "#### 12", "#### 13"),
+        "large": says("9"),
+    }
+    answer = gateway.chat("twice", stream=True)
+    assert words(answer.body) == "So it is 12: the answer is 12"
+    assert told(gateway, answer.id) == [("small", "draft", "set_aside"), ("small", "draft", "ok")]
+    first, second = (json.loads(each.body) for each in mine.asked("small")[-2:])
+    assert first == second  # as the client said, both times
+    answer = gateway.chat("twice", temperature=0.3)
+    assert told(gateway, answer.id)[-1] == ("large", "answer", "ok")
+    assert [json.loads(each.body)["temperature"] for each in mine.asked("small")[-2:]] == [0.3, 0.3]
+
+
+@pytest.mark.parametrize("said", [{"temperature": 0}, {"seed": 7}, {"top_p": 0.0}])
+def test_who_leaves_nothing_to_chance_would_get_the_same_twice(
+    gateway: Served, mine: Provider, said: dict[str, Any]
+) -> None:
+    mine.scripts |= {"small": says("#### 12"), "large": says("#### 14")}
+    before = len(mine.asked("small"))
+    answer = gateway.chat("twice", **said)
+    assert len(mine.asked("small")) == before
+    (row,) = gateway.entries(answer.id)
+    assert json.loads(row["ruled_out"]) == [["small", "draft_same", 0, 0]]
+    # Unless the route asks for it: then another one is drawn first, and the client gets what it asked for.
+    answer = gateway.chat("hot", **said)
+    assert told(gateway, answer.id)[-1] == ("small", "draft", "ok")
+    drawn, plain = (json.loads(each.body) for each in mine.asked("small")[-2:])
+    assert drawn.pop("temperature") == 0.7
+    assert "seed" not in drawn
+    assert plain == drawn | said
+
+
+def test_another_sample_is_drawn_in_the_dialect_of_its_provider(gateway: Served, claude: Provider) -> None:
+    claude.default = message_answer("#### 5")
+    answer = gateway.chat("hot-claude", temperature=0)
+    assert told(gateway, answer.id)[-1] == ("haiku", "draft", "ok"), answer.body
+    assert [json.loads(each.body)["temperature"] for each in claude.asked("haiku")[-2:]] == [0.7, 0]
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])

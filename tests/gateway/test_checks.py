@@ -17,7 +17,7 @@ from twintrack.wire.canonical.fits import fits
 from twintrack.wire.canonical.parts import Refusal, Text, Thinking, ToolCall
 from twintrack.wire.held import Draft
 
-RULES = Cascade(("schema",), (), (), -0.5, None, (), (), 0, -1, 0.2, 30_000)
+RULES = Cascade(("schema",), (), None, (), -0.5, None, (), (), 0, -1, 0.2, 30_000)
 NOTHING = Wanted(False, True, {}, False, False)
 
 

@@ -15,6 +15,7 @@ from twintrack.policy.explain import header_reason, objection_sentence, reason_s
 RULES: dict[str, Any] = {
     "check": ("schema",),
     "drafts": (),
+    "repeat_temperature": None,
     "believe": (),
     "min_mean_logprob": -0.25,
     "min_logprob": None,
@@ -34,10 +35,10 @@ class Guessed:
         return prior
 
 
-def drafted(house: Any, make: SimpleNamespace, **change: Any) -> Decision:
+def drafted(house: Any, make: SimpleNamespace, *, alike: bool = False, **change: Any) -> Decision:
     signals = make.signals(**{"complexity": 0.5, "max_output_tokens": 100} | change)
     decision = decide(house.policy, house.route, signals, house.load, key=-1, affinity=b"0 hello")
-    return with_drafts(house.policy, house.route, signals, house.load, decision, Guessed(), key=-1)
+    return with_drafts(house.policy, house.route, signals, house.load, decision, Guessed(), key=-1, alike=alike)
 
 
 def three(make: SimpleNamespace, *, prices: tuple[Any, Any, Any] = (0.1, 0.2, 10.0), **route: Any) -> Any:
@@ -85,6 +86,18 @@ def test_two_draft_where_they_have_to_agree(make: SimpleNamespace) -> None:
 def test_those_that_are_named_draft_in_their_order(make: SimpleNamespace) -> None:
     assert names(drafted(three(make, cascade={"drafts": (1,)}), make)) == ["m1", "m2"]
     assert names(drafted(three(make, cascade={"drafts": (1, 0)}), make)) == ["m1", "m0", "m2"]
+
+
+def test_one_may_draft_twice_unless_it_would_say_the_same(make: SimpleNamespace) -> None:
+    twice = {"check": ("agreement",), "drafts": (0, 0, 1)}
+    assert names(drafted(three(make, cascade=twice), make)) == ["m0", "m0", "m1", "m2"]
+    assert names(drafted(three(make, cascade=twice), make, alike=True)) == ["m0", "m1", "m2"]
+    hot = twice | {"repeat_temperature": 0.7}
+    assert names(drafted(three(make, cascade=hot), make, alike=True)) == ["m0", "m0", "m1", "m2"]
+    for rules in ({"drafts": (0, 0)}, {"believe": ((0, 0),)}):
+        alone = three(make, cascade=twice | rules)
+        assert drafted(alone, make).drafting is not None
+        assert "it says the same twice" in why_not(alone, make, alike=True)
 
 
 def test_nobody_drafts_for_a_cheap_tier_that_is_good_enough(make: SimpleNamespace) -> None:

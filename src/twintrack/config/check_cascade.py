@@ -11,6 +11,8 @@ from twintrack.config.source import shown
 from twintrack.errors import nearest
 
 _AGREEING = 2
+_TELL = frozenset(("openai", "responses", "gemini"))
+"""Dialects that have log-probabilities."""
 _LOOKS_AROUND = re.compile(r"\\[1-9]|\(\?(?:[=!]|<[=!]|P=|\()")
 """What the engines that match without going back do not have."""
 
@@ -33,8 +35,12 @@ def cascade_problems(cascade: Cascade, route: Route, endpoints: Mapping[str, End
     for place, name in enumerate(cascade.drafts):
         _known(("drafts", place), name, cheaper, "a deployment of the tiers below the last", report)
     drafts = list(cascade.drafts) or cheaper
-    if len(set(cascade.drafts)) < len(cascade.drafts):
-        report(("drafts",), "names a deployment twice", "Name each once.")
+    repeated = {name for name in cascade.drafts if cascade.drafts.count(name) > 1}
+    if repeated and "agreement" not in cascade.check:
+        fix = 'Name each once, or add "agreement" to check.'
+        report(("drafts",), "names a deployment twice, and whether they agree is not checked", fix)
+    if cascade.repeat_temperature is not None and not repeated:
+        report(("repeat_temperature",), "is set, and no deployment drafts twice", "Name one twice, or remove it.")
     if "agreement" in cascade.check and len(drafts) < _AGREEING:
         fix = "Add a second cheap deployment, or check something else."
         report(("check",), "asks for agreement, and only one deployment could draft", fix)
@@ -45,8 +51,8 @@ def cascade_problems(cascade: Cascade, route: Route, endpoints: Mapping[str, End
     for place, pair in enumerate(cascade.believe):
         for at, name in enumerate(pair):
             _known(("believe", place, at), name, drafts, "a deployment that drafts", report)
-        if pair[0] == pair[1]:
-            report(("believe", place), "is a deployment and itself", "Name two.")
+        if pair[0] == pair[1] and pair[0] not in repeated:
+            report(("believe", place), "is a deployment and itself", "Name two, or let it draft twice.")
     _logprobs(cascade, drafts, endpoints, report)
     _rules(cascade, report)
 
@@ -75,9 +81,9 @@ def _known(path: tuple[str | int, ...], name: str, known: list[str], thing: str,
 def _logprobs(cascade: Cascade, drafts: list[str], endpoints: Mapping[str, Endpoint], report: Report) -> None:
     if "logprobs" not in cascade.check:
         return
-    silent = [name for name in drafts if name in endpoints and "openai" not in endpoints[name].dialects]
+    silent = [name for name in drafts if name in endpoints and not _TELL.intersection(endpoints[name].dialects)]
     if silent:
-        what = f"asks for log-probabilities, which {silent[0]} does not tell: it does not speak the OpenAI dialect"
+        what = f"asks for log-probabilities, which {silent[0]} does not tell: its dialect has no word for them"
         report(("check",), what, "Name other drafts, or check something else.")
 
 

@@ -288,6 +288,7 @@ def _cascade(said: settings.Cascade | None, names: Mapping[str, int]) -> Cascade
     return Cascade(
         check=said.check,
         drafts=tuple(names[each] for each in said.drafts),
+        repeat_temperature=said.repeat_temperature,
         believe=tuple((names[one], names[other]) for one, other in said.believe),
         min_mean_logprob=said.min_mean_logprob,
         min_logprob=said.min_logprob,

@@ -256,12 +256,16 @@ class Cascade(Table, frozen=True, kw_only=True):
 
     check: tuple[Check, ...]
     """What a draft has to pass, all of it. schema: JSON that the request asks for, and the parameters of its tools.
-    match: the rules below. logprobs: the provider's log-probabilities, asked for in the OpenAI dialect. agreement: two
-    drafts end in the same answer. verifier: what `twintrack learn verifier` fitted finds it as good as `keep_quality`
-    asks; until there is one, nobody drafts."""
+    match: the rules below. logprobs: the provider's log-probabilities, which Anthropic's dialect does not have.
+    agreement: two drafts end in the same answer. verifier: what `twintrack learn verifier` fitted finds it as good as
+    `keep_quality` asks; until there is one, nobody drafts."""
     drafts: tuple[str, ...] = ()
-    """Deployments that draft, in this order. Default: of the tiers below the one that is good enough the cheapest; with
-    agreement the cheapest two."""
+    """Deployments that draft, in this order; with agreement one may be named twice, and is asked twice. Default: of the
+    tiers below the one that is good enough the cheapest; with agreement the cheapest two."""
+    repeat_temperature: Annotated[float, msgspec.Meta(gt=0.0, le=2.0)] | None = None
+    """Of one that is named twice all drafts but the last are drawn at this temperature and without a seed, whatever the
+    client said. Default: as the client said; who said temperature 0 or a seed would get the same twice, so it is asked
+    once."""
     believe: tuple[tuple[str, str], ...] = ()
     """Pairs of drafts whose agreement is believed. Default: any two."""
     min_mean_logprob: Logprob = -0.25

@@ -118,6 +118,8 @@ class Cascade(msgspec.Struct, frozen=True):
     check: tuple[Check, ...]
     drafts: tuple[int, ...]
     """Deployments; empty: the cheapest."""
+    repeat_temperature: float | None
+    """Of all but the last draft by one deployment; None: as the client said."""
     believe: tuple[tuple[int, int], ...]
     """Deployments; empty: any two."""
     min_mean_logprob: float

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import dataclass
 from typing import Protocol
 
 from twintrack.config.snapshot import Cascade, Route
@@ -26,6 +27,8 @@ from twintrack.ledger.records import Outcome, State
 from twintrack.policy.choose import Decision
 from twintrack.policy.drafting import with_drafts
 from twintrack.signals.signals import Signals
+from twintrack.wire.beyond import TELL
+from twintrack.wire.canonical.request import Request
 from twintrack.wire.held import Held
 from twintrack.wire.passage import Passage
 from twintrack.wire.translators import client_side
@@ -56,6 +59,21 @@ class Exchange(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """Arguments of `Held`."""
+
+    logprobs: bool
+    most_bytes: int
+    temperature: float | None
+
+    def __call__(self, passage: Passage) -> Held:
+        return Held(passage, logprobs=self.logprobs, most_bytes=self.most_bytes, temperature=self.temperature)
+
+    def avoids(self, straight: str, translated: str) -> bool:
+        return self.logprobs and straight not in TELL and translated in TELL
+
+
 class Drafts:
     """The `Owner` of a request's drafts."""
 
@@ -83,12 +101,15 @@ class Drafts:
         """Of the draft that ended last."""
         self._verification = Verification(accepted, asked, rules, drafting.count)
 
-    def held(self, passage: Passage) -> Held:
-        """The way to a provider and back, for a draft."""
-        return Held(
-            passage,
+    def holding(self, position: int) -> _Holding:
+        """How the draft at `position` is asked for and held back."""
+        repeat, who = self._rules.repeat_temperature, self._accepted.target(position).index
+        later = range(position + 1, self.count)
+        return _Holding(
             logprobs=not self._wanted.logprobs and self._goes_by_logprobs(),
             most_bytes=self._accepted.serving.snapshot.limits.max_answer_bytes,
+            # The last of one deployment is the one a client gets if they agree: it is drawn as the client said.
+            temperature=repeat if any(self._accepted.target(each).index == who for each in later) else None,
         )
 
     def attempt(self, position: int, number: int, passage: Passage, dropped: tuple[str, ...]) -> Attempt:
@@ -232,8 +253,9 @@ def drafted(undecided: Undecided, route: Route, signals: Signals, decision: Deci
     if request.n != 1:
         return decision, None
     lacks = route.cascade is not None and "verifier" in route.cascade.check and serving.verifier is None
+    alike = _alike(request)
     decided = with_drafts(
-        serving.policy, route, signals, serving.load, decision, serving.believed, key=key, unverified=lacks
+        serving.policy, route, signals, serving.load, decision, serving.believed, key=key, unverified=lacks, alike=alike
     )
     return decided, wanted(request)
 
@@ -243,5 +265,12 @@ def _pairs(accepted: Accepted, rules: Cascade, count: int) -> list[tuple[int, in
         return None
     if not rules.believe:
         return list(all_pairs(count))
-    places = {accepted.target(position).index: position for position in range(count)}
-    return [(places[one], places[other]) for one, other in rules.believe if one in places and other in places]
+    who = [accepted.target(position).index for position in range(count)]
+    believed = {frozenset(pair) for pair in rules.believe}
+    return [pair for pair in all_pairs(count) if frozenset((who[pair[0]], who[pair[1]])) in believed]
+
+
+def _alike(request: Request) -> bool:
+    """Whether who is asked this twice says the same: nothing is left to chance."""
+    greedy = request.temperature == 0.0 or request.top_p == 0.0 or request.top_k == 1
+    return greedy or request.seed is not None

@@ -269,7 +269,7 @@ class Exchange:
             if cut is not None:
                 passage, dropped, call = outgoing.continuing(target, cut)
             else:
-                passage, dropped, call = outgoing.call(target, None if drafts is None else drafts.held)
+                passage, dropped, call = outgoing.call(target, None if drafts is None else drafts.holding(position))
             gateway.journal.append(dispatch_record(accepted, position, self._sent, call.body_bytes))
         except (BadRequest, Unavailable) as error:
             self._pass_over(accepted, position, error)

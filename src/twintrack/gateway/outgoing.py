@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import Protocol
 
 from twintrack.catalog.cost import cost_nusd
 from twintrack.config.snapshot import Deployment, Snapshot
@@ -26,6 +26,16 @@ _ANSWER: Role = "answer"
 _DRAFT: Role = "draft"
 
 
+class Holding(Protocol):
+    """Makes of a way to a provider one that holds the answer back."""
+
+    def __call__(self, passage: Passage) -> Passage: ...
+
+    def avoids(self, straight: str, translated: str) -> bool:
+        """Whether the provider's endpoint `translated` is to be asked, where `straight` could be."""
+        ...
+
+
 class Outgoing:
     __slots__ = ("_accepted", "_conversation", "body")
 
@@ -36,12 +46,8 @@ class Outgoing:
         self._conversation: Conversation | BadRequest | None = None
         """The request as other dialects need it, once one was needed; or why it cannot be read."""
 
-    def call(
-        self, target: Deployment, held: Callable[[Passage], Passage] | None = None
-    ) -> tuple[Passage, tuple[str, ...], UpstreamCall]:
+    def call(self, target: Deployment, held: Holding | None = None) -> tuple[Passage, tuple[str, ...], UpstreamCall]:
         """How to ask `target`: the way there and back, the paths of what is left out, the bytes.
-
-        `held` makes of the way one that holds the answer back.
 
         Raises:
             BadRequest: this provider cannot be told what the client said.
@@ -50,7 +56,10 @@ class Outgoing:
         accepted = self._accepted
         endpoint = accepted.endpoint
         upstream = accepted.serving.upstreams[target.index]
-        passage: Passage = upstream.straight.get(endpoint.name) or self._translated(upstream)
+        straight = upstream.straight.get(endpoint.name)
+        if straight is not None and held is not None and held.avoids(straight.endpoint, upstream.translates_to):
+            straight = None
+        passage: Passage = straight or self._translated(upstream)
         if held is not None:
             passage = held(passage)
         body = passage.body(accepted.asked, self.body, upstream.target)

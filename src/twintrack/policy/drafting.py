@@ -25,6 +25,7 @@ from twintrack.policy.explain import DRAFT, GOOD_ENOUGH, TOP_TIER
 from twintrack.policy.objections import (
     DRAFT_DEAR,
     DRAFT_POOR,
+    DRAFT_SAME,
     DRAFT_SLOW,
     DRAFT_UNPRICED,
     DRAFT_UNVERIFIED,
@@ -56,12 +57,14 @@ def with_drafts(
     *,
     key: int,
     unverified: bool = False,
+    alike: bool = False,
 ) -> Decision:
     """`decision`, with drafts in front if they are worth it, else with why not.
 
     Args:
         key: as `decide` was asked with.
         unverified: a verifier is to judge drafts, and there is none.
+        alike: asked twice, a deployment says the same.
     """
     rules = route.cascade
     if rules is None or decision.tier <= 0 or decision.reason not in _CHOSEN_FOR_QUALITY:
@@ -69,12 +72,17 @@ def with_drafts(
     drafts = _drafts(policy, route, rules, signals, load, decision.tier, decision.allowed, key, decision.conversation)
     if not drafts:
         return decision
+    agree = True
+    if alike and rules.repeat_temperature is None:
+        drafts = list({each.index: each for each in drafts}.values())
+        agree = "agreement" not in rules.check or _can_agree(drafts, rules)
     answering = load[decision.deployment]
     chances = [policy.judge.p_good(each.deployment, signals) for each in drafts]
-    prior = chances[0] * (chances[1] if "agreement" in rules.check else 1.0)
+    prior = chances[0] * (chances[1] if "agreement" in rules.check and agree else 1.0)
     p_pass = believed.p_pass(route.name, prior)
     objection = (
         ((DRAFT_UNVERIFIED, 0, 0) if unverified else None)
+        or (None if agree else (DRAFT_SAME, 0, 0))
         or _too_poor(chances, rules)
         or _too_slow(drafts, load, answering, route, signals)
         or _too_dear(drafts, p_pass, decision, route, signals)
@@ -132,11 +140,15 @@ def _drafts(
     else:
         cheapest = sorted(able.values(), key=lambda each: (each.tier, -weight(conversation, each.seed)))
         drafts = cheapest[: _AGREEING if agreeing else 1]
-    if agreeing and (
-        len(drafts) < _AGREEING or (rules.believe and not any(able.keys() >= set(pair) for pair in rules.believe))
-    ):
-        return []
-    return drafts
+    return [] if agreeing and not _can_agree(drafts, rules) else drafts
+
+
+def _can_agree(drafts: list[Candidate], rules: Cascade) -> bool:
+    """Whether there are two whose agreement is believed."""
+    if not rules.believe:
+        return len(drafts) >= _AGREEING
+    who = [each.index for each in drafts]
+    return any(who.count(one) > (one == other) and other in who for one, other in rules.believe)
 
 
 def _too_poor(chances: list[float], rules: Cascade) -> Objection | None:

@@ -19,6 +19,7 @@ from twintrack.policy.objections import (
     DPA,
     DRAFT_DEAR,
     DRAFT_POOR,
+    DRAFT_SAME,
     DRAFT_SLOW,
     DRAFT_UNPRICED,
     DRAFT_UNVERIFIED,
@@ -265,6 +266,9 @@ _OBJECTIONS: dict[str, Callable[[int, int], str]] = {
         f"it did not draft, since {'what the answer costs' if have else 'its price'} by the token is unknown"
     ),
     DRAFT_UNVERIFIED: lambda have, need: "it did not draft, since no verifier is fitted that could judge it",
+    DRAFT_SAME: lambda have, need: (
+        "it did not draft, since at temperature 0 or with a seed it says the same twice, whether that is right or wrong"
+    ),
 }
 
 _FIXES = {
@@ -287,4 +291,5 @@ _FIXES = {
     COST: "Raise the cost limit, shorten the prompt, or allow less output.",
     COST_UNKNOWN: "State the deployment's price, or lift the cost limit.",
     DRAFT_UNVERIFIED: "Fit one, twintrack learn verifier, or take verifier out of the cascade's check.",
+    DRAFT_SAME: "Set repeat_temperature for the cascade, or let two different deployments draft.",
 }

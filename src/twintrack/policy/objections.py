@@ -70,12 +70,14 @@ DRAFT_UNPRICED = "draft_unpriced"
 """Likewise, if its price (have 0) or that of who answers otherwise (1) were known by the token."""
 DRAFT_UNVERIFIED = "draft_unverified"
 """Likewise, if a verifier were fitted that could judge it."""
+DRAFT_SAME = "draft_same"
+"""Likewise, if it did not have to agree with itself: the client left nothing to chance."""
 
 CODES = (
     ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS,
     KEY, ENDPOINT, DIALECT, MODALITY, TOOLS, CONTEXT, OUTPUT, COST, COST_UNKNOWN,
     UNHEALTHY, BUSY, TTFT, LATENCY,
-    DRAFT_POOR, DRAFT_SLOW, DRAFT_DEAR, DRAFT_UNPRICED, DRAFT_UNVERIFIED,
+    DRAFT_POOR, DRAFT_SLOW, DRAFT_DEAR, DRAFT_UNPRICED, DRAFT_UNVERIFIED, DRAFT_SAME,
 )  # fmt: skip
 PRIVACY = frozenset((ZONE, REGION, PROVIDER, EXPIRED, RETENTION, TRAINING, BAA, DPA, PERSONS))
 """What privacy rules say."""

@@ -55,6 +55,12 @@ def member(body: bytes, name: str) -> bytes:
     return bytes(_members(body)[name])
 
 
+def member_or(body: bytes, name: str, otherwise: bytes) -> bytes:
+    """The raw JSON of a member, or `otherwise`. Raises as `with_members` does."""
+    found = _members(body).get(name)
+    return otherwise if found is None else bytes(found)
+
+
 def _members(body: bytes) -> dict[str, msgspec.Raw]:
     """Names and values; here names are read that nobody looked at before.
 

@@ -7,13 +7,11 @@ before anybody else sees them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from twintrack.errors import UpstreamError
 from twintrack.wire import sse
-from twintrack.wire.body import with_members
+from twintrack.wire.beyond import TELL, event_without_logprobs, with_logprobs, with_temperature, without_logprobs
 from twintrack.wire.canonical.answer import Finish
 from twintrack.wire.canonical.parts import Logprob, Part, Text
 from twintrack.wire.canonical.request import Target
@@ -23,9 +21,6 @@ from twintrack.wire.passage import Passage
 from twintrack.wire.translators import provider_side
 from twintrack.wire.usage import Usage
 
-_TELLS_LOGPROBS = "chat"
-"""The endpoint whose providers can be asked for them in a way that all of them understand."""
-_MARK = b'"logprobs"'
 _DONE = b"[DONE]"
 
 
@@ -45,20 +40,24 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 class Held:
     """A `Passage`. One serves one attempt."""
 
-    __slots__ = ("_asks", "_most_bytes", "_passage", "_stream", "_whole", "dialect", "dropped", "endpoint")
+    __slots__ = (
+        "_asks", "_most_bytes", "_passage", "_stream", "_temperature", "_whole", "dialect", "dropped", "endpoint",
+    )  # fmt: skip
 
-    def __init__(self, passage: Passage, *, logprobs: bool, most_bytes: int) -> None:
+    def __init__(self, passage: Passage, *, logprobs: bool, most_bytes: int, temperature: float | None = None) -> None:
         """
         Args:
             passage: the way to the provider and back.
-            logprobs: ask the provider for them; the client did not.
+            logprobs: ask the provider for them, if it can be asked; the client did not.
             most_bytes: a longer stream is an error.
+            temperature: to draw the answer at, whatever the client said; None: as the client said.
         """
         self._passage = passage
         self.dialect = passage.dialect
         self.endpoint = passage.endpoint
         self.dropped: tuple[str, ...] = ()
-        self._asks = logprobs and passage.endpoint == _TELLS_LOGPROBS
+        self._asks = logprobs and passage.endpoint in TELL
+        self._temperature = temperature
         self._most_bytes = most_bytes
         self._whole = b""
         self._stream: HeldStream | None = None
@@ -66,16 +65,19 @@ class Held:
     def body(self, asked: Asked, body: bytes, target: Target) -> bytes:
         body = self._passage.body(asked, body, target)
         self.dropped = self._passage.dropped
-        return with_members(body, {"logprobs": b"true"}) if self._asks else body
+        if self._temperature is not None:
+            body = with_temperature(self.endpoint, body, self._temperature)
+        return with_logprobs(self.endpoint, body) if self._asks else body
 
     def open_stream(self, asked: Asked) -> Stream:
         stream = self._passage.open_stream(asked)
-        self._stream = HeldStream(stream, self.dialect, strip=self._asks, most_bytes=self._most_bytes)
+        strip = self.endpoint if self._asks else ""
+        self._stream = HeldStream(stream, self.dialect, strip=strip, most_bytes=self._most_bytes)
         return self._stream
 
     def answer(self, body: bytes) -> tuple[bytes, Usage]:
         self._whole = body
-        return self._passage.answer(_without_logprobs(body) if self._asks else body)
+        return self._passage.answer(without_logprobs(self.endpoint, body) if self._asks else body)
 
     def draft(self) -> Draft:
         """What was said, once all of it is there. Raises UpstreamError: it cannot be read."""
@@ -109,7 +111,8 @@ class HeldStream:
         "pieces",
     )
 
-    def __init__(self, stream: Stream, dialect: str, *, strip: bool, most_bytes: int) -> None:
+    def __init__(self, stream: Stream, dialect: str, *, strip: str, most_bytes: int) -> None:
+        """`strip`: log-probabilities are taken out, as this endpoint of the provider's tells them; empty: they stay."""
         self._stream = stream
         self._said = _Said()
         self._reader = provider_side(dialect).read_stream(self._said)
@@ -168,8 +171,8 @@ class HeldStream:
         payload = sse.payload(event)
         if payload:
             self._reader.see(payload)
-        if self._strip and _MARK in payload:
-            event = b"data: " + _without_logprobs(payload) + b"\n\n"
+        if self._strip:
+            event = event_without_logprobs(self._strip, event, payload)
         passing = self._stream.feed(event)
         if not self._ended:  # what follows was not checked, and is no part of the answer
             self._held.append(passing)
@@ -187,25 +190,3 @@ class _Said(Gathered):
     def text(self, piece: str, logprobs: tuple[Logprob, ...] = ()) -> None:
         super().text(piece)
         self.logprobs += [each.logprob for each in logprobs]
-
-
-class _Choices(msgspec.Struct):
-    choices: list[dict[str, msgspec.Raw]] | None = None
-
-
-_CHOICES = msgspec.json.Decoder(_Choices)
-_encode: Any = msgspec.json.Encoder().encode
-
-
-def _without_logprobs(body: bytes) -> bytes:
-    """An answer or a chunk of chat completions as it is where nobody asked for them; what cannot be read stays."""
-    if _MARK not in body:
-        return body
-    try:
-        choices = _CHOICES.decode(body).choices
-    except UNREADABLE:
-        return body  # whoever reads it next says what is wrong
-    if not choices:
-        return body
-    kept = [{name: value for name, value in choice.items() if name != "logprobs"} for choice in choices]
-    return with_members(body, {"choices": _encode(kept)})
