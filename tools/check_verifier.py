@@ -32,7 +32,7 @@ from twintrack.training.design import Array
 from twintrack.training.files import Outcomes, read_outcomes
 from twintrack.training.fit import as_examples
 from twintrack.training.fit import fit as fit_router
-from twintrack.training.verifier import RULES, Drafts, fit
+from twintrack.training.verifier import RULES, Drafts, Head, fit
 from twintrack.training.verifier_learn import OURS, auc, compared
 from twintrack.training.verifier_sources import drafts_of
 
@@ -49,6 +49,7 @@ PAIRS = (("gemma-2-9b-it", "Meta-Llama-3.1-8B-Instruct"), ("Yi-1.5-9B-Chat", "Qw
 SEEDS = 6
 INSTRUCTIONS_CHARS = 319
 KEEPS = (0.95, 0.98, 0.99)
+CAUTIOUS = "new verifier, lower bound"
 
 
 def features(one: Outcomes, rows: NDArray[np.intp], pair: tuple[str, ...], chance: Array, complexity: Array) -> Drafts:
@@ -116,6 +117,7 @@ def answers() -> None:
                         by = compared(p[OURS], values, unseen.scores, unseen.requests, rng)
                         ahead.setdefault(rule, []).append((by["low"] > 0) - (by["high"] < 0))
                 right, usd = priced(one, test, pair)
+                p |= {CAUTIOUS: p[OURS] - doubt(fit(seen, NAMES, rng), seen.scores, p[OURS])}
                 for rule, values in p.items():
                     for keep in KEEPS:
                         point = cascaded(values.reshape(-1, 2), needed(p_strong, keep, usd), right, usd)
@@ -124,6 +126,15 @@ def answers() -> None:
                 curves.setdefault("two agree", []).append(cascaded(agreed, np.full(agreed.shape, 0.5), right, usd))
             print(f"{' then '.join(pair)}; {labels} labels, mean of {SEEDS} seeds")
             _print(found, curves, ahead)
+
+
+def doubt(head: Head, scores: Array, p: Array) -> Array:
+    """By how much the share of good drafts among those believed at each of `p` may be lower, at 95 % (one-sided)."""
+    order = np.argsort(-head.left_out, kind="stable")
+    count = np.arange(1, len(order) + 1)
+    share = (np.cumsum(scores[order]) + 2 * scores.mean()) / (count + 2)
+    values: Array = 1.64 * np.interp(-p, -head.left_out[order], np.sqrt(share * (1 - share) / count))
+    return values
 
 
 def priced(one: Outcomes, rows: NDArray[np.intp], pair: tuple[str, ...]) -> tuple[Array, Array]:
@@ -241,7 +252,7 @@ def _print(
         print(f"  {rule:24} AUC {figures[0]:.3f}  ECE {figures[1]:.3f}{beside}")
     for rule, points in curves.items():
         kept, saved = (statistics.mean(each) for each in zip(*points, strict=True))
-        print(f"  {rule:36} kept {kept:.4f} (least {min(k for k, _ in points):.4f})  saved {saved:+.3f}", flush=True)
+        print(f"  {rule:38} kept {kept:.4f} (least {min(k for k, _ in points):.4f})  saved {saved:+.3f}", flush=True)
 
 
 PARTS: dict[str, Callable[[], None]] = {"answers": answers, "engine": engine}

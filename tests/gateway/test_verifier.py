@@ -19,6 +19,7 @@ from twintrack.gateway.verifier import FORMAT, Known, Verifier, Weights, decode,
 from twintrack.gateway.verifier_features import NAMES, PLACE, VERSION, packed, seen, unpacked
 from twintrack.providers.scripted import Received, Script, chat_answer
 from twintrack.signals.weights import Card
+from twintrack.training.verifier_sources import drafts_of
 from twintrack.wire.canonical.parts import Text, ToolCall
 from twintrack.wire.held import Draft
 
@@ -98,6 +99,13 @@ def test_it_learns_from_verdicts_on_drafts_and_judges_the_next(
 
     believed = eventually(lambda: (a := asked(gateway, "judging", -0.1)).headers["x-twintrack-tier"] == "t0" and a)
     assert b"logprob" not in believed.body
+    gateway.entries(believed.id)
+    question = "SELECT numbers FROM drafts d JOIN attempts a ON a.id = d.attempt WHERE request_id = ?"
+    here = unpacked(gateway.query(question, believed.id)[0]["numbers"])
+    assert here is not None
+    from_file = {"prompt": "What is six and six? 1 -0.1", "model": "small", "score": 1, "logprobs": [-0.1] * 7}
+    (there,) = drafts_of([from_file | {"answer": "It comes to this.\nThe answer is 12."}], Path("file"), None)[0].seen
+    assert there == pytest.approx(here, abs=0.01), "a file says the same of a draft as the gateway"
     doubted = asked(gateway, "judging", -1.5)
     draft, answer = gateway.entries(doubted.id)
     assert (draft["outcome"], answer["deployment"]) == ("set_aside", "large")

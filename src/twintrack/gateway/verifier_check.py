@@ -109,19 +109,15 @@ class Verification:
     def _bounds(self) -> tuple[float, float]:
         """Probability of a good answer by the best of the last tier that is allowed, and what is to be kept of it."""
         accepted, route = self._accepted, self._accepted.route
-        decision, serving = accepted.decision, accepted.serving
+        decision = accepted.decision
         assert route is not None
-        assert decision.drafting is not None
-        p_good, deployments = serving.policy.judge.p_good, serving.snapshot.deployments
-        last = [
-            p_good(deployments[index], accepted.signals)
-            for index in route.tiers[-1].deployments
-            if index in decision.allowed
-        ]
-        best = max(last, default=decision.drafting.p_good or 1.0)
-        steering = serving.steering.get(route.index)
-        pressure = steering.pressure if steering is not None else 0.0
-        return best, best * route.keep_quality * (1.0 - pressure)
+        best = 1.0 if decision.p_best is None else decision.p_best
+        steering = accepted.serving.steering.get(route.index)
+        if steering is None:
+            return best, best * route.keep_quality
+        if steering.controller is not None and decision.reference is not None:
+            best += steering.controller.shifts[decision.reference.deployment]
+        return best, best * route.keep_quality * (1.0 - steering.pressure)
 
     def _next_costs(self, position: int) -> float | None:
         """Of the next draft, as a share of what answers otherwise; None: there is none, or nobody knows."""
