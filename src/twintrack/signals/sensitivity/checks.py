@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import operator
+import re
 from collections.abc import Callable
 from importlib import import_module
 
@@ -27,23 +28,22 @@ def check(name: str) -> Check:
     return is_valid
 
 
+_FIGURES = re.compile("[0-9]+")
+_DOUBLED = {str(figure): sum(divmod(2 * figure, 10)) for figure in range(10)}
+
+
 def digits(number: str) -> str:
-    return "".join(char for char in number if "0" <= char <= "9")
+    return "".join(_FIGURES.findall(number))
 
 
 def _plain(number: str) -> str:
-    return "".join(char for char in number if char.isalnum()).upper()
+    return "".join(filter(str.isalnum, number)).upper()
 
 
 def luhn(number: str) -> bool:
     """ISO/IEC 7812-1, annex B."""
-    total = 0
-    for place, char in enumerate(reversed(digits(number))):
-        figure = ord(char) - 48
-        if place % 2:
-            figure = figure * 2 - 9 if figure > 4 else figure * 2
-        total += figure
-    return total % 10 == 0
+    figures = digits(number)
+    return (sum(map(int, figures[::-2])) + sum(map(_DOUBLED.__getitem__, figures[-2::-2]))) % 10 == 0
 
 
 def iban(number: str) -> bool:
@@ -59,7 +59,10 @@ def entropy_bits(text: str) -> float:
     """Shannon entropy per character of what stands in `text` itself."""
     text = text[:_LOOKED_AT]
     size = len(text)
-    return -sum(count / size * math.log2(count / size) for count in Counter(text).values()) if size else 0.0
+    if not size:
+        return 0.0
+    shares = [count / size for count in map(text.count, dict.fromkeys(text))]
+    return -float(sum(map(operator.mul, shares, map(math.log2, shares))))
 
 
 def _weighted(number: str, weights: tuple[int, ...]) -> int:

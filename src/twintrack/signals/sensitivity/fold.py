@@ -141,7 +141,7 @@ def view(text: str) -> View:
         if "\u001b" in text:
             text, source = _replaced(text, source, _INVISIBLE, _nothing)
         return View(text, text.lower(), source)
-    beyond = _beyond_ascii(text)
+    beyond = beyond_ascii(text)
     if not beyond.isdisjoint(_UNSEEN) or "\u001b" in text:
         text, source = _replaced(text, source, _INVISIBLE, _nothing)
         beyond -= _UNSEEN
@@ -155,26 +155,25 @@ def view(text: str) -> View:
 _ASCII = bytes(range(128))
 
 
-def _beyond_ascii(text: str) -> set[str]:
+def beyond_ascii(text: str) -> set[str]:
     """Its characters that are not ASCII."""
     return set(text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass"))
 
 
 def _folded(text: str, beyond: set[str], table: dict[int, int]) -> str:
     """`beyond`: its characters that are not ASCII. A few of them are replaced faster than all are looked up."""
-    if len(beyond) > _MOST_REPLACED:
+    changed = [(char, folded) for char in beyond if (folded := table[ord(char)]) != ord(char)]
+    if len(changed) > _MOST_REPLACED:
         return text.translate(table)
-    for char in beyond:
-        folded = table[ord(char)]
-        if folded != ord(char):
-            text = text.replace(char, chr(folded))
+    for char, folded in changed:
+        text = text.replace(char, chr(folded))
     return text
 
 
 def low(words: str) -> str:
     """Words as they stand in `View.low`."""
     plain = words.translate(_PLAIN)
-    return _folded(plain, _beyond_ascii(plain), _LOW).lower()
+    return _folded(plain, beyond_ascii(plain), _LOW).lower()
 
 
 def _latin(match: re.Match[str]) -> str:

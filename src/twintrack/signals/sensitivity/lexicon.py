@@ -96,32 +96,33 @@ class Lexicon:
     def hits(self, view: View) -> Hits:
         hits: Hits = {}
         words, anywhere, literals, exact_of = self._words, self._anywhere, self._literals, self._exact_of
-        text, plain = view.low, view.plain
+        asked = text = view.low
+        plain = view.plain
         if ('"' in text or "=" in text) and plain != text:
             camels = [found.start() for found in _CAMEL_AT.finditer(plain)]  # patientMrn holds mrn
             if camels:
                 parts = [f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}" for at in camels]
-                text = f"{text}\n{' '.join(parts).lower()}"
+                asked = f"{text}\n{' '.join(parts).lower()}"
         accents = not plain.isascii()
-        for at in self.nominations.nominate(text):
+        for at in self.nominations.nominate(asked):
             for concept in anywhere[at]:
                 hits.setdefault(concept, [])
             entries = words[at]
             if not entries or (self._beyond_ascii[at] and not accents):
                 continue
             literal, exact = literals[at], exact_of[at]
-            places: list[list[tuple[int, int]] | None] = [None, None, None]
+            found: list[tuple[int, int]] = []
+            last_how = -1
             for concept, how in entries:
-                found = places[how]
-                if found is None:
-                    found = places[how] = _places(view, literal, how)
+                if how != last_how:
+                    found, last_how = _places(text, plain, literal, how), how
                 if found and concept in exact:
-                    said = exact[concept]
+                    said, last_how = exact[concept], -1
                     found = [place for place in found if plain[place[0] : place[1]].lower() in said]
                 if found:
                     known = hits.get(concept)
                     if known is None:
-                        hits[concept] = list(found)
+                        hits[concept] = found.copy()
                     else:
                         known += found
         for places_of in hits.values():
@@ -169,17 +170,22 @@ def _forms(word: str) -> set[str]:
     return {word, word.replace(" ", "_"), word.replace(" ", "-"), word.replace(" ", ""), word.replace(" ", "\n")}
 
 
-def _places(view: View, literal: str, how: int) -> list[tuple[int, int]]:
-    text, plain = view.low, view.plain
+def _places(text: str, plain: str, literal: str, how: int) -> list[tuple[int, int]]:
+    """Where a literal stands as it has to; `text`: `plain` in lower case without accents."""
     size, length = len(literal), len(text)
     found: list[tuple[int, int]] = []
-    stem = how == _STEM
-    first, last = how != _ENDING and _is_word(literal[0]), how != _ENDING and _is_word(literal[-1])
+    first, last = how != _ENDING and _is_word(literal[0]), how == _WHOLE and _is_word(literal[-1])
     at = text.find(literal)
     while at >= 0 and len(found) < _MANY:
         end = at + size
-        if not (first and at and _is_word(text[at - 1]) and not (plain[at - 1].islower() and plain[at].isupper())):
-            if stem:
+        if not (
+            first
+            and at
+            and text[at - 1].isalnum()
+            and _is_word(text[at - 1])
+            and not (plain[at - 1].islower() and plain[at].isupper())
+        ):
+            if how == _STEM:
                 limit = min(length, end + _BENT + 1)
                 while end < limit and _is_word(text[end]):
                     end += 1
@@ -188,6 +194,7 @@ def _places(view: View, literal: str, how: int) -> list[tuple[int, int]]:
             elif not (
                 last
                 and end < length
+                and text[end].isalnum()
                 and _is_word(text[end])
                 and not (plain[end - 1].islower() and (plain[end].isupper() or plain[end].isdigit()))
             ):

@@ -12,20 +12,17 @@ is by the pattern that it stands for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from twintrack.signals.sensitivity.demands import demands
 from twintrack.signals.sensitivity.nominate import Nominator
 
-_RUN = 16
-"""Characters in a row without a blank: few words are that long."""
-_LONG_RUN = b"[!-~]{%d}" % _RUN
+_RUN = 20
+"""Letters, figures and marks of credentials in a row: few words are that long."""
+_LONG_RUN = b"[a-z0-9_~.+/=|:-]{%d}" % _RUN
 _FEWEST_FIGURES = 2
 _FIGURES = b"0123456789"
 _LETTERS = bytes(code if 97 <= code <= 122 else 48 if 48 <= code <= 57 else 32 for code in range(256))
-_PARSER: Any = re.__dict__["_parser"]
-"""Of the standard library; it has no public name."""
 Make = Callable[[Sequence[bytes]], Nominator]
 
 
@@ -47,8 +44,11 @@ class Nominations:
                 continue
             kind = others
             if at >= len(short):
-                width, count, solid = _demands(_PARSER.parse(pattern.decode()))
-                kind = runs if solid and width >= _RUN else figures if count >= _FEWEST_FIGURES else others
+                least = demands(pattern.decode())
+                if least.solid and least.width >= _RUN:
+                    kind = runs
+                elif least.figures >= _FEWEST_FIGURES:
+                    kind = figures
             kind.append(at)
         self._others = make([*(patterns[at] for at in others), _LONG_RUN])
         self._words = make([each for said in short for each in said]) if words else None
@@ -75,35 +75,3 @@ class Nominations:
         if long_run and self._runs is not None:
             found += [runs[at] for at in self._runs.nominate(data)]
         return found
-
-
-def _demands(parsed: Any) -> tuple[int, int, bool]:
-    """Fewest characters and fewest figures of a match, and whether all of it is ASCII without a blank."""
-    width = figures = 0
-    solid = True
-    for op, value in parsed:
-        kind, times = str(op), 1
-        if kind == "BRANCH":
-            each = [_demands(branch) for branch in value[1]]
-            own = min(one[0] for one in each), min(one[1] for one in each), all(one[2] for one in each)
-        elif kind == "SUBPATTERN":
-            own = _demands(value[3])
-        elif kind in ("MAX_REPEAT", "MIN_REPEAT"):
-            own, times = _demands(value[2]), value[0]
-        elif kind in ("LITERAL", "IN"):
-            chars = (value,) if kind == "LITERAL" else _class(value)
-            own = 1, int(all(48 <= code <= 57 for code in chars)), all(33 <= code <= 126 for code in chars)
-        else:
-            own = 0, 0, False
-        width, figures, solid = width + own[0] * times, figures + own[1] * times, solid and own[2]
-    return width, figures, solid
-
-
-def _class(parts: Any) -> Sequence[int]:
-    """Codes of a class of characters; of one that says what is none of it, 0."""
-    codes: list[int] = []
-    for op, value in parts:
-        if str(op) not in ("LITERAL", "RANGE"):
-            return (0,)
-        codes += (value,) if str(op) == "LITERAL" else range(value[0], value[1] + 1)
-    return codes

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from twintrack.signals.sensitivity.finding import Evidence
-from twintrack.signals.sensitivity.fold import View
+from twintrack.signals.sensitivity.fold import View, beyond_ascii
 from twintrack.signals.sensitivity.lexicon import Hits
 
 
@@ -36,7 +36,6 @@ class Recogniser(Protocol):
     def find(self, window: Window) -> Iterable[Raw]: ...
 
 
-_UPPER = {code: code - 32 for code in range(97, 123)}
 _LINK = (
     "is|are|was|no|nr|num|nbr|number|numbers|id|code|of|for|the|my|his|her|your|their|our|to|as|has|with|reads?|"
     "equals|lautet|ist|nummer|von|der|die|hat|mit|und|est|le|la|numero|num|du|de|sont|vaut|es|el|son|del|il|e|di|della|"
@@ -65,9 +64,15 @@ class Window:
 
     @cached_property
     def upper(self) -> str:
-        """`plain` in upper case, of the same length."""
-        upper = self.plain.upper()
-        return upper if len(upper) == len(self.plain) else self.plain.translate(_UPPER)
+        """`plain` in upper case, of the same length: if all of it cannot be, only its ASCII."""
+        plain = self.plain
+        if not plain.isascii():
+            changed = [(char, char.upper()) for char in beyond_ascii(plain)]
+            if all(len(upper) == 1 for _, upper in changed):
+                for char, upper in changed:
+                    if char != upper:
+                        plain = plain.replace(char, upper)
+        return plain.encode("utf-8", "surrogatepass").upper().decode("utf-8", "surrogatepass")
 
     def value_at(self, end: int) -> int:
         """Where the value begins that a label ending at `end` speaks of: behind colons, quotes and words like `is`."""

@@ -17,6 +17,30 @@ _L = "A-Za-z0-9_À-ɏͰ-ϿЀ-ԯ"
 _EMAIL = re.compile(
     rf"(?<![{_L}.%+/\-])[{_L}.%+'\-]{{1,64}}(?<![.])@(?:[{_L}](?:[{_L}\-]{{0,61}}[{_L}])?\.)+(?:[A-Za-zÀ-ɏ]{{2,24}}|xn--[a-z0-9\-]{{2,20}})(?![{_L}])(?!:[\w~/])"
 )
+_LOCAL = re.compile(rf"[{_L}.%+'\-]*")
+_LONGEST_LOCAL = 64
+
+
+def _emails(text: str) -> Iterator[re.Match[str]]:
+    """All of `_EMAIL`, each tried where the characters before its @ begin, or behind a quotation mark among them."""
+    done, at = 0, text.find("@")
+    while at >= 0:
+        before = text[max(done, at - _LONGEST_LOCAL) : at]
+        run = _LOCAL.match(before[::-1])
+        assert run is not None  # it matches nothing as well
+        first = start = at - run.end()
+        found = None
+        while start < at:
+            found = _EMAIL.match(text, start)
+            start = text.find("'", start, at) + 1
+            if found is not None or start <= first:
+                break
+        if found is not None:
+            yield found
+            done = found.end()
+        at = text.find("@", at + 1 if found is None else done)
+
+
 _AT = re.compile(r"\s?[\[({<]\s?(?:at|@|arroba|ät|chez)\s?[\])}>]\s?|\s(?:AT|at|arroba)\s")
 _DOT = re.compile(r"\s?[\[({<]\s?(?:dot|punkt|point|punto|\.)\s?[\])}>]\s?|\s(?:DOT|dot|punto|punkt)\s")
 _SPOKEN = re.compile(
@@ -31,7 +55,7 @@ class Email:
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "@" in window.low:
-            for found in _EMAIL.finditer(window.plain):
+            for found in _emails(window.plain):
                 local = found[0].partition("@")[0].lower()
                 if local not in _NOT_PEOPLE:
                     yield Raw(found.start(), found.end(), "email", "pii", "format", "email")
@@ -49,6 +73,30 @@ _PHONE = re.compile(
     r"(?:\s{0,2}(?:x|ext\.?|extension|poste|durchwahl|dw|wew\.?|内線|int\.?)\s?[:.]?\s?\d{1,6})?"
     r"(?![A-Za-z0-9_À-ɏ])(?!\.\d)"
 )
+_FIGURES = re.compile(r"\d+")
+_MOST_BEFORE = 3
+"""Characters of a phone number before its first figure: a plus sign, a blank, a bracket."""
+_ROW = re.compile(r"\d[\d()\[\] .\-/]{4,}\d")
+_OPENING = re.compile(r"[+(\[\s]")
+
+
+def _phones(text: str) -> Iterator[re.Match[str]]:
+    """All of `_PHONE`, each tried right before figures in a row that is long enough."""
+    done = 0
+    for first in [each.start() for row in _ROW.finditer(text) for each in _FIGURES.finditer(text, *row.span())]:
+        if first < done:
+            continue
+        start = first
+        while start > max(done, first - _MOST_BEFORE) and _OPENING.match(text, start - 1) is not None:
+            start -= 1
+        for begins in range(start, first + 1):
+            found = _PHONE.match(text, begins)
+            if found is not None:
+                yield found
+                done = found.end()
+                break
+
+
 _NO_PHONE = re.compile(
     r"\d{1,2}[./\-]\d{1,2}[./\-](?:\d{2}|\d{4})(?:$|\s\d{1,2}$)|(?:19|20)\d\d[./\-]\d{1,2}[./\-]\d{1,2}"
     r"|\d+\.\d+$|\d{1,3}(?:\.\d{1,3}){3}$|(?:.*\D)?0\.\d|(?:.*[ \-/])\d\.\d"
@@ -104,7 +152,7 @@ class Phone:
         words = "phone" in window.hits or "phone_near" in window.hits
         if not words and "+" not in window.low and _EXTENSION_IN.search(window.low) is None:
             return
-        for found in _PHONE.finditer(window.plain):
+        for found in _phones(window.plain):
             written = found[0].strip()
             start = found.start() + len(found[0]) - len(found[0].lstrip())
             end = found.end()

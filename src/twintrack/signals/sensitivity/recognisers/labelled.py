@@ -41,7 +41,7 @@ def odd_value(window: Window, start: int, fewest: int = 6, shortest: int = 7) ->
     if found is None:
         return None
     value = found[0]
-    if sum(char.isdigit() for char in value) < fewest or len(value) < shortest or _DATE.match(value) is not None:
+    if len(value) < shortest or sum(map(str.isdigit, value)) < fewest or _DATE.match(value) is not None:
         return None
     if _QUANTITY.match(window.low, found.end()) is not None:
         return None
@@ -56,7 +56,9 @@ class Labelled:
         if window.digits < 3:
             return
         for concept, (kind, category, fewest, shortest) in CONCEPTS.items():
-            for _, end in window.hits.get(concept, ()):
+            if concept not in window.hits:
+                continue
+            for _, end in window.hits[concept]:
                 start = window.value_at(end)
                 span = odd_value(window, start, fewest, shortest)
                 if span is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twintrack.signals.sensitivity.checks import Check
+from twintrack.signals.sensitivity.demands import demands
 from twintrack.signals.sensitivity.finding import Evidence
 from twintrack.signals.sensitivity.recognisers.labelled import odd_value
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Window
@@ -42,12 +43,17 @@ def compiled(shape: str) -> re.Pattern[str]:
 
 
 _SEPARATOR = r"(?:[ .\-/]|[ \-]?\n ?)?"
-_FIGURES = re.compile(rf"(?:\D*\d){{{_FEWEST_DIGITS}}}")
-_ZONE = re.compile(rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*")
+_TAIL = re.compile(r"\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*")
+_ZONE = re.compile(rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}{_TAIL.pattern}")
 """Where a number may stand: groups with figures, and what may stand between them."""
 _MOST_LETTERS = 14
 """Characters of a zone before its first figure."""
-_FIGURE = re.compile("[0-9]")
+_LATIN = re.compile("[A-Za-z0-9À-ɏ]")
+_CAPITAL = re.compile("[A-Z]")
+_MOST_ROOM = 20
+"""Characters that are enough for any number's shortest writing, and figures."""
+Zone = tuple[int, int, int]
+"""Start, end, and figures between them."""
 
 
 class Numbers:
@@ -63,8 +69,13 @@ class Numbers:
                 concepts.setdefault(concept, []).append(at)
         self._asked_by = concepts
         self._alone = tuple(kind for kind in types if kind.alone is not None)
-        groups = "|".join(f"(?P<t{at}>{_numbered(kind.alone)})" for at, kind in enumerate(self._alone) if kind.alone)
-        self._any_alone = re.compile(f"{BEFORE}(?:{groups}){AFTER}") if groups else None
+        self._demands = tuple(demands(_numbered(kind.alone)) for kind in self._alone)
+        self._shortest = min((least.width for least in self._demands), default=0)
+        self._any_alone: dict[tuple[int, int], re.Pattern[str] | None] = {}
+        """Of those that fit into so many characters with so many figures; made when they are first needed."""
+        shapes = [demands(kind.shape.pattern) for kind in types]
+        self._fewest = tuple(max(kind.figures, least.figures) for kind, least in zip(types, shapes, strict=True))
+        self._widths = tuple(least.width for least in shapes)
 
     def find(self, window: Window) -> Iterator[Raw]:
         hits = window.hits
@@ -77,8 +88,10 @@ class Numbers:
             labels = hits.get(kind.label)
             if labels:
                 yield from self._labelled(window, kind, labels)
-            if zones:
-                yield from self._near(window, kind, bool(labels), zones)
+            fewest, width = self._fewest[at], self._widths[at]
+            fitting = [zone for zone in zones if zone[2] >= fewest and zone[1] - zone[0] >= width]
+            if fitting:
+                yield from self._near(window, kind, bool(labels), fitting)
         yield from self._by_shape(window, zones)
 
     def _labelled(self, window: Window, kind: NumberType, labels: list[tuple[int, int]]) -> Iterator[Raw]:
@@ -93,10 +106,10 @@ class Numbers:
                 if span is not None:
                     yield Raw(*span, kind.id, kind.category, "near", kind.id)
 
-    def _near(self, window: Window, kind: NumberType, own_word: bool, zones: list[tuple[int, int]]) -> Iterator[Raw]:
+    def _near(self, window: Window, kind: NumberType, own_word: bool, zones: list[Zone]) -> Iterator[Raw]:
         if kind.labelled_only:
             return
-        for found in _within(kind.shape, window.plain, zones):
+        for found in (each for start, end, _ in zones for each in kind.shape.finditer(window.plain, start, end)):
             start, end = found.span()
             if not _has_figures(found[0], kind.figures):
                 continue
@@ -106,11 +119,27 @@ class Numbers:
             elif valid and any(window.near(near, start, end, _NEAR_BEFORE, _NEAR_AFTER) for near in kind.near):
                 yield Raw(start, end, kind.id, kind.category, "near_valid", kind.id)
 
-    def _by_shape(self, window: Window, zones: list[tuple[int, int]]) -> Iterator[Raw]:
-        if self._any_alone is None:
-            return
+    def _fitting(self, width: int, figures: int) -> re.Pattern[str] | None:
+        """What finds any that needs no word beside it, in so many characters with so many figures."""
+        room = min(width, _MOST_ROOM), min(figures, _MOST_ROOM)
+        if room not in self._any_alone:
+            groups = "|".join(
+                f"(?P<t{at}>{_numbered(kind.alone)})"
+                for at, (kind, least) in enumerate(zip(self._alone, self._demands, strict=True))
+                if least.width <= room[0] and least.figures <= room[1]
+            )
+            self._any_alone[room] = re.compile(f"{BEFORE}(?:{groups}){AFTER}") if groups else None
+        return self._any_alone[room]
+
+    def _alone_in(self, text: str, zones: list[Zone]) -> Iterator[re.Match[str]]:
+        for start, end, figures in zones:
+            pattern = self._fitting(end - start, figures) if end - start >= self._shortest else None
+            if pattern is not None:
+                yield from pattern.finditer(text, start, end)
+
+    def _by_shape(self, window: Window, zones: list[Zone]) -> Iterator[Raw]:
         counts: dict[int, list[Raw | None]] = {}
-        for found in _within(self._any_alone, window.plain, zones):
+        for found in self._alone_in(window.plain, zones):
             at = int((found.lastgroup or "t0")[1:])
             kind = self._alone[at]
             right = _holds(kind, found[0])
@@ -125,23 +154,30 @@ class Numbers:
                 yield from found_ones
 
 
-def _zones(text: str) -> list[tuple[int, int]]:
-    """All of `_ZONE` with enough figures. Each begins close to its first figure, so only there is it looked for."""
+def _zones(text: str) -> list[Zone]:
+    """All of `_ZONE` with enough figures. Each goes on to where `_TAIL` does from its first figure, and begins there
+    unless a capital stands right before."""
     zones = []
     at = 0
-    while (figure := _FIGURE.search(text, at)) is not None:
-        found = _ZONE.search(text, max(at, figure.start() - _MOST_LETTERS))
-        if found is None:
-            break
-        at = found.end()
-        if _FIGURES.match(found[0]) is not None:
-            zones.append(found.span())
+    for tail in _TAIL.finditer(text):
+        first, end = tail.span()
+        start, at = at, end
+        if end - first < _FEWEST_DIGITS:
+            continue
+        count = sum(map(str.isdigit, tail[0]))
+        if count < _FEWEST_DIGITS:
+            continue
+        if first and (_LATIN.match(text, first - 1) or _CAPITAL.search(text, max(start, first - 2), first)):
+            found = _ZONE.search(text, max(start, first - _MOST_LETTERS), end)
+            if found is None:
+                continue
+            if found.start() > first:
+                count = sum(map(str.isdigit, found[0]))
+                if count < _FEWEST_DIGITS:
+                    continue
+            first, end = found.span()
+        zones.append((first, end, count))
     return zones
-
-
-def _within(pattern: re.Pattern[str], text: str, zones: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
-    for start, end in zones:
-        yield from pattern.finditer(text, start, end)
 
 
 def _numbered(pattern: re.Pattern[str] | None) -> str:
@@ -159,7 +195,7 @@ def _holds(kind: NumberType, written: str) -> bool:
 
 
 def _figures(written: str) -> int:
-    return sum(char.isdigit() for char in written)
+    return sum(map(str.isdigit, written))
 
 
 def _has_figures(written: str, fewest: int) -> bool:

@@ -118,7 +118,9 @@ class People:
             yield Raw(found.start(), found.end(), "person", "person", "labelled", "person")
 
 
-_ICD = re.compile(r"(?<![\w.\-])[A-TV-Z]\d{2}\.\d{1,2}(?![\w])")
+_ICD = re.compile(r"\.(?<=[A-TV-Z]\d{2}\.)(?<![\w.\-][A-TV-Z]\d{2}\.)\d{1,2}(?!\w)")
+"""From its point on, for which it is quickly looked for."""
+_BEFORE_POINT = 3
 
 
 class Health:
@@ -137,4 +139,4 @@ class Health:
                     yield Raw(start, end, kind, "health", "near", word)
         if "care" in window.hits or "health" in window.hits:
             for found in _ICD.finditer(window.plain):
-                yield Raw(found.start(), found.end(), "health_content", "health", "near", "icd-10")
+                yield Raw(found.start() - _BEFORE_POINT, found.end(), "health_content", "health", "near", "icd-10")

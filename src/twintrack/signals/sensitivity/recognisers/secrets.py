@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from twintrack.signals.sensitivity.checks import Check, entropy_bits
+from twintrack.signals.sensitivity.demands import PARSER
 from twintrack.signals.sensitivity.finding import Evidence
+from twintrack.signals.sensitivity.sought import at, beginnings
 from twintrack.signals.sensitivity.window import Raw, Window
 
 _REACH = 64
@@ -26,18 +28,24 @@ class Late:
     """A pattern that is compiled when it is first needed: of some three hundred few ever are, and together they take a
     third of the time it takes to make a detector."""
 
-    __slots__ = ("_compiled", "_flags", "_source")
+    __slots__ = ("_begins", "_compiled", "_flags", "_source")
 
-    def __init__(self, source: str, flags: re.RegexFlag = re.NOFLAG) -> None:
+    def __init__(self, source: str, flags: re.RegexFlag = re.NOFLAG, begins: tuple[str, ...] = ()) -> None:
+        """`begins`: words in lower case one of which each match begins with; empty: its own literals are taken."""
         self._source = source
         self._flags = flags
+        self._begins = begins
         self._compiled: re.Pattern[str] | None = None
 
-    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+    def finditer(self, window: Window) -> Iterator[re.Match[str]]:
         compiled = self._compiled
         if compiled is None:
             compiled = self._compiled = re.compile(self._source, self._flags)
-        return compiled.finditer(text)
+            if not self._flags & re.IGNORECASE:
+                self._begins = beginnings(PARSER.parse(self._source, int(self._flags)))
+        if not self._begins:
+            return compiled.finditer(window.plain)
+        return at(compiled, window.plain, self._begins, window.low if self._flags & re.IGNORECASE else window.plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ class Tokens:
     def find(self, window: Window) -> Iterator[Raw]:
         hits = window.hits
         for token in [self._by_concept[concept] for concept in self._by_concept.keys() & hits.keys()]:
-            for found in token.pattern.finditer(window.plain):
+            for found in token.pattern.finditer(window):
                 group = "secret" if token.secret else 0
                 value = found[group]
                 if entropy_bits(value) < token.entropy or _made_up(value) or _PLACEHOLDER.search(value) is not None:
@@ -85,15 +93,19 @@ class Tokens:
 
 _MOST_MADE_UP = 0.55
 _ALPHABET = 20
+_STEPS = 5
 _LOOKED_AT = 256
 
 
 def _made_up(value: str) -> bool:
     """More than half of it is one character again and again, or one run of the alphabet or of the figures."""
     value = value[:_LOOKED_AT].lstrip("A")  # base64 of zeros, which real tokens begin with
-    codes = [ord(char) for char in value]
-    steps = "".join(["0" if one == next_ else "1" if next_ - one == 1 else " " for one, next_ in pairwise(codes)])
-    if "00000" not in steps and "11111" not in steps:
+    codes = list(map(ord, value))
+    apart = list(map(operator.sub, codes[1:], codes))
+    if apart.count(0) < _STEPS and apart.count(1) < _STEPS:
+        return False
+    steps = "".join(["0" if step == 0 else "1" if step == 1 else " " for step in apart])
+    if "0" * _STEPS not in steps and "1" * _STEPS not in steps:
         return False
     longest = run = 1
     step = " "
@@ -128,6 +140,7 @@ class Keyed:
                     rf"(?<![A-Za-z])(?:{'|'.join(re.escape(name) for name in names)}){_ASSIGN}"
                     rf"(?P<secret>{value})(?![\w/+\-]|=\w)",
                     re.IGNORECASE,
+                    names,
                 ),
                 bits,
             )
@@ -138,7 +151,7 @@ class Keyed:
     def find(self, window: Window) -> Iterator[Raw]:
         for concept in self._rules.keys() & window.hits.keys():
             rule, pattern, bits = self._rules[concept]
-            for found in pattern.finditer(window.plain):
+            for found in pattern.finditer(window):
                 value = found["secret"]
                 if entropy_bits(value) < bits or _made_up(value) or _PLACEHOLDER.search(value) is not None:
                     continue
@@ -267,9 +280,9 @@ def looks_secret(value: str, quoted: bool, assigned: bool) -> bool:
     if _is_code(value) or (len(value) < 32 and _NAMED_PARTS.match(value) is not None):
         return False
     bits = entropy_bits(value)
-    lower = any(char.islower() for char in value)
-    upper = any(char.isupper() for char in value)
-    figure = any(char.isdigit() for char in value)
+    lower = any(map(str.islower, value))
+    upper = any(map(str.isupper, value))
+    figure = any(map(str.isdigit, value))
     mark = any(not char.isalnum() and char not in "-_./:" for char in value)
     kinds = lower + upper + figure + mark
     if value.isdigit() or _NUMBER.match(value) is not None:
