@@ -13,7 +13,7 @@ from made_up_world import world
 from twintrack.errors import MissingExtra, TwintrackError
 from twintrack.signals.weights import read_router, shipped_prior
 from twintrack.training.files import read_outcomes
-from twintrack.training.overlap import text_hash, unpack
+from twintrack.training.overlap import overlapping, text_hash, unpack
 
 PAIR = ("--weak", "small", "--strong", "large")
 FIGURES = {"apgr", "apgr_low", "apgr_high", "cpt50", "cpt80", "c95", "aiq"}
@@ -80,6 +80,8 @@ def test_a_hash_is_blind_to_case_spacing_and_answer_options():
     assert text_hash(question.upper() + "  \n") == plain
     assert text_hash(f"{question}\nA. one\nB. two\nAnswer:") == plain
     assert text_hash(question.replace("bread", "butter")) != plain
+    asked = [question, f"Question: {question}", f"Q17. {question}", question.replace("bread", "butter")]
+    assert overlapping(asked, frozenset({plain})) == [True, True, True, False]
 
 
 def test_the_shipped_prior_is_small_and_says_where_it_comes_from():
@@ -130,6 +132,8 @@ def test_an_unknown_model_or_set_gets_the_nearest_name(outcomes_file, run):
     assert (refused.exit_code, "Did you mean small?" in refused.stderr) == (1, True)
     refused = run("route", "bench", str(outcomes_file), *PAIR, "--leave-out", "mmlupr")
     assert (refused.exit_code, "Did you mean mmlupro?" in refused.stderr) == (1, True)
+    unseen = run("route", "bench", str(outcomes_file), *PAIR, "--leave-out", outcomes_file.stem, "--leave-out", "yours")
+    assert (unseen.exit_code, unseen.stderr) == (0, "The prior was not fitted to yours, so it is left out anyway.\n")
 
 
 def verdicts(path, count=400, seed=11, random=False):

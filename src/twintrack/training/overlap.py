@@ -13,6 +13,7 @@ from zlib import crc32
 _ODD = re.compile(r"[\W_]+")
 _FROM = 400
 """Characters compared: options may be lettered or ordered otherwise further on."""
+_LABEL = re.compile(r"^\W*(?:question|problem|task|user|instruction|q)\W{0,3}\d{0,5}\W{0,3}[:.)]\s*", re.IGNORECASE)
 _OPTIONS = re.compile(r"\n\s*\(?A[.):]\s|\nAnswer:")
 
 
@@ -44,8 +45,8 @@ def unpack(text: str) -> frozenset[int]:
 
 
 def overlapping(prompts: Sequence[str], hashes: frozenset[int]) -> list[bool]:
-    """For each prompt: its text stood among `hashes`. One in a hundred thousand by accident."""
-    return [text_hash(each) in hashes for each in prompts]
+    """For each prompt: its text, with or without a word before it, stood among `hashes`; see `by_accident`."""
+    return [text_hash(each) in hashes or text_hash(_LABEL.sub("", each)) in hashes for each in prompts]
 
 
 def by_accident(prompts: int, hashes: int) -> int:
