@@ -101,12 +101,11 @@ def main() -> int:
     os.sched_setaffinity(0, {load_core})
     try:
         tools = build()
+        peers = [targets.peer(each) for each in options.peer]
     except NotInstalled as error:
         print(f"bench: {error}", file=sys.stderr)
         return 4
-    chosen = [named(name, options) for name in options.targets.split(",")] + [
-        targets.peer(each) for each in options.peer
-    ]
+    chosen = [named(name, options) for name in options.targets.split(",")] + peers
     if options.against:
         chosen.append(targets.twintrack(options.against, "before"))
     phases = [name for name in options.phases.split(",") if name]
@@ -135,7 +134,8 @@ def main() -> int:
     if options.json:
         about = {"machine": machine(), "rounds": options.rounds, "seconds": options.seconds}
         options.json.write_text(json.dumps({**about, "medians": summary, "runs": runs}, indent=1) + "\n")
-    print(report(summary, phases, options.rounds))
+    if summary:
+        print(report(summary, phases, options.rounds))
     return 1 if failures else 0
 
 
@@ -200,7 +200,10 @@ def measure(target: Target, phases: list[str], seconds: float, tools: Path, upst
     port = free_port()
     launch = target.prepare(folder, port, upstream)
     log = folder / "log"
-    gateway = processes.start(launch.command, core, log, launch.environment)
+    try:
+        gateway = processes.start(launch.command, core, log, launch.environment)
+    except OSError as error:  # as where a script names an interpreter that is not there
+        raise Failed(f"{launch.command[0]} cannot be started: {error.strerror}") from None
     try:
         started = time.monotonic()
         wait_ready(port, launch, gateway, log)

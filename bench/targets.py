@@ -197,12 +197,22 @@ def _verdicts() -> Iterator[str]:
 
 
 def peer(text: str) -> Target:
-    """NAME=COMMAND, with {port} and {upstream} in it; it must serve the model `mock` for `KEY`."""
+    """NAME=COMMAND, with {port} and {upstream} in it; it must serve the model `mock` for `KEY`.
+
+    Raises NotInstalled: there is no command.
+    """
     name, _, command = text.partition("=")
+    if not name or not command.strip():
+        raise NotInstalled(
+            f"--peer {text!r} names no program; write NAME=COMMAND, with {{port}} and {{upstream}} in it"
+        )
 
     def prepare(folder: Path, port: int, upstream: int) -> Launch:
         filled = command.replace("{port}", str(port)).replace("{upstream}", f"127.0.0.1:{upstream}")
-        return Launch(shlex.split(filled))
+        program, *arguments = shlex.split(filled)
+        if shutil.which(program) is None:
+            raise NotInstalled(f"there is no {program}, or it cannot be run; install it or correct --peer {name}=…")
+        return Launch([program, *arguments])
 
     return Target(name, prepare)
 
