@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from math import log2
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -9,6 +12,7 @@ from twintrack.signals.difficulty import difficulty
 from twintrack.signals.features import HEAD, NAMES, TAIL, features, sample
 from twintrack.signals.grams import MOST_WORDS, grams
 from twintrack.signals.tokens import prompt_tokens
+from twintrack.signals.vocabulary import CODE, CODES, CONSTRAINT, EN, MATH, NEGATION, QUANTITY, REASON
 from twintrack.wire.prompt import Prompt
 
 
@@ -62,3 +66,35 @@ def test_hashes_are_of_a_bounded_sample_and_of_distinct_words():
     assert grams(sample(prompt("again " * 300)).words) == grams([b"again", b"again"])
     assert len(sample(prompt("x" * 10_000)).data) == HEAD + TAIL + 1
     assert grams([]) == set()
+
+
+MARKS = {
+    "lines": b"\n", "operators": b"+=*/<>", "formulas": b"\\$^_", "brackets": b"([", "braces": b"{`", "quotes": b"\"'",
+    "commas": b",", "semicolons": b";", "colons": b":", "questions": b"?",
+}  # fmt: skip
+KNOWN = {
+    "code": CODE, "maths": MATH, "quantities": QUANTITY, "constraints": CONSTRAINT, "reasoning": REASON,
+    "negations": NEGATION,
+}  # fmt: skip
+TEXTS = st.text("aZ 09,;:?()[]{}`'\"\n\t\r+-=*/<>\\$^_|~ä中\u00a0\x1c\x85\ud800", max_size=1_700)
+WORDS = st.lists(st.sampled_from(["the", "Not", "prove", "code", "3x", "12", "sum", "must", "né", "\n(A) ", "\na) "]))
+
+
+@given(TEXTS | WORDS.map(" ".join))
+def test_each_number_is_what_counting_one_by_one_gives(text):
+    found, seen = named(text), sample(prompt(text))
+    data, size = seen.data, len(seen.data) or 1
+    words = re.findall(rb"[a-z0-9\x80-\xff]+", bytes(data).lower())
+    codes = [CODES.get(word) for word in words]
+    counts = {name: sum(map(data.count, map(bytes, zip(marks)))) for name, marks in MARKS.items()}
+    counts |= {name: codes.count(code) for name, code in KNOWN.items()}
+    counts |= {"words": len(words), "digits": len(re.findall(rb"[0-9]", data))}
+    counts["numbers"] = len(re.findall(rb"[0-9]+", data))
+    assert seen.words == words
+    assert {name: found[name] for name in counts} == {name: log2(1 + count) for name, count in counts.items()}
+    assert found["unique"] == len(set(words)) / (len(words) or 1)
+    assert found["english"] == codes.count(EN) / (len(words) or 1)
+    assert found["capitals"] == len(re.findall(rb"[A-Z]", data)) / size
+    assert found["beyond_ascii"] == len(re.findall(rb"[\x80-\xff]", data)) / size
+    letters = re.findall(rb"[A-Za-z\x80-\xff \t\r]", data)
+    assert found["word_chars"] == min(len(letters) / (len(words) or 1), 32)

@@ -386,7 +386,8 @@ class Attempt:
         if state == "settled":
             cost = reported_nusd(target.price, usage)
             if accepted.route is not None and self._has_baseline(outcome):
-                baseline = reported_nusd(accepted.serving.snapshot.deployments[accepted.route.baseline].price, usage)
+                other = accepted.serving.snapshot.deployments[accepted.route.baseline]
+                baseline = cost if other is target else reported_nusd(other.price, usage)
             if usage.output_tokens is not None:
                 energy = energy_mj(usage.output_tokens, target.energy_j_per_output_token)
         elif state == "released":

@@ -60,12 +60,8 @@ def answer_lines(
         headers += b"x-twintrack-dropped: %b\r\n" % _value(", ".join(dropped))
     route = accepted.route
     if route is not None:
-        tier = accepted.serving.tier_of(route, target.index)
-        headers += b"x-twintrack-route: %b\r\nx-twintrack-tier: %b\r\nx-twintrack-why: %b\r\n" % (
-            route.name.encode(),
-            route.tiers[tier].name.encode() if tier >= 0 else b"-",
-            header_reason(accepted.decision, position).encode(),
-        )
+        why = header_reason(accepted.decision, position).encode()
+        headers += b"%bx-twintrack-why: %b\r\n" % (accepted.serving.route_lines(route, target.index), why)
     if attempts > 1:
         headers += attempts_line(attempts)
     if cost_nusd is not None:

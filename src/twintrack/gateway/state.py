@@ -125,6 +125,7 @@ class Serving:
         self.routes = {route.name: route for route in snapshot.routes}
         self.names = {each.name: each.index for each in snapshot.deployments}
         self._answer_heads: dict[tuple[int, str, str], bytes] = {}
+        self._route_lines: dict[tuple[int, int], bytes] = {}
         self.random = random
         same = before is not None and before.names == self.names
         self.conversations: Conversations = before.conversations if before is not None and same else Conversations()
@@ -188,6 +189,16 @@ class Serving:
             head = b"content-type: %b\r\n" + endpoint.id_lines + lines.replace(b"%", b"%%")
             self._answer_heads[deployment, endpoint.name, data_class] = head
         return head
+
+    def route_lines(self, route: Route, deployment: int) -> bytes:
+        """The header lines that say by which route and from which of its tiers an answer comes."""
+        lines = self._route_lines.get((route.index, deployment))
+        if lines is None:
+            tier = self.tier_of(route, deployment)
+            name = route.tiers[tier].name if tier >= 0 else "-"
+            lines = b"x-twintrack-route: %b\r\nx-twintrack-tier: %b\r\n" % (route.name.encode(), name.encode())
+            self._route_lines[route.index, deployment] = lines
+        return lines
 
     def promises(self) -> Iterator[tuple[str, tuple[float, float, float, float, float]]]:
         """By route, of those that something steers; see `Steering.promise`."""

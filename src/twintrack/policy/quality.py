@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from twintrack.config.snapshot import Deployment
-from twintrack.signals.predictor import Predictor, probability
+from twintrack.signals.predictor import Predictor, deviation, mean
 from twintrack.signals.signals import Signals
 
 LOWEST_COMPLEXITY = 0.02
@@ -57,7 +57,13 @@ class Learned:
         self._prior: Judge = prior or Prior()
 
     def p_good(self, deployment: Deployment, signals: Signals) -> float:
-        return self.estimate(deployment, signals)[0]
+        known = self._known.get(deployment.name) or self._known.get(deployment.model)
+        guessed = self._prior.p_good(deployment, signals)
+        if known is None or signals.reading is None:
+            return guessed
+        # A handful of verdicts is no measurement yet: the prior counts as much as `PRIOR_VERDICTS`.
+        share = known.verdicts / (known.verdicts + PRIOR_VERDICTS)
+        return share * mean(known, signals.reading) + (1 - share) * guessed
 
     def measured(self, deployment: Deployment, signals: Signals) -> bool:
         known = deployment.name in self._known or deployment.model in self._known
@@ -68,7 +74,4 @@ class Learned:
         known = self._known.get(deployment.name) or self._known.get(deployment.model)
         if known is None or signals.reading is None:
             return self._prior.p_good(deployment, signals), UNTOLD_SD
-        p, sd = probability(known, signals.reading)
-        # A handful of verdicts is no measurement yet: the prior counts as much as `PRIOR_VERDICTS`.
-        share = known.verdicts / (known.verdicts + PRIOR_VERDICTS)
-        return share * p + (1 - share) * self._prior.p_good(deployment, signals), sd
+        return self.p_good(deployment, signals), deviation(known, signals.reading)

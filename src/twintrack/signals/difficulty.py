@@ -6,7 +6,7 @@ The direction is set by hand and length leads, since weights fitted on one set o
 
 from __future__ import annotations
 
-from operator import mul
+from operator import itemgetter, mul
 
 from twintrack.signals.features import NAMES
 
@@ -23,9 +23,11 @@ _STEPS = {
 }
 """What each doubling of a count adds."""
 
+_those = itemgetter(*(place for place, name in enumerate(NAMES) if name in _STEPS))
+_THAT_COUNT = tuple(_STEPS[name] for name in NAMES if name in _STEPS)
 STEPS = tuple(_STEPS.get(name, 0.0) for name in NAMES)
 
 
 def difficulty(features: tuple[float, ...]) -> float:
     """Any scale; see `centre` and `spread` of the weights for the ordinary request's."""
-    return float(sum(map(mul, STEPS, features)))
+    return float(sum(map(mul, _THAT_COUNT, _those(features))))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from math import sqrt
-from operator import add, getitem
+from operator import add, getitem, mul
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,9 +59,12 @@ class Predictor:
     __slots__ = ("_bins", "_centre", "_count", "_known", "_lanes", "_per_spread", "deployments")
 
     def __init__(self, router: Router) -> None:
+        """Raises ValueError: its parts do not fit together."""
         self._centre = router.centre
         self._per_spread = 1.0 / router.spread
         self._count = len(router.components)
+        if any(len(each.mix) != self._count for each in router.deployments):
+            raise ValueError("a deployment mixes more or fewer components than there are")
         hashes = integers(router.grams)
         self._known = frozenset(hashes)
         nothing = None if self._count % 2 == 0 else _nothing(router)
@@ -107,11 +110,10 @@ class Predictor:
 
     def _places(self, found: tuple[float, ...]) -> list[int]:
         """The bin of each feature."""
-        places = []
-        for value, (low, per_unit, last) in zip(found, self._bins, strict=True):
-            place = int((value - low) * per_unit + 0.5) if value > low else 0
-            places.append(place if place < last else last)
-        return places
+        return [
+            0 if value <= low else place if (place := int((value - low) * per_unit + 0.5)) < last else last
+            for value, (low, per_unit, last) in zip(found, self._bins, strict=True)
+        ]
 
     def _wording(self, seen: Sample) -> tuple[list[complex], float]:
         """What the n-grams add to each lane, and the share of them that is known."""
@@ -160,17 +162,24 @@ def _within(value: complex, most: complex) -> complex:
 
 def probability(of: Deployment, reading: Reading) -> tuple[float, float]:
     """Calibrated probability of a good answer, and its standard deviation."""
-    total = sum([share * value for share, value in zip(of.mix, reading.values, strict=True)])
+    return mean(of, reading), deviation(of, reading)
+
+
+def mean(of: Deployment, reading: Reading) -> float:
+    total: float = sum(map(mul, of.mix, reading.values))
     knots = of.knots
     place = bisect_right(knots, (total, 2.0))
     if place == 0:
-        p = knots[0][1]
-    elif place == len(knots):
-        p = knots[-1][1]
-    else:
-        (x0, y0), (x1, y1) = knots[place - 1], knots[place]
-        p = y0 + (y1 - y0) * (total - x0) / (x1 - x0)
-    return p, of.sd + (of.sd_unknown - of.sd) * (1.0 - reading.known)
+        return knots[0][1]
+    if place == len(knots):
+        return knots[-1][1]
+    x0, y0 = knots[place - 1]
+    x1, y1 = knots[place]
+    return y0 + (y1 - y0) * (total - x0) / (x1 - x0)
+
+
+def deviation(of: Deployment, reading: Reading) -> float:
+    return of.sd + (of.sd_unknown - of.sd) * (1.0 - reading.known)
 
 
 _ANY = "Which of these numbers, 3 and 5, is not even?"

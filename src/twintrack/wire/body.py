@@ -8,11 +8,13 @@ still travels as it was written.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
 from twintrack.errors import BadRequest
 
+_KEY = b'"model"'
 _MODEL = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*"[^"\\]*"')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ESCAPED_LETTER = rb"\u006"
@@ -21,11 +23,12 @@ _ESCAPED_LETTER = rb"\u006"
 
 def with_model(body: bytes, model: str) -> bytes:
     """`body`, a JSON object that was decoded and has a string member `model`, with that member set to `model`."""
-    if body.count(b'"model"') == 1 and _ESCAPED_LETTER not in body:
+    start = body.find(_KEY)
+    if start >= 0 and body.find(_KEY, start + 1) < 0 and _ESCAPED_LETTER not in body:
         # Inside a string the closing quote would be escaped, so the one place these bytes stand is the key.
-        match = _MODEL.search(body)
+        match = _MODEL.match(body, start)
         if match is not None:
-            return b'%b"model":%b%b' % (body[: match.start()], _quoted(model), body[match.end() :])
+            return b'%b"model":%b%b' % (body[:start], _quoted(model), body[match.end() :])
     return with_members(body, {"model": _quoted(model)})
 
 
@@ -73,5 +76,6 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
         raise BadRequest("The name of a member is no text", why=str(error)) from None
 
 
+@lru_cache(1024)
 def _quoted(text: str) -> bytes:
     return msgspec.json.encode(text)
