@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from made_up_world import TALK, router_of
+from made_up_world import MATHS, TALK, router_of
 
 from support.gateway import Served, deployment, provider, route
 from support.waiting import eventually
@@ -84,26 +84,57 @@ def test_a_conversation_stays_where_its_prompt_is_cached(mine, other, tmp_path):
         assert asked(gateway, "1. " + long).headers["x-twintrack-model"] == "cheap"
 
 
-def test_a_share_of_requests_is_drawn_and_the_row_says_how_likely_it_was(mine, tmp_path):
-    config = provider("mine", mine.url) + deployment("small", "mine") + deployment("large", "mine")
+def test_a_share_of_requests_is_drawn_and_the_rows_say_how_likely_that_was(mine, tmp_path):
+    config = provider("mine", mine.url) + "".join(deployment(name, "mine") for name in ("small", "large"))
     config += route("auto", "small", "large", more="explore = 0.1")
-    with Served(tmp_path, config) as gateway:
-        drawn = eventually(lambda: (a := asked(gateway)).headers["x-twintrack-tier"] == "t1" and a, 30.0, 0.0)
-        assert drawn.headers["x-twintrack-why"].startswith("drawn at random to explore")
-        (row,) = gateway.entries(drawn.id)
-        assert (row["reason"], row["propensity"], row["chosen"]) == ("explored", pytest.approx(0.05), "large")
-        usual = eventually(lambda: (a := asked(gateway)).headers["x-twintrack-tier"] == "t0" and a, 30.0, 0.0)
-        assert gateway.entries(usual.id)[0]["propensity"] == pytest.approx(0.95)
-        told = [asked(gateway).headers["x-twintrack-tier"] for _ in range(3)]
-        sensitive = [
-            gateway.ask(
-                {"model": "auto", "messages": [{"role": "user", "content": EASY}]},
-                headers={"x-twintrack-class": "restricted"},
-            )
-            for _ in range(40)
-        ]
-        assert {each.headers["x-twintrack-tier"] for each in sensitive} == {"t0"}
-        assert set(told) <= {"t0", "t1"}
+    body = {"model": "auto", "messages": [{"role": "user", "content": EASY}]}
+    sensitive = ({"x-twintrack-class": "confidential"}, {"x-twintrack-class": "restricted"})
+    with Served(tmp_path, config) as gateway, gateway.connect() as client:
+        for number in range(380):
+            client.post("/v1/chat/completions", body, sensitive[number % 2] if number >= 320 else {})
+            answer = client.answer()
+            assert answer.status == 200
+            assert (answer.headers["x-twintrack-tier"] == "t0") or answer.headers["x-twintrack-why"].startswith("drawn")
+        gateway.entries(answer.id)
+        rows = gateway.query("SELECT data_class, reason, propensity, chosen, deployment FROM entries")
+    assert len(rows) == 380
+    open_ = [row for row in rows if row["data_class"] == "internal"]
+    said = {row["chosen"]: row["propensity"] for row in open_}
+    assert said == {"small": pytest.approx(0.95), "large": pytest.approx(0.05)}
+    for name, p in said.items():  # as often as the ledger says, within four standard deviations
+        often = sum(row["chosen"] == name for row in open_)
+        assert abs(often - 320 * p) < 4 * (320 * p * (1 - p)) ** 0.5
+        assert {row["reason"] for row in open_ if row["chosen"] == name} == {"explored" if p < 0.5 else "good_enough"}
+    assert all(row["chosen"] == row["deployment"] for row in rows)
+    closed = [row for row in rows if row["data_class"] != "internal"]
+    assert {(row["chosen"], row["propensity"], row["reason"]) for row in closed} == {("small", 1.0, "good_enough")}
+
+
+def test_drafts_that_verdicts_find_wanting_are_asked_for_no_more(mine, tmp_path):
+    cheap = "price = { input_usd_per_mtok = 0.1, output_usd_per_mtok = 0.4 }"
+    config = provider("mine", mine.url) + deployment("small", "mine", quality=0.5, more=cheap)
+    config += deployment("large", "mine", quality=0.95)
+    rules = 'keep_quality = 0.9\ncascade = { check = ["match"], min_chars = 1, min_p_good = 0.0 }'
+    gateway = Served(tmp_path, config + route("auto", "small", "large", more=rules))
+    gateway.data.mkdir(parents=True)
+    gateway.data.joinpath("router.json").write_bytes(msgspec.json.encode(router_of()))
+    with gateway:
+        drafted = [asked(gateway, " ".join(MATHS)) for _ in range(40)]
+        assert {each.headers["x-twintrack-tier"] for each in drafted} == {"t0"}
+        for each in drafted:
+            said = {"id": each.id, "score": 0, "source": "check"}
+            assert gateway.ask(said, "/v1/feedback").status == 202
+        better = eventually(
+            lambda: (a := asked(gateway, " ".join(MATHS))).headers["x-twintrack-tier"] == "t1" and a, 20.0, 0.1
+        )
+        (row,) = gateway.entries(better.id)
+        assert (row["deployment"], row["role"]) == ("large", "answer")
+        ((name, code, have, need),) = msgspec.json.decode(row["ruled_out"])
+        assert (name, code) == ("small", "draft_poor")
+        assert have < need
+        # What was good enough then stands in the row, and stands in the story.
+        assert 0 < row["p_enough"] <= row["p_best"] <= 1
+        assert row["p_good"] >= row["p_enough"]
 
 
 def test_what_a_route_keeps_is_measured(mine, tmp_path):

@@ -137,6 +137,7 @@ def test_a_log_without_chance_is_said_to_tell_nothing(books: Books, replayed):
     books.load()
     found = replayed(POLICY + "keep_quality = 1.0\n")
     assert (found["changed"], found["impossible"], found["random"]) == (1.0, 1.0, 0.0)
+    assert found["asked_then"] == pytest.approx(0.9 / 0.95)
     assert (found["quality"]["ips"], found["quality"]["snips"], found["quality"]["rests_on_model"]) == (
         None,
         None,

@@ -7,7 +7,8 @@ import pytest
 from ledger_records import HOUR_US, MANAGED, NAMES, PREMIUM, T0, Books, dispatch, names, released, settle
 
 from twintrack.ledger.records import Judged
-from twintrack.ledger.surplus import is_judged, newest_verdict, spent, surpluses
+from twintrack.ledger.surplus import MOST_A_DAY, is_judged, newest_verdict, spent, surpluses
+from twintrack.policy.controller import CHECKED
 
 ROUTER = "8c1e77aa"
 
@@ -64,10 +65,16 @@ def test_what_the_router_did_not_predict_says_nothing_of_it(books):
     assert set(surpluses(books.path, ROUTER, 0, 100)) == {"auto"}
 
 
-def test_a_draft_that_a_check_let_through_says_nothing_of_those_it_did_not(books):
-    """Only those that pass are seen and judged, and the prediction is of all."""
-    books.load(dispatch("a", p_good=0.5, role="draft"), settle("a"), judged("a", 1.0))
-    assert surpluses(books.path, ROUTER, 0, 100) == {}
+def test_drafts_that_a_check_let_through_are_compared_with_the_best_and_say_nothing_of_who_drafted(books):
+    """Only those that pass are seen and judged, and the prediction for who drafted is of all."""
+    books.load(
+        dispatch("a", p_good=0.5, p_best=0.9, role="draft"), settle("a"), judged("a", 1.0),
+        dispatch("b", p_good=0.5, p_best=0.9, role="draft", chosen=PREMIUM), settle("b"), judged("b", 0.0),
+        dispatch("c", p_good=0.5, p_best=None, role="draft"), settle("c"), judged("c", 0.0),
+    )  # fmt: skip
+    assert surpluses(books.path, ROUTER, 0, 100) == {
+        "auto": {CHECKED: (2.0, pytest.approx(0.1 - 0.9), pytest.approx(0.01 + 0.81))}
+    }
 
 
 def test_only_the_newest_verdicts_of_a_route_count(books):
@@ -91,6 +98,34 @@ def test_a_key_that_says_much_does_not_crowd_out_another(tmp_path):
     assert surpluses(books.path, ROUTER, 0, 20)["auto"]["mid@managed"] == (20.0, 0.0, 5.0)
     books.load(judged("r39", 1.0, source="human"))
     assert surpluses(books.path, ROUTER, 0, 2)["auto"]["mid@managed"] == (2.0, pytest.approx(0.0), 0.5)
+
+
+def test_what_one_key_or_tenant_says_on_a_day_has_a_bounded_weight(tmp_path):
+    books = Books(tmp_path)
+    three = names(keys=("one", "two", "other"), tenants=("acme", "acme", ""))
+    books.worker = books.new_worker("w1", msgspec.structs.replace(three, policy_version=f"0123456789ab+{ROUTER}"))
+    often = 4 * MOST_A_DAY
+    for number in range(often + 1):
+        key = 2 if number == often else number % 2
+        books.write(dispatch(f"r{number}", key=key, p_good=0.5), settle(f"r{number}"))
+        books.write(judged(f"r{number}", float(key == 2), source="feedback", key=key, at_us=T0 + number))
+    books.load()
+
+    def said(tenants: dict[str, str]) -> tuple[float, float, float]:
+        return surpluses(books.path, ROUTER, 0, 1_000, tenants)["auto"]["mid@managed"]
+
+    assert said({}) == pytest.approx((2 * MOST_A_DAY + 1, 0.5 - MOST_A_DAY, MOST_A_DAY / 2 + 0.25))
+    assert said({"one": "acme", "two": "acme"})[:2] == pytest.approx((MOST_A_DAY + 1, 0.5 - MOST_A_DAY / 2))
+    tomorrow = T0 + 24 * HOUR_US
+    books.load(
+        dispatch("t", key=0, p_good=0.5), settle("t"), judged("t", 0.0, source="feedback", key=0, at_us=tomorrow)
+    )
+    assert said({})[0] == pytest.approx(2 * MOST_A_DAY + 2)
+    # Who may judge is not bounded: whoever runs the gateway says who that is.
+    for number in range(often):
+        books.write(judged(f"r{number}", 0.0, source="check", at_us=T0 + number))
+    books.load()
+    assert said({})[0] == often + 2
 
 
 def test_what_a_day_cost_by_route(books):

@@ -142,6 +142,23 @@ def test_no_request_pays_for_all_however_well_the_route_stands():
     assert of.floor(0.9, 1_000.0) == pytest.approx(0.9 * (1 - controller.MOST_LOST))
 
 
+def test_a_draft_that_a_check_let_through_is_no_credit_and_what_verdicts_say_of_such_is_a_debt():
+    good = {0: Verdicts(2_000, 0.0, 200.0), 1: Verdicts(2_000, 0.0, 200.0)}
+    plain, through = (Controller(0.98, (True, True)) for _ in range(2))
+    for of in (plain, through):
+        of.learn(good)
+        route(of, 100)
+    through.let_through(1, 0.9, 0.9)
+    assert through.account()[0] == pytest.approx(plain.account()[0])  # as good as the best, as far as anybody knows
+    assert through.account()[1] > plain.account()[1]  # and nobody does
+    through.learn(good | {through.checked: Verdicts(150, -15.0, 20.0)})
+    assert through.account()[0] == pytest.approx(plain.account()[0] - 0.075)
+    before = through.account()
+    through.learn(good | {through.checked: Verdicts(150, 15.0, 20.0)})
+    through.let_through(1, 0.9, 0.9)
+    assert through.account()[0] <= before[0] + 2 * 0.075 + 1e-9  # better than what was chosen is no credit
+
+
 def test_a_microsecond_a_request():
     """A smoke test, ten times the budget: machines that run tests are busy."""
     import timeit

@@ -15,6 +15,7 @@ from support.provider import Provider
 from support.waiting import eventually
 from twintrack.ledger.schema import database
 from twintrack.ledger.verdicts import verdicts
+from twintrack.providers.scripted import chat_answer, chat_events, stream
 
 KEYS = """
 [[keys]]
@@ -91,6 +92,17 @@ def test_the_last_word_of_a_key_counts(gateway: Served):
     for thumbs in ("up", "down", "up", "down"):
         assert judge(gateway, id=request_id, thumbs=thumbs).status == 202
     assert eventually(lambda: [row["score"] for row in stored(gateway, request_id)] == [0.0])
+
+
+@pytest.mark.parametrize("model", ["auto", "one"])
+def test_an_answer_that_was_streamed_is_judged_by_the_id_of_its_headers(gateway: Served, mine: Provider, model: str):
+    mine.default = stream(chat_events(["so", " it", " is"]))
+    answer = gateway.ask(question(model, stream=True), headers=APP)
+    mine.default = chat_answer("hello")
+    assert answer.complete
+    assert judge(gateway, id=answer.id, thumbs="down").status == 202
+    (row,) = stored(gateway, answer.id)
+    assert (row["standing"], row["score"]) == ("counts", 0.0)
 
 
 def test_a_key_judges_its_own_requests_and_who_may_judge_judges_all(gateway: Served):

@@ -134,6 +134,11 @@ def _show(found: Replayed, folder: Path, model: str, notes: list[str]) -> None:
         [[name, f"{was:,}", f"{now:,}"] for name, (was, now) in found.choices.items()],
         right=("answered", "would have"),
     )
+    if found.asked_then is not None:
+        click.echo(
+            f"When they were decided {found.asked_then:.1%} of the best one's quality would do, on average; the new "
+            "policy asks its keep_quality of each."
+        )
     if found.impossible:
         click.echo(
             f"Of {found.impossible:.1%} the log cannot tell: chance could not have made the new choice. There the "

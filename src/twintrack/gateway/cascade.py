@@ -194,7 +194,7 @@ class Drafts:
         assert accepted.route is not None
         accepted.serving.believed.note(accepted.route.name, believed)
         steering = accepted.serving.steering.get(accepted.route.index)
-        if believed and p_good is not None and steering is not None:
+        if believed and steering is not None:
             steering.drafted(accepted.decision, p_good)
 
 
@@ -254,8 +254,19 @@ def drafted(undecided: Undecided, route: Route, signals: Signals, decision: Deci
         return decision, None
     lacks = route.cascade is not None and "verifier" in route.cascade.check and serving.verifier is None
     alike = _alike(request)
+    steering = None if route.cascade is None or "verifier" in route.cascade.check else serving.steering.get(route.index)
+    doubted = None if steering is None else steering.doubts(decision)
     decided = with_drafts(
-        serving.policy, route, signals, serving.load, decision, serving.believed, key=key, unverified=lacks, alike=alike
+        serving.policy,
+        route,
+        signals,
+        serving.load,
+        decision,
+        serving.believed,
+        key=key,
+        unverified=lacks,
+        alike=alike,
+        doubted=doubted,
     )
     return decided, wanted(request)
 

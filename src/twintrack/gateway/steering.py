@@ -13,7 +13,7 @@ import msgspec
 from twintrack.config.snapshot import Route, Snapshot
 from twintrack.policy.budget import pressure
 from twintrack.policy.choose import Decision
-from twintrack.policy.controller import Controller, Verdicts
+from twintrack.policy.controller import CHECKED, Controller, Verdicts
 from twintrack.signals.predictor import Predictor
 
 _DAY_S = 86_400
@@ -61,13 +61,29 @@ class Steering:
         if self.controller is not None and reference is not None and p_good is not None and not self.pressure:
             self.controller.chose(decision.deployment, p_good, reference.deployment, reference.p_good, reference.nusd)
 
-    def drafted(self, decision: Decision, p_good: float) -> None:
-        """What was chosen did not answer, since a draft did that is good with this probability."""
-        drafting = decision.drafting
-        if self.controller is None or decision.reference is None or drafting is None or self.pressure:
+    def drafted(self, decision: Decision, p_good: float | None) -> None:
+        """What was chosen did not answer, since a draft did that is good with this probability; None: a check let it
+        through, and nothing that rests on verdicts looked at it."""
+        drafting, reference = decision.drafting, decision.reference
+        if self.controller is None or reference is None or drafting is None or self.pressure:
             return
-        if drafting.p_good is not None and len(decision.order) > drafting.count:
-            self.controller.instead(decision.order[drafting.count].deployment.index, drafting.p_good, p_good)
+        if drafting.p_good is None or len(decision.order) <= drafting.count:
+            return
+        chosen = decision.order[drafting.count].deployment.index
+        if p_good is not None:
+            self.controller.instead(chosen, drafting.p_good, p_good)
+        else:
+            self.controller.let_through(chosen, drafting.p_good, reference.p_good)
+
+    def doubts(self, decision: Decision) -> tuple[float, float] | None:
+        """How good drafts are that the route's checks let through, by verdicts, and what this request asks for; None:
+        they are good enough, or nothing is known of them."""
+        controller, reference = self.controller, decision.reference
+        if controller is None or reference is None or self.pressure or not controller.shifts[controller.checked]:
+            return None
+        p = reference.p_good + controller.shifts[controller.checked]
+        floor = controller.floor(reference.p_good + controller.shifts[reference.deployment], reference.nusd)
+        return None if p >= floor else (p, floor)
 
     def promise(self) -> tuple[float, float, float, float, float]:
         """Surplus, its standard deviation and the best's good answers, as the controller's account has them; the share
@@ -100,7 +116,7 @@ class Steering:
         if self.controller is not None and told.router == router:
             said = told.verdicts.get(self._route, {})
             self.controller.learn(
-                {place: Verdicts(*said[name]) for place, name in enumerate(self._names) if name in said}
+                {place: Verdicts(*said[name]) for place, name in enumerate((*self._names, CHECKED)) if name in said}
             )
 
 

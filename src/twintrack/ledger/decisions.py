@@ -47,6 +47,10 @@ class Decided(msgspec.Struct, frozen=True):
     """Of all its attempts that are charged by the token; None: unknown of one."""
     drafted: bool
     """A check decided whose answer the client got."""
+    p_enough: float | None = None
+    """The least predicted quality that would have done; None: not on record, as the next."""
+    p_best: float | None = None
+    """Predicted quality of the best of the last tier."""
     score: float | None = None
     """None: nobody judged it."""
 
@@ -62,7 +66,8 @@ SELECT f.request_id, f.at_us, c.policy_version, c.route, c.key, c.endpoint, c.st
      JOIN deployments pd ON pd.id = pc.deployment
    WHERE p.request_id = f.request_id),
   EXISTS (SELECT 1 FROM attempts y JOIN contexts z ON z.id = y.context
-    WHERE y.request_id = f.request_id AND z.role = 'draft')
+    WHERE y.request_id = f.request_id AND z.role = 'draft'),
+  f.p_enough, f.p_best
 FROM attempts f
 CROSS JOIN contexts c ON c.id = f.context
 LEFT JOIN deployments ch ON ch.id = c.chosen

@@ -41,6 +41,8 @@ _SMALLEST, _LARGEST = 0.25, 4.0
 MOST_LOST = 0.3
 """Share of the best quality: no request loses more, however much it saves and however well the route stands."""
 _USUAL_REQUESTS = 2_000
+CHECKED = ""
+"""Stands among the names of deployments for the drafts that a route's checks let through."""
 _RECKON_EVERY = 50
 
 
@@ -66,6 +68,7 @@ class Controller:
         "_requests",
         "_variance",
         "allowance",
+        "checked",
         "keep",
         "shifts",
         "trusted",
@@ -78,7 +81,9 @@ class Controller:
             keep: share of the last tier's quality.
             trusted: by deployment, whether its predictions rest on verdicts.
         """
-        deployments = len(trusted)
+        deployments = len(trusted) + 1
+        self.checked = len(trusted)
+        """Place of the drafts that checks let through, whoever gave them, behind those of the deployments."""
         self.keep = keep
         self.trusted = trusted
         self.allowance = 1.0 - keep
@@ -159,6 +164,22 @@ class Controller:
         self.allowance = self._least if allowance < self._least else 1.0 if allowance > 1.0 else allowance
         self._predicted += p_now - p
         self._net[chosen] -= 1.0
+
+    def let_through(self, chosen: int, p: float, p_best: float) -> None:
+        """Likewise, but a check alone let it through, which rests on no verdict. It is taken to be as good as the best,
+        until verdicts on such drafts say by how much it is not.
+
+        Args:
+            p_best: as `chose` was told.
+        """
+        change = p_best + self.shifts[self.checked] - p - self.shifts[chosen]
+        if change > 0.0:
+            return  # no credit
+        allowance = self.allowance + STEP * change
+        self.allowance = self._least if allowance < self._least else 1.0 if allowance > 1.0 else allowance
+        self._predicted += p_best - p
+        self._net[chosen] -= 1.0
+        self._net[self.checked] += 1.0
 
     def learn(self, verdicts: Mapping[int, Verdicts]) -> None:
         """Verdicts by deployment, all that count: they take the place of those of before."""

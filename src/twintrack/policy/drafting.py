@@ -58,6 +58,7 @@ def with_drafts(
     key: int,
     unverified: bool = False,
     alike: bool = False,
+    doubted: tuple[float, float] | None = None,
 ) -> Decision:
     """`decision`, with drafts in front if they are worth it, else with why not.
 
@@ -65,6 +66,7 @@ def with_drafts(
         key: as `decide` was asked with.
         unverified: a verifier is to judge drafts, and there is none.
         alike: asked twice, a deployment says the same.
+        doubted: how good those are that the checks let through, and how good one has to be, if that is more.
     """
     rules = route.cascade
     if rules is None or decision.tier <= 0 or decision.reason not in _CHOSEN_FOR_QUALITY:
@@ -83,6 +85,7 @@ def with_drafts(
     objection = (
         ((DRAFT_UNVERIFIED, 0, 0) if unverified else None)
         or (None if agree else (DRAFT_SAME, 0, 0))
+        or _doubtful(doubted)
         or _too_poor(chances, rules)
         or _too_slow(drafts, load, answering, route, signals)
         or _too_dear(drafts, p_pass, decision, route, signals)
@@ -149,6 +152,10 @@ def _can_agree(drafts: list[Candidate], rules: Cascade) -> bool:
         return len(drafts) >= _AGREEING
     who = [each.index for each in drafts]
     return any(who.count(one) > (one == other) and other in who for one, other in rules.believe)
+
+
+def _doubtful(doubted: tuple[float, float] | None) -> Objection | None:
+    return None if doubted is None else (DRAFT_POOR, int(1000 * doubted[0]), int(1000 * doubted[1]))
 
 
 def _too_poor(chances: list[float], rules: Cascade) -> Objection | None:

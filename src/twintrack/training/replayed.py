@@ -54,6 +54,9 @@ class Replayed(msgspec.Struct, frozen=True):
     """Share of requests whose new choice the log's policy could not have made, so that the log cannot tell of it."""
     random: float
     """Share of requests that were decided with some chance."""
+    asked_then: float | None
+    """Share of the best one's predicted quality that was good enough when they were decided, controller and budget
+    included; mean. None: it is not on record."""
     choices: dict[str, tuple[int, int]]
     """By deployment: how many it answered, and would have."""
     quality: Figures | None
@@ -102,10 +105,18 @@ def replay(rows: Sequence[Decided], again: Again, model: Model, *, fitted_until_
         sum(not row.same for row in kept) / count,
         sum(not row.possible for row in kept) / count,
         sum(propensity(row.logged) < 1 for row in kept) / count,
+        _asked_then(kept),
         {name: (were[name], choices[name]) for name in deployments if were[name] or choices[name]},
         _quality(kept, again, model),
         _usd(kept, again, model),
     )
+
+
+def _asked_then(kept: Sequence[_Row]) -> float | None:
+    shares = [
+        row.logged.p_enough / row.logged.p_best for row in kept if row.logged.p_enough is not None and row.logged.p_best
+    ]
+    return sum(shares) / len(shares) if shares else None
 
 
 def propensity(each: Decided) -> float:
