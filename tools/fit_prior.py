@@ -40,7 +40,7 @@ def main() -> int:
         sources.append(each)
         print(
             f"{name:18} {each.rows:6} rows {each.models:3} models  level {each.level_slope:+.3f}  "
-            f"gain {each.gain_slope:+.3f}  log odds {each.logit_slope:+.3f}"
+            f"sum {each.sum_slope:+.3f}  contrast {each.contrast_slope:+.3f}"
         )
     card = Card(
         "Prior of the router: what a standard deviation of difficulty is worth, set by set",

@@ -89,7 +89,7 @@ def test_the_shipped_prior_is_small_and_says_where_it_comes_from():
     assert {each.licence.split(",")[0] for each in prior.sources} <= {"Apache-2.0", "MIT"}
     assert all(len(unpack(each.texts)) > 0.5 * each.rows for each in prior.sources)
     assert len(json.dumps(prior.card.notes)) > 10
-    assert prior.without(frozenset({"mmlupro"})).mean("gain_slope") != prior.mean("gain_slope")
+    assert prior.without(frozenset({"mmlupro"})).mean("sum_slope") != prior.mean("sum_slope")
 
 
 @pytest.mark.parametrize(

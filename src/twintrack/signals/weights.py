@@ -46,10 +46,11 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Mean and standard deviation of the difficulty."""
     level_slope: float
     """Change of the mean score of all models per standard deviation of difficulty."""
-    gain_slope: float
-    """Change of what the better third of the models gains on the worse third."""
-    logit_slope: float
-    """Change of the log odds of a right answer, models' own levels apart."""
+    sum_slope: float
+    """Change of the sum of two models' scores, the noise of that sum being 1: mean over pairs of a better and a worse
+    model."""
+    contrast_slope: float
+    """Change of what is independent of the sum: how much more the worse model suffers than its level says."""
     texts: str
     """Hashes of the normalised prompts: base64 of sorted unsigned 32-bit numbers, big-endian."""
 

@@ -118,7 +118,7 @@ def bench(
     everything = as_examples(outcomes.asked)
     if labels:
         tell(f"fitting to {min(labels, MOST_REQUESTS):,} labels")
-    scores = _scores(everything, train, test, {weak: low, strong: high}, weak, strong, used, seed)
+    scores = ranking(everything, train, test, {weak: low, strong: high}, weak, strong, used, seed)
     rows = Rows(
         low[test],
         high[test],
@@ -175,7 +175,7 @@ def bench(
     return Bench(result, curves, in_dollars)
 
 
-def _scores(
+def ranking(
     everything: Examples,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
@@ -189,10 +189,10 @@ def _scores(
     if len(train) < LEAST_VERDICTS:
         return difficulties(everything.take(test))
     fitted = fit(everything.take(train), {name: each[train] for name, each in tables.items()}, prior, seed)
-    sums = fitted.sums(everything.take(test))
     if len(fitted.names) < 2:
         return difficulties(everything.take(test))
-    gained: Array = sums[:, fitted.names.index(strong)] - sums[:, fitted.names.index(weak)]
+    p = fitted.p_good(everything.take(test))
+    gained: Array = p[:, fitted.names.index(strong)] - p[:, fitted.names.index(weak)]
     return gained
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from twintrack.training.design import Array
@@ -11,31 +13,48 @@ Knots = tuple[tuple[float, float], ...]
 _LEAST, _MOST = 0.005, 0.995
 _MOST_KNOTS = 40
 _FOLDS = 4
+_LEAST_STEPS, _STEPS_BEAT = 200, 2.0
+"""Verdicts from which on steps are tried, and standard errors by which they must be better: requests on one step are
+told apart no longer."""
+_DRAWN = 1_000.0
+"""Verdicts that the slope a sum has by itself is worth, beside the verdicts' own."""
 
 
 def calibrate(
-    sums: Array, outcomes: Array, rng: np.random.Generator, weights: Array | None = None
+    sums: Array,
+    outcomes: Array,
+    rng: np.random.Generator,
+    weights: Array | None = None,
+    *,
+    are_probabilities: bool = False,
 ) -> tuple[Knots, str]:
-    """Fit p(good | sum) by isotonic regression (Zadrozny & Elkan 2002) and by Platt's sigmoid (1999), and take the
-    one with the lower log loss on data left out.
+    """Fit p(good | sum) by Platt's sigmoid (1999), or by isotonic regression (Zadrozny & Elkan 2002) where its log loss
+    on data left out is lower beyond chance.
 
     Args:
         sums: shape (n,), rising with quality, made without the outcome they are to explain.
         outcomes: shape (n,), 0 to 1.
         weights: shape (n,), mean about 1; default: all alike.
+        are_probabilities: sums are deviations from the mean of the outcomes; how steep the sigmoid is follows from
+            that, unless many verdicts say otherwise.
     """
     weight = np.ones(len(sums)) if weights is None else weights
-    ways = {"platt": platt, "isotonic": isotonic}
+    ways: dict[str, Callable[[Array, Array, Array], Knots]] = {
+        "platt": lambda x, y, heavy: platt(x, y, heavy, _DRAWN if are_probabilities else 0.0),
+        "isotonic": isotonic,
+    }
+    if len(sums) < _LEAST_STEPS:
+        return ways["platt"](sums, outcomes, weight), "platt"
     fold = rng.integers(0, _FOLDS, len(sums))
-    losses = {}
+    losses = {name: np.zeros(len(sums)) for name in ways}
     for name, way in ways.items():
-        losses[name] = 0.0
         for number in range(_FOLDS):
             seen, unseen = fold != number, fold == number
             if seen.sum() and unseen.sum():
                 p = apply(way(sums[seen], outcomes[seen], weight[seen]), sums[unseen])
-                losses[name] += float((log_loss(p, outcomes[unseen]) * weight[unseen]).sum())
-    best = min(losses, key=lambda name: losses[name])
+                losses[name][unseen] = log_loss(p, outcomes[unseen]) * weight[unseen]
+    less = losses["platt"] - losses["isotonic"]
+    best = "isotonic" if less.sum() > _STEPS_BEAT * np.sqrt(len(less)) * less.std() else "platt"
     return ways[best](sums, outcomes, weight), best
 
 
@@ -63,21 +82,28 @@ def isotonic(sums: Array, outcomes: Array, weights: Array) -> Knots:
     return _knots([(x / w, (y + 2 * mean) / (w + 2)) for w, x, y in pools])
 
 
-def platt(sums: Array, outcomes: Array, weights: Array) -> Knots:
-    """Newton's method on the penalised log loss; drawn as straight lines between `_MOST_KNOTS` knots."""
+def platt(sums: Array, outcomes: Array, weights: Array, drawn: float = 0.0) -> Knots:
+    """Newton's method on the penalised log loss; drawn as straight lines between `_MOST_KNOTS` knots.
+
+    Args:
+        drawn: verdicts that stand for a curve on which a sum moves the probability by just as much, at the mean.
+    """
     centre, spread = float(sums.mean()), float(sums.std()) or 1.0
     x = np.column_stack([np.ones(len(sums)), (sums - centre) / spread])
-    found = np.zeros(2)
+    mean = min(0.98, max(0.02, float(np.average(outcomes, weights=weights))))
+    expected = np.array([0.0, spread / (mean * (1 - mean)) if drawn else 0.0])
+    held = np.array([0.0, drawn * mean * (1 - mean) + 0.01])
+    found = expected + np.array([np.log(mean / (1 - mean)), 0.0])
     for _ in range(25):
         p = 1 / (1 + np.exp(-x @ found))
-        gradient = x.T @ (weights * (p - outcomes)) + np.array([0.0, 0.01]) * found
-        curvature = (x * (weights * p * (1 - p))[:, None]).T @ x + np.diag([1e-6, 0.01])
+        gradient = x.T @ (weights * (p - outcomes)) + held * (found - expected)
+        curvature = (x * (weights * p * (1 - p))[:, None]).T @ x + np.diag(held + 1e-6)
         step = np.linalg.solve(curvature, gradient)
         found = found - np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-6:
             break
     slope = max(0.0, float(found[1]))
-    places = np.linspace(-4, 4, _MOST_KNOTS)
+    places = np.linspace(-5, 5, _MOST_KNOTS)
     return _knots([(centre + spread * z, 1 / (1 + np.exp(-(found[0] + slope * z)))) for z in places])
 
 

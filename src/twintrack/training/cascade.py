@@ -222,10 +222,10 @@ def _answers(
         if set(fitted.names) != {name, strong}:
             continue
         way = 1.0 if fitted.names[1] == strong else -1.0
-        sums = fitted.sums(examples.take(test))
-        seen = np.concatenate([fitted.left_out_sums, fitted.sums(examples.take(beyond))])
+        p = fitted.p_good(examples.take(test))
+        seen = np.concatenate([fitted.left_out, fitted.p_good(examples.take(beyond))])
         seen_gain[name] = way * (seen[:, 1] - seen[:, 0])
-        unseen_gain[name] = way * (sums[:, 1] - sums[:, 0])
+        unseen_gain[name] = way * (p[:, 1] - p[:, 0])
 
     def part(rows: NDArray[np.intp], gain: dict[str, Array]) -> Answers:
         return Answers(

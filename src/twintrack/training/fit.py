@@ -1,7 +1,7 @@
 """From verdicts to a router: shared curves, one or two more for each deployment, calibrated without seeing the answer.
 
-Where two deployments both have verdicts on the same requests, their difference is learned directly, since it is what
-routing turns on; else each deployment's own deviation from the shared level.
+Where two deployments both have verdicts on the same requests, their sum is learned and what the sum does not explain
+(`turned.py`); else each deployment's own deviation from the shared level.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ from twintrack.training.asked import as_prompt
 from twintrack.training.calibrate import Knots, apply, calibrate
 from twintrack.training.design import Array, Examples
 from twintrack.training.head import Ground, Head, fit_heads, ground, predicted
+from twintrack.training.turned import turned
 from twintrack.wire.prompt import Prompt
 
 LEAST_VERDICTS = 20
 """Of each deployment that is to have curves of its own."""
 MOST_REQUESTS = 4_000
 """More are sampled: the fit takes the cube of their number."""
-_PAIRED = 0.5
-"""Share of requests with verdicts for all from which on differences are learned."""
+_SUM_LINE, _CONTRAST_LINE = 0.02, 0.005
+"""Prior variances of their slopes. Sets differ less than that in their mean slopes, pairs of models about as much; the
+contrast is what a few verdicts mislead about most (`tools/check_transfer.py`)."""
+_PAIRED = 0.8
+"""Share of requests with verdicts for both of two from which on no others are learned from, as sum and contrast."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,6 @@ class Fitted:
     left_out: Array
     """Shape (n, deployments): calibrated probability for each example that was fitted on, predicted without it."""
     verdicts: tuple[int, ...]
-    left_out_sums: Array
-    """The same before calibration."""
 
     def sums(self, examples: Examples) -> Array:
         """Shape (n, deployments), before calibration."""
@@ -111,10 +113,11 @@ def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 
     knots = []
     for place in range(len(names)):
         known = np.isfinite(table[:, place])
-        knots.append(calibrate(sums[known, place], table[known, place], rng, examples.weight()[known])[0])
+        heavy = examples.weight()[known]
+        knots.append(calibrate(sums[known, place], table[known, place], rng, heavy, are_probabilities=True)[0])
     calibrated = np.column_stack([apply(each, sums[:, place]) for place, each in enumerate(knots)])
     verdicts = tuple(int(np.isfinite(table[:, place]).sum()) for place in range(len(names)))
-    return Fitted(names, on, heads, mix, tuple(knots), centre, spread, calibrated, verdicts, sums)
+    return Fitted(names, on, heads, mix, tuple(knots), centre, spread, calibrated, verdicts)
 
 
 def _heads(on: Ground, table: Array, prior: Prior, rng: np.random.Generator) -> tuple[tuple[Head, ...], Array, Array]:
@@ -127,12 +130,16 @@ def _heads(on: Ground, table: Array, prior: Prior, rng: np.random.Generator) -> 
     if count == 1:
         heads, mix = fit_heads(on, table, [slope], rng), np.ones((1, 1))
     elif count == 2 and known.all(1).mean() >= _PAIRED:
-        both = np.column_stack([level, table[:, 1] - table[:, 0]])
-        heads = fit_heads(on, both, [slope, prior.mean("gain_slope")], rng)
-        mix = np.array([[1.0, -0.5], [1.0, 0.5]])
+        full = known.all(1)
+        both = np.full(table.shape, np.nan)
+        both[full], mix = turned(table[full], on.weights[full])
+        heads = [
+            *fit_heads(on, both[:, :1], [prior.mean("sum_slope")], rng, _SUM_LINE),
+            *fit_heads(on, both[:, 1:], [prior.mean("contrast_slope")], rng, _CONTRAST_LINE),
+        ]
     else:
         shared = fit_heads(on, level[:, None], [slope], rng)
-        if known.all(1).mean() < _PAIRED:
+        if known.all(1).mean() < 0.5:
             level = shared[0].left_out
         own = fit_heads(on, table - means - level[:, None], [0.0] * count, rng)
         heads, mix = [*shared, *own], np.column_stack([np.ones(count), np.eye(count)])

@@ -31,8 +31,8 @@ from twintrack.training.design import (
 _CURVE_WEIGHTS = (0.01, 0.03, 0.1)
 _GRAM_WEIGHTS = (0.01, 0.04, 0.16)
 """Prior variances of what curves and n-grams may say, in units of the noise."""
-_LINE_WEIGHT = 0.01
-"""Of the slope in the difficulty, beyond the one it starts from."""
+LINE_WEIGHT = 0.01
+"""Prior variance of the slope in the difficulty, about the one it starts from."""
 _TRIED_ON = 1_500
 """Examples the weights are compared on."""
 
@@ -82,12 +82,15 @@ def ground(examples: Examples, difficulty: Array) -> Ground:
     return Ground(scale, known, difficulty, phi, found, gram_kernel(found), weights)
 
 
-def fit_heads(on: Ground, targets: Array, slopes: Sequence[float], rng: np.random.Generator) -> list[Head]:
+def fit_heads(
+    on: Ground, targets: Array, slopes: Sequence[float], rng: np.random.Generator, line: float = LINE_WEIGHT
+) -> list[Head]:
     """One head a column; columns that are known for the same examples share the work.
 
     Args:
         targets: shape (n, heads), any scale; NaN where unknown.
         slopes: what is expected of each column per unit of difficulty before anything is seen.
+        line: how far slopes may be from that: their prior variance, in units of the noise's.
     """
     known = np.isfinite(targets)
     alike: dict[bytes, list[int]] = {}
@@ -96,15 +99,14 @@ def fit_heads(on: Ground, targets: Array, slopes: Sequence[float], rng: np.rando
     heads: dict[int, Head] = {}
     for columns in alike.values():
         rows = np.flatnonzero(known[:, columns[0]])
-        fitted = _fit_alike(
-            on, rows, targets[np.ix_(rows, np.array(columns))], np.array([slopes[each] for each in columns]), rng
-        )
+        at = np.array(columns)
+        fitted = _fit_alike(on, rows, targets[np.ix_(rows, at)], np.array(slopes)[at], line, rng)
         heads.update(zip(columns, fitted, strict=True))
     return [heads[column] for column in range(targets.shape[1])]
 
 
 def _fit_alike(
-    on: Ground, rows: NDArray[np.intp], targets: Array, slopes: Array, rng: np.random.Generator
+    on: Ground, rows: NDArray[np.intp], targets: Array, slopes: Array, slack: float, rng: np.random.Generator
 ) -> list[Head]:
     difficulty, phi = on.difficulty[rows], on.phi[rows]
     gram = None if on.gram_kernel is None else on.gram_kernel[np.ix_(rows, rows)]
@@ -116,13 +118,13 @@ def _fit_alike(
     line, constant, variance = np.zeros(count), np.zeros(count), np.zeros(count)
     left_out = np.zeros(rest.shape)
     additive = phi @ phi.T
-    for place, (curve, ngram) in enumerate(_settings(additive, gram, difficulty, rest, weights, rng)):
-        inverse = np.linalg.inv(_kernel(additive, gram, difficulty, curve, ngram, weights))
+    for place, (curve, ngram) in enumerate(_settings(additive, gram, difficulty, slack, rest, weights, rng)):
+        inverse = np.linalg.inv(_kernel(additive, gram, difficulty, slack, curve, ngram, weights))
         target = rest[:, place]
         dual = inverse @ target
         dual_curves[:, place] = curve * dual
         dual_grams[:, place] = ngram * dual
-        line[place] = _LINE_WEIGHT * float(difficulty @ dual)
+        line[place] = slack * float(difficulty @ dual)
         constant[place] = float(dual.sum())
         left_out[:, place] = target - dual / np.diag(inverse)
         variance[place] = float((target * dual).mean()) * (curve + ngram)
@@ -166,10 +168,10 @@ def predicted(head: Head, on: Ground, examples: Examples, difficulty: Array) -> 
 
 
 def _kernel(
-    additive: Array, gram: Array | None, difficulty: Array, curve: float, ngram: float, weights: Array
+    additive: Array, gram: Array | None, difficulty: Array, slack: float, curve: float, ngram: float, weights: Array
 ) -> Array:
     """With the noise, whose variance is the unit, for an example of weight 1."""
-    kernel: Array = 1.0 + curve * additive + _LINE_WEIGHT * np.outer(difficulty, difficulty)
+    kernel: Array = 1.0 + curve * additive + slack * np.outer(difficulty, difficulty)
     if gram is not None and ngram:
         kernel += ngram * gram
     kernel.flat[:: len(kernel) + 1] += 1.0 / weights
@@ -180,6 +182,7 @@ def _settings(
     additive: Array,
     gram: Array | None,
     difficulty: Array,
+    slack: float,
     rest: Array,
     weights: Array,
     rng: np.random.Generator,
@@ -194,7 +197,7 @@ def _settings(
     settings, likelihoods = [], []
     for curve in _CURVE_WEIGHTS:
         for ngram in _GRAM_WEIGHTS[:1] if gram is None else _GRAM_WEIGHTS:
-            lower = np.linalg.cholesky(_kernel(additive, gram, difficulty, curve, ngram, weights))
+            lower = np.linalg.cholesky(_kernel(additive, gram, difficulty, slack, curve, ngram, weights))
             white = np.linalg.solve(lower, rest)
             fit = np.maximum((white**2).mean(0), 1e-12)
             settings.append((curve, ngram))

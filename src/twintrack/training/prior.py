@@ -9,6 +9,7 @@ from twintrack.training.design import Array
 from twintrack.training.files import Outcomes
 from twintrack.training.fit import as_examples, difficulties
 from twintrack.training.overlap import pack, text_hash
+from twintrack.training.turned import turned
 
 
 def source(outcomes: Outcomes, licence: str, where: str) -> Source:
@@ -23,7 +24,13 @@ def source(outcomes: Outcomes, licence: str, where: str) -> Source:
     level = table.mean(1)
     ranked = np.argsort(table.mean(0))
     third = max(1, len(ranked) // 3)
-    gain = table[:, ranked[-third:]].mean(1) - table[:, ranked[:third]].mean(1)
+    slopes = [
+        [_slope(standard, column) for column in turned(table[:, [worse, better]])[0].T]
+        for worse in ranked[:third]
+        for better in ranked[-third:]
+        if worse != better
+    ]
+    both = np.mean(slopes, axis=0)
     return Source(
         outcomes.name,
         licence,
@@ -33,8 +40,8 @@ def source(outcomes: Outcomes, licence: str, where: str) -> Source:
         round(centre, 4),
         round(spread, 4),
         round(_slope(standard, level), 4),
-        round(_slope(standard, gain), 4),
-        round(_logit_slope(standard, table), 4),
+        round(float(both[0]), 4),
+        round(float(both[1]), 4),
         pack(map(text_hash, outcomes.prompts)),
     )
 
@@ -42,20 +49,3 @@ def source(outcomes: Outcomes, licence: str, where: str) -> Source:
 def _slope(x: Array, y: Array) -> float:
     x = x - x.mean()
     return float(x @ (y - y.mean()) / (x @ x))
-
-
-def _logit_slope(x: Array, table: Array) -> float:
-    """Slope of the log odds common to all models, each with a level of its own, by Newton's method."""
-    levels = np.zeros(table.shape[1])
-    slope = 0.0
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-(levels + slope * x[:, None])))
-        weight = p * (1 - p) + 1e-9
-        levels += np.clip(((table - p).sum(0)) / (weight.sum(0) + 0.1), -1, 1)
-        p = 1 / (1 + np.exp(-(levels + slope * x[:, None])))
-        weight = p * (1 - p) + 1e-9
-        step = float((x @ (table - p)).sum() / ((x**2) @ weight).sum())
-        slope += step
-        if abs(step) < 1e-6:
-            break
-    return slope
