@@ -17,6 +17,7 @@ from twintrack.training import frontier
 from twintrack.training.calibrate import apply, calibrate, calibration_error, isotonic, platt
 from twintrack.training.design import Examples
 from twintrack.training.fit import as_examples, fit, router
+from twintrack.training.turned import turned, variances
 from twintrack.wire.prompt import Prompt
 
 
@@ -161,3 +162,33 @@ def test_what_is_a_step_is_not_forced_into_a_sigmoid():
     sums = rng.random(4_000)
     outcomes = (rng.random(4_000) < np.where(sums > 0.8, 0.9, 0.4)).astype(float)
     assert calibrate(sums, outcomes, rng)[1] == "isotonic"
+
+
+def test_what_two_models_share_says_where_the_strong_one_is_worth_it():
+    rng = np.random.default_rng(2)
+    ease = rng.normal(size=20_000)
+    ease -= ease.mean()
+    scores = np.column_stack([rng.random(20_000) < 1 / (1 + np.exp(-(level + ease))) for level in (0.4, 2.4)]).astype(
+        float
+    )
+    parts, mix = turned(scores)
+    assert np.allclose(parts @ mix.T, scores - scores.mean(0))
+    assert np.allclose(parts.std(0), (1.05, 0.95), atol=0.1)
+    # Both are right the more often the easier it is, the weak one the more so: only the sum tells of it.
+    slopes = ease @ parts / (ease @ ease)
+    assert slopes[0] > 10 * abs(slopes[1])
+    gain = mix[1] - mix[0]
+    assert gain @ slopes == pytest.approx(ease @ (scores[:, 1] - scores[:, 0]) / (ease @ ease))
+    assert gain[0] * slopes[0] < -0.05
+
+
+def test_a_few_verdicts_show_neither_that_a_model_is_never_wrong_nor_how_steep_a_curve_is():
+    scores = np.column_stack([np.arange(20) % 2, np.ones(20)]).astype(float)
+    weak, strong = variances(scores)
+    assert 0.05 < strong < weak < 0.25
+    sums = np.linspace(-0.2, 0.2, 100)
+    outcomes = (sums > 0).astype(float)
+    for compared, rise in ((False, 0.45), (True, 0.1)):
+        knots, way = calibrate(sums, outcomes, np.random.default_rng(0), compared=compared)
+        low, high = apply(knots, np.array([0.0, 0.1]))
+        assert (way, high - low) == ("platt", pytest.approx(rise, abs=0.06))

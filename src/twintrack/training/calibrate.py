@@ -14,8 +14,7 @@ _LEAST, _MOST = 0.005, 0.995
 _MOST_KNOTS = 40
 _FOLDS = 4
 _LEAST_STEPS, _STEPS_BEAT = 200, 2.0
-"""Verdicts from which on steps are tried, and standard errors by which they must be better: requests on one step are
-told apart no longer."""
+"""Verdicts from which on steps are tried, and standard errors by which they must be better."""
 _DRAWN = 1_000.0
 """Verdicts that the slope a sum has by itself is worth, beside the verdicts' own."""
 
@@ -26,24 +25,25 @@ def calibrate(
     rng: np.random.Generator,
     weights: Array | None = None,
     *,
-    are_probabilities: bool = False,
+    compared: bool = False,
 ) -> tuple[Knots, str]:
-    """Fit p(good | sum) by Platt's sigmoid (1999), or by isotonic regression (Zadrozny & Elkan 2002) where its log loss
-    on data left out is lower beyond chance.
+    """Fit p(good | sum) by isotonic regression (Zadrozny & Elkan 2002) and by Platt's sigmoid (1999), and take the
+    one with the lower log loss on data left out.
 
     Args:
         sums: shape (n,), rising with quality, made without the outcome they are to explain.
         outcomes: shape (n,), 0 to 1.
         weights: shape (n,), mean about 1; default: all alike.
-        are_probabilities: sums are deviations from the mean of the outcomes; how steep the sigmoid is follows from
-            that, unless many verdicts say otherwise.
+        compared: sums are deviations from the mean outcome, and what counts is how the probability differs from
+            another deployment's. Then steps, on which nothing differs, must be better beyond chance, and the sigmoid
+            is as steep as deviations are unless many verdicts say otherwise.
     """
     weight = np.ones(len(sums)) if weights is None else weights
     ways: dict[str, Callable[[Array, Array, Array], Knots]] = {
-        "platt": lambda x, y, heavy: platt(x, y, heavy, _DRAWN if are_probabilities else 0.0),
+        "platt": lambda x, y, heavy: platt(x, y, heavy, _DRAWN if compared else 0.0),
         "isotonic": isotonic,
     }
-    if len(sums) < _LEAST_STEPS:
+    if compared and len(sums) < _LEAST_STEPS:
         return ways["platt"](sums, outcomes, weight), "platt"
     fold = rng.integers(0, _FOLDS, len(sums))
     losses = {name: np.zeros(len(sums)) for name in ways}
@@ -54,7 +54,8 @@ def calibrate(
                 p = apply(way(sums[seen], outcomes[seen], weight[seen]), sums[unseen])
                 losses[name][unseen] = log_loss(p, outcomes[unseen]) * weight[unseen]
     less = losses["platt"] - losses["isotonic"]
-    best = "isotonic" if less.sum() > _STEPS_BEAT * np.sqrt(len(less)) * less.std() else "platt"
+    chance = _STEPS_BEAT * float(less.std()) * len(less) ** 0.5 if compared else 0.0
+    best = "isotonic" if less.sum() > chance else "platt"
     return ways[best](sums, outcomes, weight), best
 
 

@@ -108,19 +108,22 @@ def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 
     raw = difficulties(examples)
     centre, spread = float(raw.mean()), float(raw.std()) + 0.1
     on = ground(examples, standardised(examples, centre, spread))
-    heads, mix, left_out = _heads(on, table, prior, rng)
+    paired = len(names) == 2 and bool(np.isfinite(table).all(1).mean() >= _PAIRED)
+    heads, mix, left_out = _heads(on, table, paired, prior, rng)
     sums = left_out @ mix.T
     knots = []
     for place in range(len(names)):
         known = np.isfinite(table[:, place])
         heavy = examples.weight()[known]
-        knots.append(calibrate(sums[known, place], table[known, place], rng, heavy, are_probabilities=True)[0])
+        knots.append(calibrate(sums[known, place], table[known, place], rng, heavy, compared=paired)[0])
     calibrated = np.column_stack([apply(each, sums[:, place]) for place, each in enumerate(knots)])
     verdicts = tuple(int(np.isfinite(table[:, place]).sum()) for place in range(len(names)))
     return Fitted(names, on, heads, mix, tuple(knots), centre, spread, calibrated, verdicts)
 
 
-def _heads(on: Ground, table: Array, prior: Prior, rng: np.random.Generator) -> tuple[tuple[Head, ...], Array, Array]:
+def _heads(
+    on: Ground, table: Array, paired: bool, prior: Prior, rng: np.random.Generator
+) -> tuple[tuple[Head, ...], Array, Array]:
     """Heads, how they mix, and what each predicts for every example without it."""
     count = table.shape[1]
     known = np.isfinite(table)
@@ -129,7 +132,7 @@ def _heads(on: Ground, table: Array, prior: Prior, rng: np.random.Generator) -> 
     slope = prior.mean("level_slope")
     if count == 1:
         heads, mix = fit_heads(on, table, [slope], rng), np.ones((1, 1))
-    elif count == 2 and known.all(1).mean() >= _PAIRED:
+    elif paired:
         full = known.all(1)
         both = np.full(table.shape, np.nan)
         both[full], mix = turned(table[full], on.weights[full])
