@@ -17,13 +17,15 @@ from twintrack.ledger.balance import balance
 from twintrack.ledger.schema import reading
 
 _WORKER = """
-import os, signal, sys
+import os, signal, sys, time
 from ledger_records import NAMES, dispatch, refuse, settle
 from twintrack.ledger.journal import Journal
 
 journal = Journal(sys.argv[1], "w0", 65_536)
 journal.start(NAMES)
-for number in range(10_000):  # some more than it usually gets to
+for number in range(2_000):
+    if number % 100 == 99:
+        time.sleep(0.0005)  # so that it is killed while it writes, and has not written too much for a test
     request_id = f"{sys.argv[2]}-{number}"
     journal.append(dispatch(request_id))
     os.write(1, f"D {request_id}\\n".encode())
