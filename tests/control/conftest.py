@@ -18,9 +18,10 @@ from twintrack.config.compile import compile_snapshot
 from twintrack.config.load import parse
 from twintrack.config.snapshot import Snapshot
 from twintrack.control.app import application
-from twintrack.ledger.journal import Journal, journal_folder
+from twintrack.ledger.journal import Journal
 from twintrack.ledger.load import Loader
 from twintrack.ledger.records import Dispatch, Judged, Names, Refuse, Settle
+from twintrack.ledger.segment import journal_folder
 
 HOUR_US = 3_600_000_000
 NOW_US = int(datetime.datetime(2027, 3, 4, 15, 42, 10, tzinfo=datetime.UTC).timestamp()) * 1_000_000

@@ -16,15 +16,9 @@ from hypothesis import strategies as st
 from ledger_records import NAMES, dispatch, names, refuse, settle
 
 from twintrack.errors import JournalFull, LedgerError
-from twintrack.ledger.journal import (
-    SETTLE_BYTES,
-    EmptySegment,
-    Journal,
-    JournalReader,
-    NotAJournal,
-    discard_headless,
-)
+from twintrack.ledger.journal import SETTLE_BYTES, Journal
 from twintrack.ledger.records import Record
+from twintrack.ledger.segment import EmptySegment, JournalReader, NotAJournal, discard_headless
 
 SEGMENT = 16_384
 

@@ -30,10 +30,10 @@ from ledger_records import (
 
 from twintrack.errors import LedgerError
 from twintrack.ledger.balance import balance
-from twintrack.ledger.journal import Chunk, JournalReader
 from twintrack.ledger.load import Loader, LoaderBusy
 from twintrack.ledger.records import Settle
 from twintrack.ledger.schema import database, open_writer
+from twintrack.ledger.segment import Chunk, JournalReader
 
 
 def test_a_request_is_one_row_with_words_for_everything(books: Books):

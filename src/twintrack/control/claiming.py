@@ -11,8 +11,8 @@ import msgspec
 
 from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger.folder import claim, loading
-from twintrack.ledger.journal import journal_folder
 from twintrack.ledger.pending import finish, is_begun
+from twintrack.ledger.segment import journal_folder
 
 
 @contextlib.contextmanager

@@ -25,7 +25,8 @@ from twintrack.gateway.handle import Exchange
 from twintrack.gateway.judging import take
 from twintrack.gateway.open import dialing, read_snapshot
 from twintrack.gateway.state import GatewayState
-from twintrack.ledger.journal import Journal, journal_folder
+from twintrack.ledger.journal import Journal
+from twintrack.ledger.segment import journal_folder
 from twintrack.providers.pool import Pool
 from twintrack.wire.endpoints import BY_NAME
 

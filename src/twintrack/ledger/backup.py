@@ -22,8 +22,8 @@ from twintrack.ledger import archive
 from twintrack.ledger.archive import CONFIGURATION, Manifest
 from twintrack.ledger.copies import copy_database
 from twintrack.ledger.folder import on_disk
-from twintrack.ledger.journal import SUFFIX, EmptySegment, JournalReader, journal_folder, without_content
 from twintrack.ledger.schema import DATABASE, explained, version_of
+from twintrack.ledger.segment import SUFFIX, EmptySegment, JournalReader, journal_folder, without_content
 from twintrack.signals.weights import ROUTER, VERIFIER
 
 _RECORDS = 2_000

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from twintrack.ledger.hours import HOUR_US
-from twintrack.ledger.journal import journal_folder
 from twintrack.ledger.rollup import Sums
 from twintrack.ledger.schema import reading
+from twintrack.ledger.segment import journal_folder
 
 _KNOWN_COST: Final = "(cost_nusd IS NOT NULL OR state = 'released')"
 _NO_ANSWER: Final = "outcome IN ('upstream_refused', 'upstream_failed', 'upstream_timeout', 'set_aside')"

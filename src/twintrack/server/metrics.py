@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.gateway.state import GatewayState
-from twintrack.ledger.journal import SUFFIX, journal_folder
+from twintrack.ledger.segment import SUFFIX, journal_folder
 from twintrack.server.board import Board
 from twintrack.server.readiness import unready
 from twintrack.telemetry.counters import Counters, Process, Promise, Pulse, decoded

@@ -29,7 +29,8 @@ from twintrack.gateway import detecting
 from twintrack.gateway.open import dialing
 from twintrack.gateway.state import GatewayState, Serving
 from twintrack.gateway.steering import Told
-from twintrack.ledger.journal import Journal, journal_folder
+from twintrack.ledger.journal import Journal
+from twintrack.ledger.segment import journal_folder
 from twintrack.providers.outbox import Outbox
 from twintrack.providers.pool import Pool
 from twintrack.server import metrics

@@ -12,9 +12,9 @@ from pathlib import Path
 from twintrack.cli.doctor.finding import Finding, note, ok, problem, size
 from twintrack.errors import LedgerError
 from twintrack.ledger.folder import holder
-from twintrack.ledger.journal import SUFFIX, journal_folder
 from twintrack.ledger.pending import is_begun
 from twintrack.ledger.schema import VERSION, database, explained, refuse_newer, version_of
+from twintrack.ledger.segment import SUFFIX, journal_folder
 
 _DATABASE, _JOURNAL = "database", "journal"
 _CHECK_S = 5.0
