@@ -18,6 +18,8 @@ sys.path.append(str(Path(__file__).parent))  # `support`: what tests of several 
 
 from support.turnstile import inside  # needs the path
 
+sys.dont_write_bytecode = False  # else pytest rewrites 60,000 lines of tests each time anew
+
 Needs = Callable[..., None]
 _ABSENT = "not on this machine: "
 
