@@ -199,6 +199,18 @@ def test_made_while_requests_are_written_and_loaded_it_holds_all_that_were_befor
         assert set(found) <= set(written)
 
 
+def test_a_ledger_that_is_just_being_made_is_left_to_the_journal(books: Books, tmp_path: Path):
+    books.write(dispatch("a"), settle("a"))
+    young = tmp_path / "young"
+    shutil.copytree(books.folder / "journal", young / "journal")
+    with sqlite3.connect(young / "ledger.db") as db:
+        db.execute("PRAGMA journal_mode = WAL")  # there, and nothing in it
+    db.close()
+    back_up(young, tmp_path / "backup", None, version="1.2.3")
+    restore(tmp_path / "backup", tmp_path / "new")
+    assert requests(tmp_path / "new") == ["a"]
+
+
 def test_a_segment_is_copied_up_to_its_last_whole_record(books: Books):
     books.write(dispatch("a"), settle("a"))
     (segment,) = books.journals.iterdir()

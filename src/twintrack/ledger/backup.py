@@ -91,9 +91,12 @@ def _gathered(folder: Path, contents: Path, configuration: Configuration | None,
     version = attempts = 0
     for path in sorted(folder.glob("*.db")):
         copy_database(path, contents / path.name)
-        files.append(path.name)
         if path.name == DATABASE:
             version, attempts = _about(contents / path.name)
+            if not version:  # a gateway that has just started is making it: the journals are all there is
+                (contents / path.name).unlink()
+                continue
+        files.append(path.name)
     if configuration is not None:
         (contents / CONFIGURATION).mkdir()
         (contents / CONFIGURATION / configuration.name).write_bytes(configuration.text)
