@@ -199,7 +199,8 @@ def test_the_files_that_matter_are_watched(tmp_path):
     (tmp_path / "secret").chmod(0o600)
     path = tmp_path / "c.toml"
     configuration = compiled(path, ONE.replace('zone = "own"', 'zone = "own"\nkey = "file:secret"'))
-    assert configuration.watched() == [path, tmp_path / ".twintrack" / "router.json", tmp_path / "secret"]
+    fitted = [tmp_path / ".twintrack" / name for name in ("router.json", "verifier.json")]
+    assert configuration.watched() == [path, *fitted, tmp_path / "secret"]
 
 
 def test_an_address_of_another_machine_ends_it_with_4_and_what_to_do(cli, file, monkeypatch):
