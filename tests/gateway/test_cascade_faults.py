@@ -60,6 +60,7 @@ def _cells(every: bool) -> Iterator[Cell]:
                 number += 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)], ids=["some", "every"])
 def test_the_client_sees_one_whole_answer(
     mine: Provider, other: Provider, tmp_path_factory: pytest.TempPathFactory, every: bool
