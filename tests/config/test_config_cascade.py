@@ -19,7 +19,8 @@ api = "anthropic"
 url = "http://127.0.0.1:8001/v1"
 zone = "own"
 """
-for _name, _provider in (("a", "here"), ("b", "here"), ("haiku", "claude"), ("large", "here")):
+BASE += '[[providers]]\nname = "groq"\napi = "groq"\nurl = "http://127.0.0.1:8002/v1"\nzone = "own"\n'
+for _name, _provider in (("a", "here"), ("b", "here"), ("haiku", "claude"), ("quick", "groq"), ("large", "here")):
     BASE += (
         f'[[deployments]]\nname = "{_name}"\nmodel = "{_name}"\nprovider = "{_provider}"\nfacts = {{ quality = 0.8 }}\n'
     )
@@ -95,5 +96,6 @@ def test_what_cannot_is_named(rules: str, said: str) -> None:
 
 def test_who_cannot_draft_is_named() -> None:
     assert "has nobody to draft: the route has one tier" in complaint('check = ["schema"]', "large")
-    assert "log-probabilities, which haiku does not tell" in complaint('check = ["logprobs"]', "haiku", "large")
+    assert "which haiku does not tell: its dialect has no word" in complaint('check = ["logprobs"]', "haiku", "large")
+    assert "which quick does not tell: its provider refuses" in complaint('check = ["logprobs"]', "quick", "large")
     assert "drafts nothing: the route observes" in complaint('check = ["schema"]', more='mode = "observe"')

@@ -251,7 +251,9 @@ class _Check:
             self._observe(base, route.mode, route.observe, listed)
             self._pseudonyms((*base, "pseudonyms"), route)
             if route.cascade is not None:
-                cascade_problems(route.cascade, route, self._endpoints_of(), self._below((*base, "cascade")))
+                models_of = {deployment_name(each): each.model for each in self._settings.deployments}
+                below = self._below((*base, "cascade"))
+                cascade_problems(route.cascade, route, self._endpoints_of(), models_of, below)
             if route.classifier is not None:
                 below = self._below((*base, "classifier"))
                 classifier_problems(route.classifier, listed, self._endpoints_of(), below)

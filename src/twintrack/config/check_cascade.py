@@ -9,6 +9,7 @@ from twintrack.config.effective import Endpoint, Report
 from twintrack.config.settings import Cascade, Classifier, Route
 from twintrack.config.source import shown
 from twintrack.errors import nearest
+from twintrack.wire.deviations import Refuses
 
 _AGREEING = 2
 _TELL = frozenset(("openai", "responses", "gemini"))
@@ -17,10 +18,13 @@ _LOOKS_AROUND = re.compile(r"\\[1-9]|\(\?(?:[=!]|<[=!]|P=|\()")
 """What the engines that match without going back do not have."""
 
 
-def cascade_problems(cascade: Cascade, route: Route, endpoints: Mapping[str, Endpoint], report: Report) -> None:
+def cascade_problems(
+    cascade: Cascade, route: Route, endpoints: Mapping[str, Endpoint], models: Mapping[str, str], report: Report
+) -> None:
     """
     Args:
         endpoints: of the provider, by deployment; those that could be filled in.
+        models: by deployment.
         report: takes paths below the cascade's.
     """
     last = set(route.tiers[-1].deployments) if route.tiers else set()
@@ -53,7 +57,7 @@ def cascade_problems(cascade: Cascade, route: Route, endpoints: Mapping[str, End
             _known(("believe", place, at), name, drafts, "a deployment that drafts", report)
         if pair[0] == pair[1] and pair[0] not in repeated:
             report(("believe", place), "is a deployment and itself", "Name two, or let it draft twice.")
-    _logprobs(cascade, drafts, endpoints, report)
+    _logprobs(cascade, drafts, endpoints, models, report)
     _rules(cascade, report)
 
 
@@ -78,13 +82,29 @@ def _known(path: tuple[str | int, ...], name: str, known: list[str], thing: str,
     report(path, f"is {shown(name)}, which is not the name of {thing}", fix)
 
 
-def _logprobs(cascade: Cascade, drafts: list[str], endpoints: Mapping[str, Endpoint], report: Report) -> None:
+def _logprobs(
+    cascade: Cascade, drafts: list[str], endpoints: Mapping[str, Endpoint], models: Mapping[str, str], report: Report
+) -> None:
     if "logprobs" not in cascade.check:
         return
-    silent = [name for name in drafts if name in endpoints and not _TELL.intersection(endpoints[name].dialects)]
-    if silent:
-        what = f"asks for log-probabilities, which {silent[0]} does not tell: its dialect has no word for them"
-        report(("check",), what, "Name other drafts, or check something else.")
+    for name in dict.fromkeys(drafts):
+        why = _silent(endpoints[name], models[name]) if name in endpoints else ""
+        if why:
+            what = f"asks for log-probabilities, which {name} does not tell: {why}"
+            report(("check",), what, "Name other drafts, or check something else.")
+            return
+
+
+def _silent(at: Endpoint, model: str) -> str:
+    """Why a provider tells no log-probabilities, as far as is known before it is asked; empty: it may."""
+    if not _TELL.intersection(at.dialects):
+        return "its dialect has no word for them"
+    refused = any(
+        isinstance(row, Refuses) and "logprobs" in row.members and row.endpoint == "chat" and not row.unless_body_says
+        for row in at.deviations
+        if row.holds((model.lower(),))
+    )
+    return "its provider refuses them" if refused and at.dialects[0] == "openai" else ""
 
 
 def _rules(cascade: Cascade, report: Report) -> None:

@@ -284,3 +284,10 @@ def test_no_bytes_raise_anything_else(payload: bytes):
         PROVIDER.read_stream(Collected()).see(payload)
     except UpstreamError:
         pass
+
+
+def test_probabilities_of_an_event_with_several_texts_are_told_once():
+    told = {"logprobsResult": {"chosenCandidates": [{"token": "Hi", "logProbability": -1}]}}
+    _, sink = read(event({"text": "H"}, {"text": "i"}, reason="STOP", candidate=told))
+    (text,) = sink.parts
+    assert [each.logprob for each in text.logprobs] == [-1]

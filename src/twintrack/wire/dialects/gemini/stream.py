@@ -105,6 +105,7 @@ class GeminiReader:
         candidate = candidates[0]
         content = candidate.content
         if content is not None and content.parts is not None:
+            told = tuple(logprobs(candidate.logprobs_result))  # of the whole candidate, so the first text has them
             for part in content.parts:
                 text = part.text
                 if text is None or part.function_call is not None:
@@ -117,16 +118,12 @@ class GeminiReader:
                     self._sink.thinking(text)
                     if part.thought_signature:
                         self._sign(part.thought_signature)
-                elif candidate.logprobs_result is None:
-                    self.content = True
-                    self._thinking = False
-                    self._heard.append(text)
-                    self._sink.text(text)
                 else:
                     self.content = True
                     self._thinking = False
                     self._heard.append(text)
-                    self._sink.text(text, tuple(logprobs(candidate.logprobs_result)))
+                    self._sink.text(text, told)
+                    told = ()
         if candidate.finish_reason is not None:
             self._last(candidate)
 
