@@ -77,7 +77,11 @@ def router_command(
     taken = learned.better and not dry_run
     if taken:
         take(folder, ROUTER, msgspec.json.encode(learned.router))
-    report = learned.report | {"taken": taken, "dry_run": dry_run, "weights": str(in_use) if taken else None}
+    report = (
+        learned.report
+        | {"notes": list(learned.router.card.notes)}
+        | {"taken": taken, "dry_run": dry_run, "weights": str(in_use) if taken else None}
+    )
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
@@ -143,6 +147,8 @@ def _show(report: dict[str, Any]) -> None:
             f"From {ranking['weak']} to {ranking['strong']}: APGR {value:.3f} ({low:.3f} to {high:.3f}); length "
             f"{ranking['length'][0]:.3f}, chance 0.500."
         )
+    for note in report["notes"]:
+        click.echo(note)
     if report["taken"]:
         click.echo(f"It is better than each of them and is taken: {report['weights']}")
     elif report["better"]:

@@ -53,6 +53,10 @@ def replay_command(
     configuration, weights = _files(policy)
     folder = data_folder.folder(data)
     database = data_folder.ledger(folder)
+    if database is None:
+        raise TwintrackError(
+            f"There is no ledger in {folder}", fix="Name the data folder of a gateway: --data FOLDER, or TWINTRACK_HOME"
+        )
     in_use = weights_in(folder)
     if weights is None:
         deciding, called = in_use, str(folder / "router.json")
@@ -67,7 +71,7 @@ def replay_command(
     routers = [decode_router(each, name) for each, name in ((deciding, called), (in_use, "router.json")) if each]
     fitted_until_us = max((each.until_us for each in routers), default=0)
     model = Model(made_ready(in_use, "router.json") if in_use else None)
-    rows = decided(database, since, until) if database is not None else []
+    rows = decided(database, since, until)
     found = replay(rows, again, model, fitted_until_us=fitted_until_us)
     notes = [f"Taken as given: {each}." for each in ASSUMED]
     if len(rows) == MOST:
