@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import os
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -89,6 +90,8 @@ def data_folder() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     """Where Python may keep no bytecode, each of the many processes that tests start would compile all it imports: that
     is a third of starting a gateway."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and so in all that tests start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(__file__).parents[1] / "src", quiet=1)
 
