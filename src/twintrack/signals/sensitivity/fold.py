@@ -10,8 +10,9 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+import msgspec
 
 _ESCAPE = re.compile(
     r"[%\\&](?:"  # looked for by its first character, which is quick
@@ -118,8 +119,7 @@ class _Source:
         return end if self._before is None else self._before.end(end - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True, gc=False):
     plain: str
     low: str
     source: _Source | None

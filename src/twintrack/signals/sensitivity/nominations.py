@@ -61,17 +61,19 @@ class Nominations:
         """Positions of the patterns that may match in `low`, in no order."""
         data = low.encode("utf-8", "replace")
         others, words, figures, runs = self._places
-        found = []
-        long_run = False
-        for at in self._others.nominate(data):
-            if at == self._long_run:
-                long_run = True
-            else:
-                found.append(others[at])
+        found = self._others.nominate(data)
+        long_run = self._long_run in found
+        if long_run:
+            found.remove(self._long_run)
+        if found:
+            found = [others[at] for at in found]
         if self._words is not None:
-            found += [words[at] for at in self._words.nominate(b" %b " % data.translate(_LETTERS))]
+            for at in self._words.nominate(b" %b " % data.translate(_LETTERS)):
+                found.append(words[at])
         if self._figures is not None and len(data) - len(data.translate(None, _FIGURES)) >= _FEWEST_FIGURES:
-            found += [figures[at] for at in self._figures.nominate(data)]
+            for at in self._figures.nominate(data):
+                found.append(figures[at])
         if long_run and self._runs is not None:
-            found += [runs[at] for at in self._runs.nominate(data)]
+            for at in self._runs.nominate(data):
+                found.append(runs[at])
         return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from json import decoder
 from typing import Any
 
@@ -29,8 +29,12 @@ class Malformed(Exception):
         self.fix = fix
 
 
-def pieces(body: bytes) -> Iterator[tuple[str, int, Any]]:
-    """Members of the document: name, place in the list of turns or -1, value. What is no object has the name "".
+Piece = tuple[str, int, Any]
+"""Name, place in the list of turns or -1, value."""
+
+
+def pieces(body: bytes) -> Iterable[Piece]:
+    """Members of the document. What is no object has the name "".
 
     Raises:
         Malformed: at any point; what came before is then worth nothing.
@@ -40,30 +44,43 @@ def pieces(body: bytes) -> Iterator[tuple[str, int, Any]]:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise Malformed(f"Byte {error.start} of the body begins no character") from None
+    if len(body) > _SHORT:
+        return _guarded(text)
     try:
-        yield from _at_once(text) if len(body) <= _SHORT else _document(text)
+        return _at_once(text)
     except ValueError as error:
-        # Of the decoder: a string without an end, a number of thousands of digits. Its words may quote the text.
-        raise Malformed(f"The body is not JSON: {type(error).__name__}") from None
+        raise _no_json(error) from None
 
 
-def _at_once(text: str) -> Iterator[tuple[str, int, Any]]:
-    """The same of a short text, whose reading need not be interrupted."""
+def _guarded(text: str) -> Iterator[Piece]:
+    try:
+        yield from _document(text)
+    except ValueError as error:
+        raise _no_json(error) from None
+
+
+def _no_json(error: ValueError) -> Malformed:
+    """Of the decoder: a string without an end, a number of thousands of digits. Its words may quote the text."""
+    return Malformed(f"The body is not JSON: {type(error).__name__}")
+
+
+def _at_once(text: str) -> list[Piece]:
+    """Of a short text, whose reading need not be interrupted."""
     document, at = _value(text, _blank(text, 0))
     if _blank(text, at) != len(text):
         raise _behind()
     if not isinstance(document, dict):
-        yield "", -1, document
-        return
+        return [("", -1, document)]
+    found: list[Piece] = []
     for name, value in document.items():
         if name in TURNS and isinstance(value, list) and value and isinstance(value[0], dict):
-            for place, turn in enumerate(value):
-                yield name, place, turn
+            found += [(name, place, turn) for place, turn in enumerate(value)]
         else:
-            yield name, -1, value
+            found.append((name, -1, value))
+    return found
 
 
-def _document(text: str) -> Iterator[tuple[str, int, Any]]:
+def _document(text: str) -> Iterator[Piece]:
     at = _blank(text, 0)
     if text[at : at + 1] != "{":
         value, at = _value(text, at)
@@ -99,7 +116,7 @@ def _document(text: str) -> Iterator[tuple[str, int, Any]]:
         raise _behind()
 
 
-def _turns(text: str, at: int, name: str) -> Generator[tuple[str, int, Any], None, int]:
+def _turns(text: str, at: int, name: str) -> Generator[Piece, None, int]:
     """Elements of a list that has some; returns where it ends."""
     place = 0
     while True:

@@ -75,6 +75,7 @@ _MOST_MEMBERS, _MOST_OBJECTS, _MOST_COMMAS = 100_000, 200_000, 1_000_000
 """In a body: one value of it is decoded at once, and with more that takes longer than others may wait."""
 _PAUSE = 32
 """Members between two pauses: some 50 µs."""
+_ROLE_AND_CONTENT = 2
 _NO_CHARACTER = "\ufffd"
 _TOKENS = 8
 """So many numbers in a row as an embedding's input are tokens."""
@@ -98,14 +99,22 @@ def reading(body: bytes) -> Iterator[Surface | Unscannable | None]:
         Malformed: not everybody would read the same in it.
         RecursionError: it is nested too deeply.
     """
-    if body.count(b'":') > _MOST_MEMBERS or body.count(b"{") > _MOST_OBJECTS or body.count(b",") > _MOST_COMMAS:
+    if len(body) > _MOST_MEMBERS and (
+        body.count(b'":') > _MOST_MEMBERS or body.count(b"{") > _MOST_OBJECTS or body.count(b",") > _MOST_COMMAS
+    ):
         yield Unscannable("$", "too_large")
         return
     rest = _Lines("$")
     for key, place, value in pieces(body):
+        if key in _QUIET and place < 0 and _is_quiet(key, value):
+            continue
         path = f"$.{key}" if _PLAIN_KEY.match(key) else f"$[{msgspec.json.encode(key).decode()}]"
         if place >= 0:
             path = f"{path}[{place}]"
+            said = _said(value)
+            if said is not None:
+                yield from _text(said, f"{path}.content", "content") if said else ()
+                continue
             lines = _Lines(path)
             yield from _value(value, path, "", lines)
             yield from lines.surface()
@@ -121,6 +130,23 @@ def reading(body: bytes) -> Iterator[Surface | Unscannable | None]:
         else:
             yield from _members({key: value}, "$", "", rest)
     yield from rest.surface()
+
+
+def _is_quiet(key: str, value: Any) -> bool:
+    """Whether a member of the request itself says nothing, neither its name nor its value."""
+    if isinstance(value, bool):
+        return key in _KNOWN
+    return isinstance(value, str | int | float) and says_nothing(key, value) and len(str(value)) < _ALONE
+
+
+def _said(turn: Any) -> str | None:
+    """What a turn says that says nothing else, as most do; None: it may hold more."""
+    if not isinstance(turn, dict) or len(turn) != _ROLE_AND_CONTENT:
+        return None
+    role, content = turn.get("role"), turn.get("content")
+    if not isinstance(role, str) or not isinstance(content, str) or not says_nothing("role", role):
+        return None
+    return content
 
 
 def _value(value: Any, path: str, name: str, lines: _Lines) -> Iterator[Surface | Unscannable | None]:
@@ -197,6 +223,8 @@ _SETTINGS = frozenset(
 )  # fmt: skip
 _WORDS = frozenset(("role", "type", "model", "object", "detail", "media_type", "mimeType", "mode", "effort", "format"))
 _IDS = frozenset(("id", "tool_call_id", "tool_use_id", "call_id"))
+_QUIET = _SETTINGS | {"model", "stream"}
+"""Members of a request itself that mostly say nothing."""
 _PLAIN_KEY = re.compile(r"[\w\-]{1,80}$")
 _KNOWN = _ALWAYS_ALONE | frozenset(
     ("role", "type", "messages", "tools", "tool_calls", "function", "parameters", "properties", "items", "required",

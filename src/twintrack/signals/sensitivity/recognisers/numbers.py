@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,8 +51,6 @@ _MOST_LETTERS = 14
 """Characters of a zone before its first figure."""
 _LATIN = re.compile("[A-Za-z0-9À-ɏ]")
 _CAPITAL = re.compile("[A-Z]")
-_MOST_ROOM = 20
-"""Characters that are enough for any number's shortest writing, and figures."""
 Zone = tuple[int, int, int]
 """Start, end, and figures between them."""
 
@@ -69,10 +68,10 @@ class Numbers:
                 concepts.setdefault(concept, []).append(at)
         self._asked_by = concepts
         self._alone = tuple(kind for kind in types if kind.alone is not None)
-        self._demands = tuple(demands(_numbered(kind.alone)) for kind in self._alone)
-        self._shortest = min((least.width for least in self._demands), default=0)
-        self._any_alone: dict[tuple[int, int], re.Pattern[str] | None] = {}
-        """Of those that fit into so many characters with so many figures; made when they are first needed."""
+        widths = [demands(_numbered(kind.alone)).width for kind in self._alone]
+        self._widths_alone = sorted(set(widths))
+        self._any_alone = tuple(self._those(widths, most) for most in self._widths_alone)
+        """For each of these, those that fit into so many characters."""
         shapes = [demands(kind.shape.pattern) for kind in types]
         self._fewest = tuple(max(kind.figures, least.figures) for kind, least in zip(types, shapes, strict=True))
         self._widths = tuple(least.width for least in shapes)
@@ -119,23 +118,20 @@ class Numbers:
             elif valid and any(window.near(near, start, end, _NEAR_BEFORE, _NEAR_AFTER) for near in kind.near):
                 yield Raw(start, end, kind.id, kind.category, "near_valid", kind.id)
 
-    def _fitting(self, width: int, figures: int) -> re.Pattern[str] | None:
-        """What finds any that needs no word beside it, in so many characters with so many figures."""
-        room = min(width, _MOST_ROOM), min(figures, _MOST_ROOM)
-        if room not in self._any_alone:
-            groups = "|".join(
-                f"(?P<t{at}>{_numbered(kind.alone)})"
-                for at, (kind, least) in enumerate(zip(self._alone, self._demands, strict=True))
-                if least.width <= room[0] and least.figures <= room[1]
-            )
-            self._any_alone[room] = re.compile(f"{BEFORE}(?:{groups}){AFTER}") if groups else None
-        return self._any_alone[room]
+    def _those(self, widths: list[int], most: int) -> re.Pattern[str]:
+        """What finds any that needs no word beside it and may be as short as `most`."""
+        groups = "|".join(
+            f"(?P<t{at}>{_numbered(kind.alone)})"
+            for at, (kind, width) in enumerate(zip(self._alone, widths, strict=True))
+            if width <= most
+        )
+        return re.compile(f"{BEFORE}(?:{groups}){AFTER}")
 
     def _alone_in(self, text: str, zones: list[Zone]) -> Iterator[re.Match[str]]:
-        for start, end, figures in zones:
-            pattern = self._fitting(end - start, figures) if end - start >= self._shortest else None
-            if pattern is not None:
-                yield from pattern.finditer(text, start, end)
+        for start, end, _ in zones:
+            fitting = bisect_right(self._widths_alone, end - start)
+            if fitting:
+                yield from self._any_alone[fitting - 1].finditer(text, start, end)
 
     def _by_shape(self, window: Window, zones: list[Zone]) -> Iterator[Raw]:
         counts: dict[int, list[Raw | None]] = {}

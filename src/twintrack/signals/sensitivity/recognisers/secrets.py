@@ -28,12 +28,13 @@ class Late:
     """A pattern that is compiled when it is first needed: of some three hundred few ever are, and together they take a
     third of the time it takes to make a detector."""
 
-    __slots__ = ("_begins", "_compiled", "_flags", "_source")
+    __slots__ = ("_any_case", "_begins", "_compiled", "_flags", "_source")
 
     def __init__(self, source: str, flags: re.RegexFlag = re.NOFLAG, begins: tuple[str, ...] = ()) -> None:
         """`begins`: words in lower case one of which each match begins with; empty: its own literals are taken."""
         self._source = source
         self._flags = flags
+        self._any_case = bool(flags & re.IGNORECASE)
         self._begins = begins
         self._compiled: re.Pattern[str] | None = None
 
@@ -41,11 +42,11 @@ class Late:
         compiled = self._compiled
         if compiled is None:
             compiled = self._compiled = re.compile(self._source, self._flags)
-            if not self._flags & re.IGNORECASE:
+            if not self._any_case:
                 self._begins = beginnings(PARSER.parse(self._source, int(self._flags)))
         if not self._begins:
             return compiled.finditer(window.plain)
-        return at(compiled, window.plain, self._begins, window.low if self._flags & re.IGNORECASE else window.plain)
+        return at(compiled, window.plain, self._begins, window.low if self._any_case else window.plain)
 
 
 @dataclass(frozen=True, slots=True)
