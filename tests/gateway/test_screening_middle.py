@@ -20,7 +20,7 @@ from twintrack.ledger.records import Dispatch, Screened
 from twintrack.server.http import ClientConnection
 from twintrack.signals.sensitivity.detector import Detector
 from twintrack.signals.sensitivity.pieces import pieces
-from twintrack.signals.sensitivity.recognisers.cards import Cards
+from twintrack.signals.sensitivity.recognisers.contact import Email
 from twintrack.signals.sensitivity.scan import Scan
 
 HOME, OUTSIDE = 9001, 9002
@@ -186,10 +186,10 @@ def test_a_reload_in_the_middle_changes_nothing_for_it(detector: Detector) -> No
 
 
 def test_a_detector_that_fails_makes_it_restricted(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Cards, window: object) -> None:
+    def fail(self: Email, window: object) -> None:
         raise RuntimeError("4111 1111 1111 1111")
 
-    monkeypatch.setattr(Cards, "find", fail)
+    monkeypatch.setattr(Email, "find", fail)
 
     async def work(street: Street, worker: Worker) -> None:
         assert await who(worker, said(CLEAN)) == "home"
