@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from math import log2
 
 from hypothesis import example, given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from twintrack.signals.difficulty import difficulty
 from twintrack.signals.features import HEAD, NAMES, TAIL, features, sample
 from twintrack.signals.grams import MOST_WORDS, grams
+from twintrack.signals.predictor import beginnings
 from twintrack.signals.tokens import prompt_tokens
 from twintrack.signals.vocabulary import CODE, CODES, CONSTRAINT, EN, MATH, NEGATION, QUANTITY, REASON
 from twintrack.wire.prompt import Prompt
@@ -98,3 +100,11 @@ def test_each_number_is_what_counting_one_by_one_gives(text):
     assert found["beyond_ascii"] == len(re.findall(rb"[\x80-\xff]", data)) / size
     letters = re.findall(rb"[A-Za-z\x80-\xff \t\r]", data)
     assert found["word_chars"] == min(len(letters) / (len(words) or 1), 32)
+
+
+@given(st.floats(-20, 20), st.floats(0.001, 20), st.integers(1, 30), st.floats(-30, 30), st.integers(0, 30))
+def test_a_bin_that_is_looked_up_is_the_one_that_is_computed(centre, spread, last, value, at):
+    low, per_unit = centre - 3 * spread, last / (6 * spread)
+    found = beginnings(low, per_unit, last)
+    for number in (value, found[min(at, last - 1)], low):
+        assert bisect_right(found, number) == (min(int((number - low) * per_unit + 0.5), last) if number > low else 0)

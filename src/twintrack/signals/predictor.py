@@ -70,12 +70,12 @@ class Predictor:
         nothing = None if self._count % 2 == 0 else _nothing(router)
         each = (*router.components, *((nothing,) if nothing else ()))
         self._lanes = [_lane(first, second, hashes) for first, second in zip(each[::2], each[1::2], strict=True)]
-        self._bins: list[tuple[float, float, int]] = []
-        """Of each feature: value of the first bin, bins per unit, last bin."""
+        self._bins: list[list[float]] = []
+        """Of each feature: where each bin but the first begins."""
         places = enumerate(zip(router.feature_centres, router.feature_spreads, strict=True))
         for place, (centre, spread) in places:
             (last,) = {len(component.tables[place]) - 1 for component in router.components}
-            self._bins.append((centre - EDGE * spread, last / (2 * EDGE * spread), last))
+            self._bins.append(beginnings(centre - EDGE * spread, last / (2 * EDGE * spread), last))
         self.deployments: dict[str, Deployment] = {each.name: each for each in router.deployments}
 
     def read(self, seen: Sample, found: tuple[float, ...]) -> Reading:
@@ -110,10 +110,7 @@ class Predictor:
 
     def _places(self, found: tuple[float, ...]) -> list[int]:
         """The bin of each feature."""
-        return [
-            0 if value <= low else place if (place := int((value - low) * per_unit + 0.5)) < last else last
-            for value, (low, per_unit, last) in zip(found, self._bins, strict=True)
-        ]
+        return list(map(bisect_right, self._bins, found))
 
     def _wording(self, seen: Sample) -> tuple[list[complex], float]:
         """What the n-grams add to each lane, and the share of them that is known."""
@@ -143,6 +140,21 @@ def _lane(first: Component, second: Component, hashes: array[int]) -> _Lane:
         dict(zip(hashes, weights, strict=True)),
         complex(first.most, second.most),
     )
+
+
+def beginnings(low: float, per_unit: float, last: int) -> list[float]:
+    """The least number of each of the bins 1 to `last`, as `int((number - low) * per_unit + 0.5)` tells bins: to look a
+    number up among them is to compute that, at half the price."""
+    found = []
+    for place in range(1, last + 1):
+        below, number = low + (place - 1) / per_unit, low + place / per_unit
+        while below < (between := below + (number - below) / 2) < number:
+            if int((between - low) * per_unit + 0.5) < place:
+                below = between
+            else:
+                number = between
+        found.append(number)
+    return found
 
 
 def _nothing(router: Router) -> Component:
