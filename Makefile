@@ -28,7 +28,7 @@ help:
 	@echo 'make requirements  pin the dependencies in pyproject.toml again; UPGRADE=1 takes newer versions (needs uv)'
 	@echo 'make clean         remove $(VENV) and what else was built; data stays'
 	@echo
-	@echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) ARGS='further arguments'"
+	@echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) JOBS=$(JOBS) ARGS='further arguments'"
 
 up: $(VENV)/.local
 	@$(BIN)/twintrack up $(ARGS)

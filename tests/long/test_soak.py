@@ -29,6 +29,7 @@ def soaked(folder: Path, *options: str) -> dict[str, Any]:
     return read
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "options",
     [
