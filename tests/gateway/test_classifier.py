@@ -14,6 +14,8 @@ from support.waiting import eventually
 from twintrack.cli import main
 from twintrack.config.load import parse
 from twintrack.config.source import InvalidConfig
+from twintrack.ledger.balance import balance
+from twintrack.ledger.summary import summary
 from twintrack.providers.scripted import Received, Script, chat_answer, error_answer
 from twintrack.signals.task import TASKS
 from twintrack.wire.classifier import MOST_CHARS, Kind, kind_of
@@ -82,6 +84,23 @@ def test_it_is_paid_for_and_netted(gateway: Served, mine: Provider, capsys: pyte
     assert "Chosen: small, tier t0." in story
     assert "Attempt 1: sorter (sorter at mine) was asked what kind of request it is, and said so" in story
     assert "$0.0000138 lost" in story
+
+
+def test_a_request_is_counted_once_and_with_who_answered(gateway: Served, mine: Provider) -> None:
+    mine.scripts["sorter"] = says("chat", 0)
+    database = gateway.data / "ledger.db"
+
+    def counted() -> dict[str | None, tuple[int, int]]:
+        lines = summary(database, by=("deployment",)).rows
+        return {line.group["deployment"]: (line.requests, line.attempts) for line in lines}
+
+    before = counted()
+    answer = asked(gateway, "Who counts for whom?")
+    assert len(gateway.entries(answer.id)) == 2
+    after = counted()
+    assert after["sorter"] == (0, before.get("sorter", (0, 0))[1] + 1)
+    assert after["small"] == tuple(n + 1 for n in before.get("small", (0, 0)))
+    assert balance(database) == []
 
 
 def test_requests_that_begin_the_same_are_asked_about_once(gateway: Served, mine: Provider) -> None:

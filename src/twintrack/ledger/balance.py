@@ -22,7 +22,7 @@ _SAVING: Final = f"({_WOULD_COST}) - CASE WHEN {_HOURLY} THEN 0 ELSE coalesce(co
 _ESTIMATED: Final = f"state = 'unknown' AND NOT {_HOURLY} AND cost_nusd IS NULL AND predicted_nusd IS NOT NULL"
 
 _AGAIN: Final = {
-    "requests": "sum(attempt = 0)",
+    "requests": "sum(counts)",
     "attempts": "count(*)",
     "input_tokens": "sum(input_tokens)",
     "output_tokens": "sum(output_tokens)",
@@ -54,6 +54,13 @@ _AGAIN: Final = {
     "energy_estimated_mj": "sum(CASE WHEN energy_source = 'estimated' THEN energy_mj END)",
     "energy_unknown": "sum(energy_source = 'unknown' OR energy_mj IS NULL)",
 }
+_COUNTS: Final = (
+    "CASE WHEN c.role = 'classifier' THEN a.attempt = 0 AND e.outcome IN ('client_left', 'lost') "
+    "WHEN a.attempt = 1 THEN EXISTS (SELECT 1 FROM attempts f JOIN contexts fc ON fc.id = f.context "
+    " WHERE f.request_id = a.request_id AND f.attempt = 0 AND fc.role = 'classifier') "
+    "ELSE a.attempt = 0 END"
+)
+"""Whether its request is counted with this attempt."""
 _SLICE: Final = "deployment, route, tier, key, endpoint, data_class, state, outcome"
 _MOST_LISTED: Final = 20
 
@@ -121,7 +128,8 @@ def _sums(db: sqlite3.Connection) -> list[str]:
     again = db.execute(
         f"SELECT at_us / {HOUR_US} AS hour, {_SLICE}, "  # noqa: S608
         f"{', '.join(f'coalesce({sql}, 0)' for sql in _AGAIN.values())} FROM ("
-        "SELECT a.at_us, a.attempt, a.predicted_nusd, a.ttft_us, a.total_us, a.input_tokens, a.output_tokens, "
+        f"SELECT a.at_us, {_COUNTS} AS counts, a.predicted_nusd, a.ttft_us, a.total_us, "
+        "a.input_tokens, a.output_tokens, "
         "a.cache_read_tokens, a.cache_write_tokens, a.reasoning_tokens, a.cache_write_1h_tokens, "
         "a.input_audio_tokens, a.output_audio_tokens, a.input_image_tokens, a.output_image_tokens, "
         "a.cost_nusd, a.energy_mj, "

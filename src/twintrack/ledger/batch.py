@@ -19,8 +19,9 @@ from twintrack.ledger.audit.recorder import Recorder
 from twintrack.ledger.hours import HOUR_US, Interval
 from twintrack.ledger.memory import Memory, Open
 from twintrack.ledger.records import Dispatch, Judged, Names, Record, Refuse, Screened, Settle
-from twintrack.ledger.rollup import KINDS, AttemptRow, Kinds, Sums, beyond_the_hour, of_kinds, sums
+from twintrack.ledger.rollup import KINDS, NOTHING_FOLLOWS, AttemptRow, Kinds, Sums, beyond_the_hour, of_kinds, sums
 from twintrack.ledger.rows import (
+    CONTEXT_OF_FIRST,
     INSERT_ATTEMPT,
     INSERT_DRAFT,
     INSERT_FEATURES,
@@ -328,6 +329,8 @@ class Batch:
         about = vocabulary.slice_of(basis, ending)
         hourly = words.deployment in vocabulary.hourly
         group = sums(rows, how, hourly=hourly, baseline_counts=words.baseline_counts)
+        if vocabulary.classifying:
+            group = group._replace(requests=self._requests(rows, how))
         if kinds := self._kinds.get((hour, basis, ending)):
             group = group.plus(of_kinds(kinds))
         if not self.careful and group.absurd():
@@ -340,6 +343,17 @@ class Batch:
                 group = group._replace(hourly_us=group.hourly_us - hourly_us, both_us=group.both_us - both_us)
                 self._total(later_hour, about, Sums(hourly_us=hourly_us, both_us=both_us))
         self._total(hour, about, group)
+
+    def _requests(self, rows: list[AttemptRow], how: Ending) -> int:
+        """Where classifiers are asked first: a request counts with who was asked next, or it was refused."""
+        classifying = self.memory.vocabulary.classifying
+        alone = how.outcome in NOTHING_FOLLOWS
+        count = sum(row[2] == 0 and (alone or row[4] not in classifying) for row in rows)
+        for row in rows:
+            if row[2] == 1:
+                first = self.db.execute(CONTEXT_OF_FIRST, (row[1],)).fetchone()
+                count += first is not None and first[0] in classifying
+        return count
 
     def _total(self, hour: int, about: int, more: Sums) -> None:
         before = self._totals.get((hour, about))

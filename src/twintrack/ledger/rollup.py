@@ -32,6 +32,9 @@ MOST: Final = 1 << 44
 NO_ANSWER: Final = frozenset({"upstream_refused", "upstream_failed", "upstream_timeout", "set_aside"})
 """Outcomes of attempts that gave the client nothing: the baseline would have cost nothing more for them."""
 
+NOTHING_FOLLOWS: Final = frozenset({"client_left", "lost"})
+"""How asking a classifier ends where it is all that came of its request."""
+
 
 class Sums(NamedTuple):
     """One row of `rollups` behind hour and slice, in the order of the table."""
@@ -110,7 +113,8 @@ def total(column: Iterable[int | None]) -> int:
 def sums(rows: Sequence[AttemptRow], ending: Ending, *, hourly: bool, baseline_counts: bool = True) -> Sums:
     """Sum attempts that share an ending.
 
-    `hourly_us` and `both_us` count each duration as if it lay in one hour; see `beyond_the_hour`.
+    `hourly_us` and `both_us` count each duration as if it lay in one hour; see `beyond_the_hour`. `requests` counts
+    first attempts.
 
     Args:
         hourly: their deployment is paid by the hour.

@@ -26,6 +26,7 @@ SET_KINDS: Final = (
     "UPDATE attempts SET cache_write_1h_tokens = ?, input_audio_tokens = ?, output_audio_tokens = ?, "
     "input_image_tokens = ?, output_image_tokens = ? WHERE id = ?"
 )
+CONTEXT_OF_FIRST: Final = "SELECT context FROM attempts WHERE request_id = ? AND attempt = 0"
 INSERT_REFUSAL: Final = "INSERT OR IGNORE INTO refusals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_FEATURES: Final = "INSERT OR IGNORE INTO features VALUES (?, ?)"
 INSERT_DRAFT: Final = "INSERT OR IGNORE INTO drafts VALUES (?, ?)"

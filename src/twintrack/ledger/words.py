@@ -135,6 +135,8 @@ class Vocabulary:
         """By context."""
         self.hourly: set[int] = set()
         """Deployments that are paid by the hour."""
+        self.classifying: set[int] = set()
+        """Contexts of attempts that asked a classifier."""
         for row in db.execute("SELECT * FROM deployments"):
             self._keep_deployment(row[0], DeploymentWords._make((*row[1:6], bool(row[6]), row[7])))
         for row in db.execute("SELECT * FROM contexts"):
@@ -225,7 +227,9 @@ class Vocabulary:
             self.hourly.add(which)
 
     def _keep_context(self, which: int, columns: tuple[Any, ...]) -> tuple[int, int]:
-        _, route, tier, key, endpoint, _, its_class, _, _, _, deployment, _, baseline, _ = columns
+        _, route, tier, key, endpoint, _, its_class, _, _, _, deployment, _, baseline, role = columns
+        if role == "classifier":
+            self.classifying.add(which)
         counts = deployment in self._simulated or baseline not in self._simulated
         words = Basis(deployment, route, tier, key, endpoint, its_class, counts)
         basis = self._bases.get(words)
