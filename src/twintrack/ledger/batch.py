@@ -348,7 +348,7 @@ class Batch:
         """Where classifiers are asked first: a request counts with who was asked next, or it was refused."""
         classifying = self.memory.vocabulary.classifying
         alone = how.outcome in NOTHING_FOLLOWS
-        count = sum(row[2] == 0 and (alone or row[4] not in classifying) for row in rows)
+        count: int = sum(row[2] == 0 and (alone or row[4] not in classifying) for row in rows)
         for row in rows:
             if row[2] == 1:
                 first = self.db.execute(CONTEXT_OF_FIRST, (row[1],)).fetchone()
