@@ -1,4 +1,4 @@
-"""The figures of `docs/routing.md`: what the shipped prior and a fitted router are worth on public outcomes.
+"""The figures of `docs/routing-measured.md`: what the shipped prior and a fitted router are worth on public outcomes.
 
     TWINTRACK_DATA=/path/to/data python tools/check_routing.py [zero-shot] [local] [mmlu] [dollars] [cascade] [ledger]
     [cost]

@@ -1,4 +1,4 @@
-"""What routing is worth on public outcomes. The figures of docs/routing.md come from `tools/check_routing.py`."""
+"""What routing is worth on public outcomes. The figures of docs/routing-measured.md come from `tools/check_routing.py`."""
 
 from __future__ import annotations
 

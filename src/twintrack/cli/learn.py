@@ -60,7 +60,7 @@ def router_command(
     The rules are a constant, the length of the prompt, and the router in use, asked about requests that are new to it
     as well. From the ledger come verdicts, and numbers that describe requests, without their words. Rows of a file are
     `prompt, model, score`, one a verdict from 0 to 1, or `prompt` with a column s:MODEL for each model;
-    docs/routing.md has an example. Exit code 1 says that it was not shown to be better and nothing was changed.
+    docs/learning.md has an example. Exit code 1 says that it was not shown to be better and nothing was changed.
     """
     folder = data_folder.folder(data)
     if undo:

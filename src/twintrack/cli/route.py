@@ -27,7 +27,7 @@ _KNOWN = (
 
 @click.group("route")
 def command() -> None:
-    """Measure routing on files of outcomes and on logged requests: docs/routing.md says how."""
+    """Measure routing on files of outcomes and on logged requests: docs/routing-measured.md says how."""
 
 
 command.add_command(replay_command)
