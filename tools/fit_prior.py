@@ -46,7 +46,9 @@ def main() -> int:
         "Prior of the router: what a standard deviation of difficulty is worth, set by set",
         "2026-11-30",
         "Public results of language models on shared questions, Apache-2.0 and MIT",
-        notes=("The direction of difficulty is set by hand (signals/difficulty.py); how it ranks: docs/routing-measured.md.",),
+        notes=(
+            "The direction of difficulty is set by hand (signals/difficulty.py); how it ranks: docs/routing-measured.md.",
+        ),
     )
     WRITTEN.write_bytes(
         msgspec.json.format(msgspec.json.encode(Prior(FORMAT, features.VERSION, card, tuple(sources)))) + b"\n"

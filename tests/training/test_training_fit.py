@@ -14,7 +14,7 @@ from twintrack.signals.predictor import Predictor, probability
 from twintrack.signals.tokens import prompt_tokens
 from twintrack.signals.weights import Card, shipped_prior
 from twintrack.training import frontier
-from twintrack.training.calibrate import apply, calibrate, calibration_error, isotonic, platt
+from twintrack.training.calibrate import apply, calibrate, calibration_error, isotonic, platt, steepness
 from twintrack.training.design import Examples
 from twintrack.training.fit import as_examples, fit, router
 from twintrack.training.turned import turned, variances
@@ -188,7 +188,18 @@ def test_a_few_verdicts_show_neither_that_a_model_is_never_wrong_nor_how_steep_a
     assert 0.05 < strong < weak < 0.25
     sums = np.linspace(-0.2, 0.2, 100)
     outcomes = (sums > 0).astype(float)
-    for compared, rise in ((False, 0.45), (True, 0.1)):
-        knots, way = calibrate(sums, outcomes, np.random.default_rng(0), compared=compared)
+    for steep, rise in ((None, 0.45), (1.0, 0.1)):
+        knots, way = calibrate(sums, outcomes, np.random.default_rng(0), steep=steep)
         low, high = apply(knots, np.array([0.0, 0.1]))
         assert (way, high - low) == ("platt", pytest.approx(rise, abs=0.06))
+
+
+def test_all_deployments_are_as_steep_as_verdicts_on_them_together_say():
+    rng = np.random.default_rng(1)
+    away = rng.normal(0, 0.1, (4_000, 2))
+    weight = np.ones(4_000)
+    for times in (0.7, 1.0, 2.5):
+        outcomes = (rng.random(away.shape) < 1 / (1 + np.exp(-times * away / 0.25))).astype(float)
+        outcomes[:500, 0] = np.nan
+        assert steepness(away, outcomes, weight) == pytest.approx(times, rel=0.15)
+    assert steepness(away, rng.permutation(outcomes), weight) == 0.5

@@ -1,4 +1,4 @@
-"""What routing is worth on public outcomes. The figures of docs/routing-measured.md come from `tools/check_routing.py`."""
+"""What routing is worth on public outcomes; `tools/check_routing.py` makes the figures of docs/routing-measured.md."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How hard a request looks compared with others, from its features: the part of a predictor that transfers.
 
 The direction is set by hand and length leads, since weights fitted on one set of questions rank another worse
-(`tools/check_routing.py`, numbers in `docs/routing-measured.md`). What is fitted is how much it is worth (`prior.json`).
+(`tools/check_routing.py`, numbers in `docs/routing-measured.md`). What is fitted is how much it is worth
+(`prior.json`).
 """
 
 from __future__ import annotations

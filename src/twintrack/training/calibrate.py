@@ -16,7 +16,8 @@ _FOLDS = 4
 _LEAST_STEPS, _STEPS_BEAT = 200, 2.0
 """Verdicts from which on steps are tried, and standard errors by which they must be better."""
 _DRAWN = 1_000.0
-"""Verdicts that the slope a sum has by itself is worth, beside the verdicts' own."""
+"""Verdicts that the slope all deployments have in common is worth, beside the verdicts on one."""
+_STEEP = np.geomspace(0.5, 4.0, 31)
 
 
 def calibrate(
@@ -25,7 +26,7 @@ def calibrate(
     rng: np.random.Generator,
     weights: Array | None = None,
     *,
-    compared: bool = False,
+    steep: float | None = None,
 ) -> tuple[Knots, str]:
     """Fit p(good | sum) by isotonic regression (Zadrozny & Elkan 2002) and by Platt's sigmoid (1999), and take the
     one with the lower log loss on data left out.
@@ -34,16 +35,16 @@ def calibrate(
         sums: shape (n,), rising with quality, made without the outcome they are to explain.
         outcomes: shape (n,), 0 to 1.
         weights: shape (n,), mean about 1; default: all alike.
-        compared: sums are deviations from the mean outcome, and what counts is how the probability differs from
-            another deployment's. Then steps, on which nothing differs, must be better beyond chance, and the sigmoid
-            is as steep as deviations are unless many verdicts say otherwise.
+        steep: sums are deviations from the mean outcome, and what counts is how the probability differs from another
+            deployment's. Then steps, on which nothing differs, must be better beyond chance, and the sigmoid is
+            `steep` times as steep as deviations are, unless many verdicts say otherwise; see `steepness`.
     """
     weight = np.ones(len(sums)) if weights is None else weights
     ways: dict[str, Callable[[Array, Array, Array], Knots]] = {
-        "platt": lambda x, y, heavy: platt(x, y, heavy, _DRAWN if compared else 0.0),
+        "platt": lambda x, y, heavy: platt(x, y, heavy, steep),
         "isotonic": isotonic,
     }
-    if compared and len(sums) < _LEAST_STEPS:
+    if steep is not None and len(sums) < _LEAST_STEPS:
         return ways["platt"](sums, outcomes, weight), "platt"
     fold = rng.integers(0, _FOLDS, len(sums))
     losses = {name: np.zeros(len(sums)) for name in ways}
@@ -54,7 +55,7 @@ def calibrate(
                 p = apply(way(sums[seen], outcomes[seen], weight[seen]), sums[unseen])
                 losses[name][unseen] = log_loss(p, outcomes[unseen]) * weight[unseen]
     less = losses["platt"] - losses["isotonic"]
-    chance = _STEPS_BEAT * float(less.std()) * len(less) ** 0.5 if compared else 0.0
+    chance = _STEPS_BEAT * float(less.std()) * len(less) ** 0.5 if steep is not None else 0.0
     best = "isotonic" if less.sum() > chance else "platt"
     return ways[best](sums, outcomes, weight), best
 
@@ -83,16 +84,37 @@ def isotonic(sums: Array, outcomes: Array, weights: Array) -> Knots:
     return _knots([(x / w, (y + 2 * mean) / (w + 2)) for w, x, y in pools])
 
 
-def platt(sums: Array, outcomes: Array, weights: Array, drawn: float = 0.0) -> Knots:
+def steepness(sums: Array, outcomes: Array, weights: Array) -> float:
+    """How many times as steep as themselves deviations of several deployments are, one number for all, so that what is
+    said of one against another keeps its order: the one of most likelihood, from a half to four.
+
+    Args:
+        sums: shape (n, deployments), made without the outcome they are to explain.
+        outcomes: the same shape; NaN where there is none.
+        weights: shape (n,).
+    """
+    losses = np.zeros(len(_STEEP))
+    for each, said in zip(sums.T, outcomes.T, strict=True):
+        at = np.isfinite(said)
+        mean = _inside(float(np.average(said[at], weights=weights[at])))
+        away = (each[at] - np.average(each[at], weights=weights[at])) / (mean * (1 - mean))
+        p = 1 / (1 + np.exp(-(np.log(mean / (1 - mean)) + np.outer(_STEEP, away))))
+        losses += (weights[at] * log_loss(p, said[at])).sum(1)
+    return float(_STEEP[int(losses.argmin())])
+
+
+def platt(sums: Array, outcomes: Array, weights: Array, steep: float | None = None) -> Knots:
     """Newton's method on the penalised log loss; drawn as straight lines between `_MOST_KNOTS` knots.
 
     Args:
-        drawn: verdicts that stand for a curve on which a sum moves the probability by just as much, at the mean.
+        steep: how many times a deviation moves the probability, at the mean; as if `_DRAWN` verdicts had said so.
     """
     centre, spread = float(sums.mean()), float(sums.std()) or 1.0
     x = np.column_stack([np.ones(len(sums)), (sums - centre) / spread])
-    mean = min(0.98, max(0.02, float(np.average(outcomes, weights=weights))))
-    expected = np.array([0.0, spread / (mean * (1 - mean)) if drawn else 0.0])
+    mean = _inside(float(np.average(outcomes, weights=weights)))
+    expected, drawn = (
+        (np.zeros(2), 0.0) if steep is None else (np.array([0.0, steep * spread / (mean * (1 - mean))]), _DRAWN)
+    )
     held = np.array([0.0, drawn * mean * (1 - mean) + 0.01])
     found = expected + np.array([np.log(mean / (1 - mean)), 0.0])
     for _ in range(25):
@@ -106,6 +128,10 @@ def platt(sums: Array, outcomes: Array, weights: Array, drawn: float = 0.0) -> K
     slope = max(0.0, float(found[1]))
     places = np.linspace(-5, 5, _MOST_KNOTS)
     return _knots([(centre + spread * z, 1 / (1 + np.exp(-(found[0] + slope * z)))) for z in places])
+
+
+def _inside(mean: float) -> float:
+    return min(0.98, max(0.02, mean))
 
 
 def log_loss(p: Array, outcomes: Array) -> Array:

@@ -82,7 +82,9 @@ def read_outcomes(path: Path) -> Outcomes:
     """Raises TwintrackError: no such file, not one of `FORMS`, or not these columns; MissingExtra: needs pyarrow."""
     rows, columns = read_rows(path)
     if "prompt" not in columns:
-        raise TwintrackError(f"{path} has no column prompt", why=f"it has {_some(columns)}", fix="See docs/learning.md.")
+        raise TwintrackError(
+            f"{path} has no column prompt", why=f"it has {_some(columns)}", fix="See docs/learning.md."
+        )
     if not any(each[:2] in ("s:", "a:") for each in columns):
         if not {"model", "score"} <= set(columns):
             raise TwintrackError(

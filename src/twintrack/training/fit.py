@@ -20,7 +20,7 @@ from twintrack.signals.grams import grams
 from twintrack.signals.tokens import prompt_tokens
 from twintrack.signals.weights import FORMAT, Card, Component, Deployment, Prior, Router, packed
 from twintrack.training.asked import as_prompt
-from twintrack.training.calibrate import Knots, apply, calibrate
+from twintrack.training.calibrate import Knots, apply, calibrate, steepness
 from twintrack.training.design import Array, Examples
 from twintrack.training.head import Ground, Head, fit_heads, ground, predicted
 from twintrack.training.turned import turned
@@ -112,10 +112,11 @@ def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 
     heads, mix, left_out = _heads(on, table, paired, prior, rng)
     sums = left_out @ mix.T
     knots = []
+    steep = steepness(sums, table, examples.weight()) if paired else None
     for place in range(len(names)):
         known = np.isfinite(table[:, place])
         heavy = examples.weight()[known]
-        knots.append(calibrate(sums[known, place], table[known, place], rng, heavy, compared=paired)[0])
+        knots.append(calibrate(sums[known, place], table[known, place], rng, heavy, steep=steep)[0])
     calibrated = np.column_stack([apply(each, sums[:, place]) for place, each in enumerate(knots)])
     verdicts = tuple(int(np.isfinite(table[:, place]).sum()) for place in range(len(names)))
     return Fitted(names, on, heads, mix, tuple(knots), centre, spread, calibrated, verdicts)
