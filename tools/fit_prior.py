@@ -47,7 +47,7 @@ def main() -> int:
         "2026-11-30",
         "Public results of language models on shared questions, Apache-2.0 and MIT",
         notes=(
-            "The direction of difficulty is set by hand (signals/difficulty.py); how it ranks: docs/routing-measured.md.",
+            "The direction of difficulty is set by hand: signals/difficulty.py; how it ranks: docs/routing-measured.md",
         ),
     )
     WRITTEN.write_bytes(
