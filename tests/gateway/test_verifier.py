@@ -15,6 +15,7 @@ from support.provider import Provider
 from support.waiting import eventually
 from twintrack.cli import main
 from twintrack.errors import ConfigError
+from twintrack.gateway.agreement import final_answer
 from twintrack.gateway.verifier import FORMAT, Known, Verifier, Weights, decode, verifier_in
 from twintrack.gateway.verifier_features import NAMES, PLACE, VERSION, packed, seen, unpacked
 from twintrack.providers.scripted import Received, Script, chat_answer
@@ -135,10 +136,10 @@ def test_it_learns_from_verdicts_on_drafts_and_judges_the_next(
 
 def test_what_is_seen_is_numbers_and_survives_the_ledger() -> None:
     draft = Draft((Text("Six and six: the answer is 12."),), "stop", (-0.1,) * 19 + (-3.0,))
-    found, result = seen(
-        draft, output_tokens=None, prompt_tokens=10, complexity=0.5, p_good=0.9, json=False, others=["12", "13"]
+    assert final_answer(draft) == "12"
+    found = seen(
+        draft, "12", output_tokens=None, prompt_tokens=10, complexity=0.5, p_good=0.9, json=False, others=["12", "13"]
     )
-    assert result == "12"
     named = dict(zip(NAMES, found, strict=True))
     assert named["mean"] == pytest.approx(-0.245)
     assert (named["tenth"], named["least"]) == (-0.1, -3.0)
@@ -148,7 +149,9 @@ def test_what_is_seen_is_numbers_and_survives_the_ledger() -> None:
     assert unpacked(b"\0" * len(packed(found))) is None
 
     bare = Draft((ToolCall("c", "count", "{}"),), "tool_calls")
-    found, _ = seen(bare, output_tokens=7, prompt_tokens=0, complexity=0.0, p_good=None, json=True, others=[])
+    found = seen(
+        bare, final_answer(bare), output_tokens=7, prompt_tokens=0, complexity=0.0, p_good=None, json=True, others=[]
+    )
     named = dict(zip(NAMES, found, strict=True))
     assert (named["told"], named["measured"], named["tool"], named["json"]) == (0.0, 0.0, 1.0, 1.0)
     assert named["tokens"] == 3.0

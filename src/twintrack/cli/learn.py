@@ -13,10 +13,8 @@ from twintrack.cli import data as data_folder
 from twintrack.cli.learn_verifier import verifier_command
 from twintrack.cli.outcomes import read, tell_unknown
 from twintrack.cli.progress import progress
-from twintrack.cli.taking import take, undone
-from twintrack.errors import TwintrackError
+from twintrack.cli.taking import judged, named, options, take, undone
 from twintrack.signals.weights import ROUTER
-from twintrack.wire.feedback import SOURCES
 
 if TYPE_CHECKING:
     from twintrack.training.learn import Learned
@@ -31,20 +29,7 @@ command.add_command(verifier_command)
 
 
 @command.command("router")
-@click.option("--from", "source", metavar="FILE", help="Verdicts: .parquet, .jsonl or .csv; or the word ledger.")
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=click.Choice(SOURCES),
-    help="Of the ledger's verdicts only those by human, check, judge or feedback; may be given several times.",
-)
-@click.option("--dry-run", is_flag=True, help="Fit and compare, and leave everything as it is.")
-@click.option("--undo", is_flag=True, help="Take back the router that was in use before the last one.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the folds and the bootstrap.")
-@data_folder.option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_context
+@options("router", "Verdicts")
 def router_command(
     ctx: click.Context,
     source: str | None,
@@ -66,14 +51,11 @@ def router_command(
     if undo:
         click.echo(undone(folder, ROUTER, "router", "the prior decides"))
         return
-    if source is None:
-        raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
-    if sources and source != "ledger":
-        raise click.UsageError("--source is about the ledger's verdicts: --from ledger", ctx)
+    where = named(source, sources, ctx)
     in_use = folder / ROUTER
     with progress() as tell:
         tell("fitting, and comparing with what is simpler")
-        learned = _from_ledger(folder, sources, seed) if source == "ledger" else _from_file(Path(source), in_use, seed)
+        learned = _from_ledger(folder, sources, seed) if where == "ledger" else _from_file(Path(where), in_use, seed)
     taken = learned.better and not dry_run
     if taken:
         take(folder, ROUTER, msgspec.json.encode(learned.router))
@@ -110,18 +92,11 @@ def _from_file(path: Path, in_use: Path, seed: int) -> Learned:
 
 def _from_ledger(folder: Path, sources: tuple[str, ...], seed: int) -> Learned:
     from twintrack.config.compile import router_version
-    from twintrack.ledger.verdicts import judgements
     from twintrack.signals.predictor import weights_in
     from twintrack.signals.weights import shipped_prior
     from twintrack.training.ledger import learn_from
 
-    database = data_folder.ledger(folder)
-    found = judgements(database, sources=sources or SOURCES) if database is not None else []
-    if not found:
-        raise TwintrackError(
-            f"The ledger in {folder} holds no verdicts{' by ' + ', '.join(sources) if sources else ''}",
-            fix="Send them to POST /v1/feedback or use `twintrack feedback`; or give a file: --from FILE",
-        )
+    found = judged(folder, sources)
     in_use = weights_in(folder)
     return learn_from(found, shipped_prior(), in_use=router_version(in_use) if in_use else "", seed=seed)
 

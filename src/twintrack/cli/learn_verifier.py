@@ -10,10 +10,8 @@ import click
 import msgspec
 
 from twintrack.cli import data as data_folder
-from twintrack.cli.taking import take, undone
-from twintrack.errors import TwintrackError
+from twintrack.cli.taking import judged, named, options, take, undone
 from twintrack.signals.weights import VERIFIER
-from twintrack.wire.feedback import SOURCES
 
 if TYPE_CHECKING:
     from twintrack.gateway.verifier import Weights
@@ -21,20 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("verifier")
-@click.option("--from", "source", metavar="FILE", help="Answers: .parquet, .jsonl or .csv; or the word ledger.")
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=click.Choice(SOURCES),
-    help="Of the ledger's verdicts only those by human, check, judge or feedback; may be given several times.",
-)
-@click.option("--dry-run", is_flag=True, help="Fit and compare, and leave everything as it is.")
-@click.option("--undo", is_flag=True, help="Take back the verifier that was in use before the last one.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the folds and the bootstrap.")
-@data_folder.option
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_context
+@options("verifier", "Answers")
 def verifier_command(
     ctx: click.Context,
     source: str | None,
@@ -58,17 +43,14 @@ def verifier_command(
     if undo:
         click.echo(undone(folder, VERIFIER, "verifier", "nobody drafts where one has to judge"))
         return
-    if source is None:
-        raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
-    if sources and source != "ledger":
-        raise click.UsageError("--source is about the ledger's verdicts: --from ledger", ctx)
+    where = named(source, sources, ctx)
     path = folder / VERIFIER
     serving = verifier_in(folder)
     in_use = decode(serving, str(path)) if serving else None
-    if source == "ledger":
+    if where == "ledger":
         learned = _from_ledger(folder, sources, in_use, seed)
     else:
-        learned = _from_file(Path(source), folder, in_use, seed)
+        learned = _from_file(Path(where), folder, in_use, seed)
     taken = learned.better and not dry_run
     if taken:
         take(folder, VERIFIER, msgspec.json.encode(learned.weights))
@@ -82,17 +64,9 @@ def verifier_command(
 
 
 def _from_ledger(folder: Path, sources: tuple[str, ...], in_use: Weights | None, seed: int) -> LearnedVerifier:
-    from twintrack.ledger.verdicts import judgements
     from twintrack.training.verifier_sources import learn_from_ledger
 
-    database = data_folder.ledger(folder)
-    found = judgements(database, sources=sources or SOURCES) if database is not None else []
-    if not found:
-        raise TwintrackError(
-            f"The ledger in {folder} holds no verdicts{' by ' + ', '.join(sources) if sources else ''}",
-            fix="Send them to POST /v1/feedback or use `twintrack feedback`; or give a file: --from FILE",
-        )
-    return learn_from_ledger(found, in_use=in_use, seed=seed)
+    return learn_from_ledger(judged(folder, sources), in_use=in_use, seed=seed)
 
 
 def _from_file(path: Path, folder: Path, in_use: Weights | None, seed: int) -> LearnedVerifier:

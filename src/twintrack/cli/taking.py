@@ -1,11 +1,69 @@
-"""Fitted weights in the data folder: taken whole, and taken back."""
+"""Fitted weights in the data folder: what they are fitted to, taken whole, and taken back."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import click
+
+from twintrack.cli import data as data_folder
 from twintrack.errors import TwintrackError
+from twintrack.wire.feedback import SOURCES
+
+if TYPE_CHECKING:
+    from twintrack.ledger.verdicts import Judgement
+
+Command = Callable[..., Any]
+
+
+def options(what: str, rows: str) -> Callable[[Command], Command]:
+    """Of a command that fits `what` to verdicts; `rows` of a file."""
+    each = (
+        click.option("--from", "source", metavar="FILE", help=f"{rows}: .parquet, .jsonl or .csv; or the word ledger."),
+        click.option(
+            "--source",
+            "sources",
+            multiple=True,
+            type=click.Choice(SOURCES),
+            help="Of the ledger's verdicts only those by human, check, judge or feedback; may be given several times.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Fit and compare, and leave everything as it is."),
+        click.option("--undo", is_flag=True, help=f"Take back the {what} that was in use before the last one."),
+        click.option(
+            "--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the folds and the bootstrap."
+        ),
+        data_folder.option,
+        click.option("--json", "as_json", is_flag=True, help="For programs."),
+        click.pass_context,
+    )
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(each), command)
+
+
+def named(source: str | None, sources: tuple[str, ...], ctx: click.Context) -> str:
+    """Where the verdicts are. Raises click.UsageError: nobody said so, or it does not go together."""
+    if source is None:
+        raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
+    if sources and source != "ledger":
+        raise click.UsageError("--source is about the ledger's verdicts: --from ledger", ctx)
+    return source
+
+
+def judged(folder: Path, sources: tuple[str, ...]) -> list[Judgement]:
+    """Verdicts of the ledger. Raises TwintrackError: it holds none."""
+    from twintrack.ledger.verdicts import judgements
+
+    database = data_folder.ledger(folder)
+    found = judgements(database, sources=sources or SOURCES) if database is not None else []
+    if not found:
+        raise TwintrackError(
+            f"The ledger in {folder} holds no verdicts{' by ' + ', '.join(sources) if sources else ''}",
+            fix="Send them to POST /v1/feedback or use `twintrack feedback`; or give a file: --from FILE",
+        )
+    return found
 
 
 def take(folder: Path, name: str, weights: bytes) -> None:

@@ -129,11 +129,13 @@ class Drafts:
         try:
             draft = passage.draft()
             found = objection(draft, self._wanted, self._rules)
-            if found is None:
-                found, seen = self._verification.look(draft, attempt.position, output_tokens)
+            result, agreeing = None, "agreement" in self._rules.check
+            if found is None and (agreeing or self._verification.looks):
+                result = final_answer(draft)
+                found, seen = self._verification.look(draft, result, attempt.position, output_tokens)
             good, detail = found is None, found or ""
-            if good and "agreement" in self._rules.check:
-                answer = final_answer(draft)
+            if good and agreeing:
+                answer = result
                 detail = "it ends in no answer to agree about" if answer is None else ""
         except UpstreamError as error:
             detail = error.what

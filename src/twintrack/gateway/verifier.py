@@ -6,7 +6,6 @@ like: of its deployment, and of drafts without log-probabilities if it has none.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from math import isfinite
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import msgspec
 
 from twintrack.errors import ConfigError
 from twintrack.gateway.verifier_features import NAMES, PLACE, VERSION
-from twintrack.signals.weights import VERIFIER, Card
+from twintrack.signals.predictor import between
+from twintrack.signals.weights import VERIFIER, Card, fitted_in
 
 FORMAT = 1
 LEAST_VERDICTS = 20
@@ -102,17 +102,7 @@ class Verifier:
             if given_by < 0 or found[given_by]:
                 away, most = found[place] - centre, _MOST_AWAY * spread
                 total += per_unit * (most if away > most else -most if away < -most else away)
-        return probability(self._knots, total)
-
-
-def probability(knots: tuple[tuple[float, float], ...], total: float) -> float:
-    place = bisect_right(knots, (total, 2.0))
-    if place == 0:
-        return knots[0][1]
-    if place == len(knots):
-        return knots[-1][1]
-    (x0, y0), (x1, y1) = knots[place - 1], knots[place]
-    return y0 + (y1 - y0) * (total - x0) / (x1 - x0)
+        return between(self._knots, total)
 
 
 def verifier_in(folder: Path) -> bytes:
@@ -121,14 +111,9 @@ def verifier_in(folder: Path) -> bytes:
     Raises:
         ConfigError: there is one, and it cannot be used.
     """
-    path = folder / VERIFIER
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
-    except OSError as error:
-        raise ConfigError(f"The verifier's weights {path} cannot be read", why=error.strerror or "") from None
-    made_ready(data, str(path))
+    data = fitted_in(folder, VERIFIER, "verifier")
+    if data:
+        made_ready(data, str(folder / VERIFIER))
     return data
 
 

@@ -27,6 +27,7 @@ class Verification:
         "_results",
         "_rules",
         "explored",
+        "looks",
         "p_good",
     )
 
@@ -40,6 +41,8 @@ class Verification:
         self._count = count
         described = signals.data_class in DESCRIBED
         self._keeps = described and route.learn and (route.learn_all or bool(signals.features))
+        self.looks = self._keeps or "verifier" in rules.check
+        """At results, too."""
         self._explores = route.explore if described else 0.0
         self._floor: tuple[float, float] | None = None
         self._results: list[str] = []
@@ -49,20 +52,24 @@ class Verification:
         self.p_good: float | None = None
         """Of the draft that was looked at last, by the verifier; None: it has no word on it."""
 
-    def look(self, draft: Draft, position: int, output_tokens: int | None) -> tuple[str | None, bytes]:
+    def look(
+        self, draft: Draft, result: str | None, position: int, output_tokens: int | None
+    ) -> tuple[str | None, bytes]:
         """What the verifier has against a draft that nothing else stands against, and what was seen of it, packed as
         the ledger keeps it; empty where it must not.
 
         Args:
+            result: that it marks.
             position: in the decision's order.
         """
         judges = "verifier" in self._rules.check
-        if not (judges or self._keeps):
+        if not self.looks:
             return None, b""
         accepted, serving = self._accepted, self._accepted.serving
         target, signals, judge = accepted.target(position), accepted.signals, serving.policy.judge
-        found, result = seen(
+        found = seen(
             draft,
+            result,
             output_tokens=output_tokens,
             prompt_tokens=accepted.prompt_tokens_est,
             complexity=signals.complexity,

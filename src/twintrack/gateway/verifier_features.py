@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from math import log, log2
 from struct import Struct
 
-from twintrack.gateway.agreement import final_answer
 from twintrack.wire.canonical.parts import ToolCall
 from twintrack.wire.held import Draft
 
@@ -38,6 +37,7 @@ _CHARS_PER_TOKEN = 4
 
 def seen(
     draft: Draft,
+    result: str | None,
     *,
     output_tokens: int | None,
     prompt_tokens: int,
@@ -45,22 +45,22 @@ def seen(
     p_good: float | None,
     json: bool,
     others: Sequence[str],
-) -> tuple[tuple[float, ...], str | None]:
-    """The numbers in the order of `NAMES`, and the result that the draft marks.
+) -> tuple[float, ...]:
+    """The numbers in the order of `NAMES`.
 
     Args:
+        result: that the draft marks, `agreement.final_answer`.
         output_tokens: as reported; None: not.
         p_good: as a fitted router foresaw it from the request alone; None: there is none that knows the deployment.
         json: the request asks for it.
         others: results of earlier drafts of the same request that mark one.
     """
     text = draft.text
-    result = final_answer(draft)
     told, mean, tenth, least = _sureness(draft.logprobs)
     words = text[-_TAIL_CHARS:].split()
     chars = log2(1 + len(text))
     tokens = output_tokens if output_tokens is not None else len(draft.logprobs) or len(text) // _CHARS_PER_TOKEN
-    found = (
+    return (
         told,
         mean,
         tenth,
@@ -78,7 +78,6 @@ def seen(
         float(len(others)),
         0.0 if result is None else float(sum(other == result for other in others)),
     )
-    return found, result
 
 
 def packed(found: tuple[float, ...]) -> bytes:

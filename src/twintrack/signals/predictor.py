@@ -18,7 +18,17 @@ from twintrack.errors import ConfigError
 from twintrack.signals.difficulty import difficulty
 from twintrack.signals.features import NAMES, Sample, features, sample
 from twintrack.signals.grams import grams
-from twintrack.signals.weights import ROUTER, Component, Deployment, Router, decode_router, floats, integers, packed
+from twintrack.signals.weights import (
+    ROUTER,
+    Component,
+    Deployment,
+    Router,
+    decode_router,
+    fitted_in,
+    floats,
+    integers,
+    packed,
+)
 from twintrack.wire.prompt import Prompt
 
 EDGE = 3.0
@@ -178,8 +188,11 @@ def probability(of: Deployment, reading: Reading) -> tuple[float, float]:
 
 
 def mean(of: Deployment, reading: Reading) -> float:
-    total: float = sum(map(mul, of.mix, reading.values))
-    knots = of.knots
+    return between(of.knots, sum(map(mul, of.mix, reading.values)))
+
+
+def between(knots: tuple[tuple[float, float], ...], total: float) -> float:
+    """The probability that belongs to a sum: straight lines between `knots`, which rise, and flat beyond."""
     place = bisect_right(knots, (total, 2.0))
     if place == 0:
         return knots[0][1]
@@ -203,14 +216,9 @@ def weights_in(folder: Path) -> bytes:
     Raises:
         ConfigError: there is one, and it cannot be used.
     """
-    path = folder / ROUTER
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
-    except OSError as error:
-        raise ConfigError(f"The router's weights {path} cannot be read", why=error.strerror or "") from None
-    made_ready(data, str(path))
+    data = fitted_in(folder, ROUTER, "router")
+    if data:
+        made_ready(data, str(folder / ROUTER))
     return data
 
 

@@ -163,3 +163,18 @@ def _unpacked(code: str, text: str) -> array:  # type: ignore[type-arg]
     values = array(code)
     values.frombytes(base64.b64decode(text))
     return values
+
+
+def fitted_in(folder: Path, name: str, what: str) -> bytes:
+    """Fitted weights in a data folder as they stand in their file; empty if there are none.
+
+    Raises:
+        ConfigError: there are, and they cannot be read.
+    """
+    path = folder / name
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise ConfigError(f"The {what}'s weights {path} cannot be read", why=error.strerror or "") from None

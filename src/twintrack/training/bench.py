@@ -58,6 +58,20 @@ class Bench:
     in_dollars: bool = False
 
 
+def not_asked_before(outcomes: Outcomes, train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows of `test` whose question is none of `train`. Raises TwintrackError: they are fewer than `LEAST_SCORED`."""
+    hashes = [text_hash(each, whole=True) for each in outcomes.prompts]
+    known = {hashes[row] for row in train}
+    left = np.array([row for row in test if hashes[row] not in known], np.intp)
+    if len(left) < LEAST_SCORED:
+        raise TwintrackError(
+            f"{outcomes.name} has {len(left)} rows left to score",
+            why=f"The others ask what the {len(train)} that are fitted to ask",
+            fix="Use fewer labels, or a file with more questions.",
+        )
+    return left
+
+
 def bench(
     outcomes: Outcomes,
     weak: str,
@@ -99,15 +113,7 @@ def bench(
         # A prior that is fitted again anyway has no need of these questions, in whatever set they stand.
         taken_out |= {name for name, count in shared.items() if count}
     used = prior.without(frozenset(taken_out))
-    hashes = [text_hash(each, whole=True) for each in outcomes.prompts]
-    fitted_on = {hashes[row] for row in train}
-    test = np.array([row for row in test if hashes[row] not in fitted_on], np.intp)
-    if len(test) < LEAST_SCORED:
-        raise TwintrackError(
-            f"{outcomes.name} has {len(test)} rows left to score",
-            why=f"The others ask what the {labels} that are fitted to ask",
-            fix="Use fewer labels, or a file with more questions.",
-        )
+    test = not_asked_before(outcomes, train, test)
     leaking = {each.name: shared[each.name] for each in used.sources if shared[each.name]}
     alike = np.any([found[name] for name in leaking], axis=0) if leaking else np.zeros(len(outcomes), bool)
     if alike.sum() <= by_accident(len(outcomes), sum(len(unpack(each.texts)) for each in used.sources)):

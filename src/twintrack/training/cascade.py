@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from twintrack.errors import TwintrackError
 from twintrack.signals.weights import Prior
-from twintrack.training.bench import LEAST_SCORED, silent
+from twintrack.training.bench import LEAST_SCORED, not_asked_before, silent
 from twintrack.training.design import Array
 from twintrack.training.figures import against_mix, agreement, figures, oracle, rounded
 from twintrack.training.files import Outcomes
 from twintrack.training.fit import MOST_REQUESTS, as_examples, fit
 from twintrack.training.mixing import hull_of
-from twintrack.training.overlap import text_hash
 from twintrack.training.strategies import Answers, Strategy, outcome, strategies
 
 CHARS_PER_TOKEN = 4
@@ -175,15 +174,7 @@ def halved(
             f"{strong} is right on none of the {len(full)} requests", why="There is no quality to keep"
         )
     train, test = full[:labels], full[labels:]
-    hashes = [text_hash(each, whole=True) for each in outcomes.prompts]
-    known = {hashes[row] for row in train}
-    test = np.array([row for row in test if hashes[row] not in known], np.intp)
-    if len(test) < LEAST_SCORED:
-        raise TwintrackError(
-            f"{outcomes.name} has {len(test)} rows left to score",
-            why=f"The others ask what the {labels} that the choice rests on ask",
-            fix="Use fewer labels, or a file with more questions.",
-        )
+    test = not_asked_before(outcomes, train, test)
     tell(f"fitting to {min(labels, MOST_REQUESTS):,} labels")
     seen, unseen = _answers(outcomes, priced, strong, prices, prior, train, test, seed, extra_chars)
     return Halves(seen, unseen, train, test)

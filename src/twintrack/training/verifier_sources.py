@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from twintrack.errors import TwintrackError
+from twintrack.gateway.agreement import final_answer
 from twintrack.gateway.verifier import Verifier, Weights
 from twintrack.gateway.verifier_features import seen, unpacked
 from twintrack.ledger.verdicts import Judgement
@@ -127,8 +128,10 @@ def drafts_of(rows: list[dict[str, Any]], path: Path, router: Router | None) -> 
             known = predictor.deployments.get(name)
         answer = str(row.get("answer") or "")
         draft = Draft((Text(answer),), "stop", _logprobs(row.get("logprobs"), where))
-        found, result = seen(
+        result = final_answer(draft)
+        found = seen(
             draft,
+            result,
             output_tokens=None,
             prompt_tokens=signals.prompt_tokens_est,
             complexity=signals.complexity,
