@@ -225,6 +225,8 @@ def test_an_older_a_newer_a_foreign_and_a_broken_ledger(examine, mine, monkeypat
     newer = examine(None).one("problem", "database", "was written by a newer version")
     assert "twintrack restore" in newer["fix"]
     ledger.unlink()
+    ledger.touch()
+    assert examine(None).one("ok", "database", "there is no ledger")  # a gateway is about to make one of it
     with sqlite3.connect(ledger) as db:
         db.execute("CREATE TABLE t (x)")
     db.close()

@@ -211,6 +211,14 @@ def test_a_ledger_that_is_just_being_made_is_left_to_the_journal(books: Books, t
     assert requests(tmp_path / "new") == ["a"]
 
 
+def test_some_other_database_is_not_backed_up_as_a_ledger(tmp_path: Path):
+    with sqlite3.connect(tmp_path / "ledger.db") as db:
+        db.execute("CREATE TABLE t (x)")
+    db.close()
+    with pytest.raises(LedgerError, match="some other SQLite database"):
+        back_up(tmp_path, tmp_path / "backup", None, version="1.2.3")
+
+
 def test_a_segment_is_copied_up_to_its_last_whole_record(books: Books):
     books.write(dispatch("a"), settle("a"))
     (segment,) = books.journals.iterdir()

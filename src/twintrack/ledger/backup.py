@@ -22,7 +22,7 @@ from twintrack.ledger import archive
 from twintrack.ledger.archive import CONFIGURATION, Manifest
 from twintrack.ledger.copies import copy_database
 from twintrack.ledger.folder import on_disk
-from twintrack.ledger.schema import DATABASE, explained, version_of
+from twintrack.ledger.schema import DATABASE, FOREIGN, explained, foreign, version_of
 from twintrack.ledger.segment import SUFFIX, EmptySegment, JournalReader, journal_folder, without_content
 from twintrack.signals.weights import ROUTER, VERIFIER
 
@@ -93,6 +93,8 @@ def _gathered(folder: Path, contents: Path, configuration: Configuration | None,
         copy_database(path, contents / path.name)
         if path.name == DATABASE:
             version, attempts = _about(contents / path.name)
+            if version == FOREIGN:
+                raise foreign(path)
             if not version:  # a gateway that has just started is making it: the journals are all there is
                 (contents / path.name).unlink()
                 continue
@@ -117,7 +119,7 @@ def _about(ledger: Path) -> tuple[int, int]:
     """Version and attempts."""
     with closing(sqlite3.connect(ledger)) as db:
         version = version_of(db)
-        return version, db.execute("SELECT count(*) FROM attempts").fetchone()[0] if version else 0
+        return version, db.execute("SELECT count(*) FROM attempts").fetchone()[0] if version > 0 else 0
 
 
 def _journals(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -194,7 +194,7 @@ def _checked(ledger: Path, file: Path) -> int:
         raise BackupBroken(f"The ledger in {file} is broken", why=str(error), fix="Use another backup") from None
     if version > VERSION:
         raise _newer(version, f"The ledger in {file} was written by a newer version of Twintrack")
-    if version == 0 or said != "ok":
-        why = "it is some other database" if version == 0 else said
+    if version <= 0 or said != "ok":
+        why = "it is some other database" if version <= 0 else said
         raise BackupBroken(f"The ledger in {file} cannot be used", why=why, fix="Use another backup")
     return version

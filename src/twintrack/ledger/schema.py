@@ -342,6 +342,9 @@ MIGRATIONS: Final = (_FIRST, _KINDS_OF_TOKENS, _AUDIT + _ROLES + _VERDICTS)
 
 VERSION: Final = len(MIGRATIONS)
 
+FOREIGN: Final = -1
+"""Instead of a version: some other program's database."""
+
 
 def database(folder: str | os.PathLike[str]) -> Path:
     """Where the ledger of a data folder lies."""
@@ -377,7 +380,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         LedgerError: there is none, it is broken, or of another version.
     """
     if not path.exists():
-        raise LedgerError(f"There is no ledger at {path}", fix="Send requests first, or name its folder with --data")
+        raise _none(path)
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", timeout=5.0, isolation_level=None, check_same_thread=False, uri=True
@@ -387,12 +390,25 @@ def open_reader(path: Path) -> sqlite3.Connection:
     with _closed_if_it_fails(connection, path):
         version = version_of(connection)
         _refuse_newer(version, path)
+        if version == FOREIGN:
+            raise foreign(path)
+        if version == 0:
+            raise _none(path)
         if version < VERSION:
             raise LedgerError(
                 f"The ledger {path} has version {version}, this program reads version {VERSION}",
                 fix="Start the gateway once, or run `twintrack ledger`, to bring it up to date",
             )
     return connection
+
+
+def _none(path: Path) -> LedgerError:
+    return LedgerError(f"There is no ledger at {path}", fix="Send requests first, or name its folder with --data")
+
+
+def foreign(path: Path) -> LedgerError:
+    """What to say of a database that some other program made."""
+    return LedgerError(f"{path} is some other SQLite database", fix="Name another data folder")
 
 
 @contextmanager
@@ -453,11 +469,15 @@ def refuse_newer(path: Path) -> None:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """Version of a ledger's schema; 0 for a new file."""
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone() is None:
+    """Version of a ledger's schema; 0 for a file that nothing was written to yet; or `FOREIGN`."""
+    # In one question: a gateway may be making its ledger of the empty file meanwhile.
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if not names:
         return 0
+    if "schema_version" not in names:
+        return FOREIGN
     row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    return int(row[0] or 0)
+    return int(row[0] or FOREIGN)
 
 
 def _refuse_newer(version: int, path: Path) -> None:
@@ -480,9 +500,9 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         # Asked again under the lock: two processes may have come here at once.
         version = version_of(connection)
         _refuse_newer(version, path)
+        if version == FOREIGN:
+            raise foreign(path)
         if version == 0:
-            if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                raise LedgerError(f"{path} is some other SQLite database", fix="Name another data folder")
             connection.execute(
                 "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, since TEXT NOT NULL) STRICT, WITHOUT ROWID"
             )

@@ -13,7 +13,7 @@ from twintrack.cli.doctor.finding import Finding, note, ok, problem, size
 from twintrack.errors import LedgerError
 from twintrack.ledger.folder import holder
 from twintrack.ledger.pending import is_begun
-from twintrack.ledger.schema import VERSION, database, explained, refuse_newer, version_of
+from twintrack.ledger.schema import FOREIGN, VERSION, database, explained, foreign, refuse_newer, version_of
 from twintrack.ledger.segment import SUFFIX, journal_folder
 
 _DATABASE, _JOURNAL = "database", "journal"
@@ -44,13 +44,15 @@ def look(folder: Path, workers: int) -> Books:
         fix = "If no restore is going on: start the gateway, or run twintrack ledger; either finishes it."
         findings.append(note(_DATABASE, "a restore was begun and is not finished", fix))
     if not path.exists():
-        found = ok(_DATABASE, f"there is no ledger in {folder} yet: the first request makes it")
-        return Books((found, *findings), None)
+        return Books((_version(0, path), *findings), None)
     try:
         refuse_newer(path)
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
-            found = _version(version_of(db), path)
-            if found.state != "problem":
+            version = version_of(db)
+            if version == FOREIGN:
+                raise foreign(path)
+            found = _version(version, path)
+            if version > 0:
                 (newest_us,) = db.execute(_NEWEST).fetchone()
                 findings += _incidents(db, folder)
                 findings.insert(0, _whole(db, path))
@@ -59,13 +61,13 @@ def look(folder: Path, workers: int) -> Books:
         fix = wrong.fix or "Restore a backup: twintrack restore FILE --replace"
         found = problem(_DATABASE, f"{wrong.what}: {wrong.why}", fix)
     except LedgerError as error:
-        found = problem(_DATABASE, f"{error.what}: {error.why}", error.fix)
+        found = problem(_DATABASE, f"{error.what}: {error.why}" if error.why else error.what, error.fix)
     return Books((found, *findings), newest_us)
 
 
 def _version(version: int, path: Path) -> Finding:
     if version == 0:
-        return problem(_DATABASE, f"{path} is some other SQLite database", "Name another data folder.")
+        return ok(_DATABASE, f"there is no ledger in {path.parent} yet: the first request makes it")
     if version < VERSION:
         what = f"{path} has schema {version}, and {VERSION} is the newest"
         return note(_DATABASE, what, "The next start brings it up to date, and keeps a copy in backups/.")
