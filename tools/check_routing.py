@@ -23,7 +23,7 @@ import numpy as np
 from twintrack.config.load import parse
 from twintrack.gateway.choosing import choose
 from twintrack.gateway.open import compiled
-from twintrack.gateway.state import Serving
+from twintrack.gateway.serving import Serving
 from twintrack.signals.evidence import evidence
 from twintrack.signals.features import packed, unpacked
 from twintrack.signals.predictor import Predictor

@@ -19,7 +19,7 @@ from twintrack.config.load import load
 from twintrack.errors import ConfigError, TwintrackError
 from twintrack.gateway.open import dialing
 from twintrack.gateway.pulse import Pulse
-from twintrack.gateway.state import Serving
+from twintrack.gateway.serving import Serving
 
 SHORT, LONG = 500, 60_000
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, TwintrackError, UnknownModel, nearest
 from twintrack.gateway import override
-from twintrack.gateway.state import Serving
+from twintrack.gateway.serving import Serving
 from twintrack.policy.affinity import conversation
 from twintrack.policy.choose import Decision, decide, decide_named
 from twintrack.signals.read import data_class, read

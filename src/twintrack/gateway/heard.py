@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from twintrack.gateway.state import GatewayState, Serving
+from twintrack.gateway.serving import Serving
+from twintrack.gateway.state import GatewayState
 from twintrack.wire.dialect import Asked, Endpoint
 from twintrack.wire.http1 import Headers
 from twintrack.wire.prompt import Labels

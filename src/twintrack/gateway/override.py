@@ -10,7 +10,7 @@ import msgspec
 from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest, Forbidden
-from twintrack.gateway.state import Serving
+from twintrack.gateway.serving import Serving
 from twintrack.gateway.undecided import Undecided
 from twintrack.ledger.records import Screened
 from twintrack.wire.http1 import Headers

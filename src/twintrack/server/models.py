@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from twintrack.gateway.state import Serving
+from twintrack.gateway.serving import Serving
 from twintrack.wire.http1 import Headers
 
 _LONG_AGO = "1970-01-01T00:00:00Z"

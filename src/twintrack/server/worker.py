@@ -27,7 +27,8 @@ from twintrack.config.snapshot import Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway import detecting
 from twintrack.gateway.open import dialing
-from twintrack.gateway.state import GatewayState, Serving
+from twintrack.gateway.serving import Serving
+from twintrack.gateway.state import GatewayState
 from twintrack.gateway.steering import Told
 from twintrack.ledger.journal import Journal
 from twintrack.ledger.segment import journal_folder
