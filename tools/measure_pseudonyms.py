@@ -20,13 +20,11 @@ import msgspec
 
 from twintrack.config.settings import PSEUDONYMS
 from twintrack.signals.sensitivity.detector import Detector
-from twintrack.signals.sensitivity.finding import Finding, Scanned, Verdict
 from twintrack.signals.sensitivity.grade import Grade, grade, ladder
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.pseudonyms import Pseudonymised, Texts, pseudonymise, remaining, replaceable
 from twintrack.signals.sensitivity.replaced import Impossible
-from twintrack.signals.sensitivity.scan import scan
-from twintrack.signals.sensitivity.surfaces import Surface, surfaces
+from twintrack.signals.sensitivity.whole import read
 from twintrack.wire.placeholders import Placeholders
 from twintrack.wire.restored import RestoredStream
 
@@ -114,14 +112,7 @@ def _chunk(piece: str) -> bytes:
 
 
 def _read(detector: Detector, body: bytes) -> tuple[Texts, Grade]:
-    texts: list[tuple[Surface, tuple[Finding, ...]]] = []
-    verdicts: list[Verdict] = []
-    for each in surfaces(body):
-        if isinstance(each, Surface):
-            verdict = scan(detector, each.text)
-            verdicts.append(verdict)
-            if isinstance(verdict, Scanned):
-                texts.append((each, verdict.findings))
+    texts, verdicts = read(detector, body)
     return texts, grade(verdicts, _LADDER)
 
 

@@ -75,6 +75,19 @@ def test_what_is_found_stays_at_home(gateway: Served, outside: Provider, text: s
     assert outside.bytes_in == before
 
 
+@pytest.mark.parametrize(("one", "other"), [("card 4111 1111", "1111 1111"), ("My SSN:", "078051120")])
+def test_what_lies_across_two_parts_or_turns_stays_at_home(
+    gateway: Served, outside: Provider, one: str, other: str
+) -> None:
+    before = outside.bytes_in
+    content = [{"type": "text", "text": one}, {"type": "text", "text": other}]
+    turns = [{"role": "assistant", "content": one}, {"role": "user", "content": other}]
+    for messages in ([{"role": "user", "content": content}], turns):
+        assert by(gateway, {"model": "auto", "messages": messages}) == "mine"
+    assert outside.bytes_in == before
+    assert by(gateway, {"model": "auto", "messages": [{"role": "user", "content": content[:1]}]}) == "outside"
+
+
 @pytest.mark.parametrize("text", [CLEAN, CLEAN * 3000])
 def test_what_holds_nothing_goes_where_it_always_went(gateway: Served, text: str) -> None:
     assert by(gateway, said(text)) == "outside"

@@ -7,13 +7,11 @@ import msgspec
 
 from twintrack.config.settings import PSEUDONYMS, Settings
 from twintrack.signals.sensitivity.detector import Detector
-from twintrack.signals.sensitivity.finding import Finding, Scanned, Verdict
 from twintrack.signals.sensitivity.grade import Grade, Ladder, grade
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.pseudonyms import Texts, pseudonymise, remaining, replaceable
 from twintrack.signals.sensitivity.replaced import Impossible
-from twintrack.signals.sensitivity.scan import scan
-from twintrack.signals.sensitivity.surfaces import Surface, surfaces
+from twintrack.signals.sensitivity.whole import read
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -65,12 +63,5 @@ def tell(what: Left) -> None:
 
 
 def _read(detector: Detector, by: Ladder, body: bytes) -> tuple[Texts, Grade]:
-    texts: list[tuple[Surface, tuple[Finding, ...]]] = []
-    verdicts: list[Verdict] = []
-    for each in surfaces(body):
-        if isinstance(each, Surface):
-            verdict = scan(detector, each.text)
-            verdicts.append(verdict)
-            if isinstance(verdict, Scanned):
-                texts.append((each, verdict.findings))
+    texts, verdicts = read(detector, body)
     return texts, grade(verdicts, by)

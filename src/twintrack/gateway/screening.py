@@ -22,8 +22,10 @@ from twintrack.ledger.records import Screened
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
 from twintrack.signals.sensitivity.grade import Grade, grade
 from twintrack.signals.sensitivity.pieces import Malformed
-from twintrack.signals.sensitivity.scan import Scan, with_more
-from twintrack.signals.sensitivity.surfaces import Part, Surface, Unscannable, reading
+from twintrack.signals.sensitivity.scan import Scan, with_more, with_only
+from twintrack.signals.sensitivity.seams import Seam
+from twintrack.signals.sensitivity.surface import Part, Surface, Unscannable
+from twintrack.signals.sensitivity.surfaces import reading
 
 SLICE_NS = 500_000
 _HASHED_BYTES = 65_536
@@ -289,7 +291,10 @@ class Screening:
                 return False
 
     def _note(self, surface: Surface, verdict: Verdict) -> None:
-        if self._undecided.serving.ner is not None:
+        if isinstance(surface, Seam):
+            if isinstance(verdict, Scanned) and verdict.findings:
+                verdict = with_only(verdict, surface.own(verdict.findings, self.report.texts))
+        elif self._undecided.serving.ner is not None:
             self._read_texts[self._name] = surface.text
             self._places[len(self._verdicts)] = (self._name, surface)
         self._verdicts.append(verdict)

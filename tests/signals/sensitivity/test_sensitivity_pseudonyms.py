@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twintrack.config.settings import PSEUDONYMS
+from twintrack.signals.sensitivity import whole
 from twintrack.signals.sensitivity.detector import CustomRule, Detector
-from twintrack.signals.sensitivity.finding import Scanned
 from twintrack.signals.sensitivity.grade import Grade, grade, ladder
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.pseudonyms import Pseudonymised, Texts, pseudonymise, replaceable
 from twintrack.signals.sensitivity.replaced import MOST_VALUES, REDACTED, Impossible
-from twintrack.signals.sensitivity.scan import scan
-from twintrack.signals.sensitivity.surfaces import Surface, surfaces
 from twintrack.wire.placeholders import Placeholders
 from twintrack.wire.restored import restored_answer
 
@@ -28,9 +26,8 @@ EVERYTHING = frozenset((*PSEUDONYMS, "phi"))
 
 
 def read(detector: Detector, body: bytes) -> tuple[Texts, Grade]:
-    verdicts = [(one, scan(detector, one.text)) for one in surfaces(body) if isinstance(one, Surface)]
-    texts = [(one, verdict.findings) for one, verdict in verdicts if isinstance(verdict, Scanned)]
-    return texts, grade([verdict for _, verdict in verdicts], ladder())
+    texts, verdicts = whole.read(detector, body)
+    return texts, grade(verdicts, ladder())
 
 
 def replaced(

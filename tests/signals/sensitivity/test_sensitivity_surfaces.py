@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from twintrack.signals.sensitivity.surfaces import Surface, Unscannable, surfaces
+from twintrack.signals.sensitivity.surface import Surface, Unscannable
+from twintrack.signals.sensitivity.surfaces import surfaces
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2).decode()
 PDF = base64.b64encode(b"%PDF-1.7" + bytes(range(256)) * 2).decode()

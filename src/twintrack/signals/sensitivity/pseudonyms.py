@@ -22,7 +22,9 @@ from twintrack.signals.sensitivity.finding import Finding
 from twintrack.signals.sensitivity.grade import Grade, Ladder
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.signals.sensitivity.replaced import Impossible, Values
-from twintrack.signals.sensitivity.surfaces import Surface, is_blob, says_nothing
+from twintrack.signals.sensitivity.seams import Seam
+from twintrack.signals.sensitivity.surface import Surface
+from twintrack.signals.sensitivity.surfaces import is_blob, says_nothing
 from twintrack.wire.dialect import UNREADABLE
 
 _IDENTIFYING = frozenset(("pii", "phi", "financial", "person"))
@@ -103,7 +105,13 @@ class Replacing:
         for surface, findings in self._texts:
             for one in _apart([each for each in findings if each in self._found]):
                 raw = surface.text[one.start : one.end].strip()
-                json = surface.path.rpartition(".")[2] in _JSON_TEXTS
+                path = surface.path
+                if isinstance(surface, Seam):
+                    holder = surface.holder(one)
+                    if holder is None:
+                        raise Impossible("a value that stands in two texts")
+                    path = holder.path
+                json = path.rpartition(".")[2] in _JSON_TEXTS
                 self._values.add(raw, one, self._naming, low, json=json)
                 yield
         values = self._values

@@ -11,7 +11,7 @@ How long each slice may take changes nothing of what is found: the steps are the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -138,6 +138,12 @@ def with_more(verdict: Scanned, more: tuple[Finding, ...]) -> Scanned:
         return verdict
     # Once found stays found: what was encoded at one place is not judged again by its place.
     return Scanned(tuple(sorted({*verdict.findings, *joined([*verdict.findings, *more])})), _Proof())
+
+
+def with_only(verdict: Scanned, findings: Iterable[Finding]) -> Scanned:
+    """A finished scan of what was partly read before: of its findings those that are news."""
+    news = frozenset(findings)
+    return Scanned(tuple(one for one in verdict.findings if one in news), _Proof())
 
 
 _GENERIC = frozenset(

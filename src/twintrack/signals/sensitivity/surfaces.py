@@ -18,35 +18,15 @@ import msgspec
 from twintrack.signals.sensitivity.encoded import as_text, following
 from twintrack.signals.sensitivity.finding import UnscannableKind
 from twintrack.signals.sensitivity.pieces import Malformed, pieces
+from twintrack.signals.sensitivity.seams import Seams
+from twintrack.signals.sensitivity.surface import Part, Surface, Unscannable
 from twintrack.wire.canonical.media import split_data_url
-
-
-class Part(msgspec.Struct, frozen=True):
-    """Where a stretch of a surface's text stands in the request."""
-
-    start: int
-    end: int
-    path: str
-    """JSON path of the value."""
-
-
-class Surface(msgspec.Struct, frozen=True):
-    path: str
-    text: str
-    parts: tuple[Part, ...]
-    """One for a text that stands alone; several for members read together. Names of members belong to none."""
-
-
-class Unscannable(msgspec.Struct, frozen=True):
-    path: str
-    kind: UnscannableKind
-
 
 _ALONE = 120
 """Characters from which on a text is read by itself."""
 _ALWAYS_ALONE = frozenset(
     ("content", "text", "input", "instructions", "system", "prompt", "arguments", "output", "thinking", "refusal",
-     "description", "code", "query", "partial_json")
+     "description", "code", "query", "partial_json", "delta")
 )  # fmt: skip
 _SEALED = frozenset(("encrypted_content", "signature", "thoughtSignature", "thought_signature"))
 """A provider's own words under its own seal. Under these names anybody may write anything: what is no seal is read."""
@@ -91,6 +71,22 @@ def surfaces(body: bytes) -> tuple[Surface | Unscannable, ...]:
 
 def reading(body: bytes) -> Iterator[Surface | Unscannable | None]:
     """The same, piece by piece, for whoever has no time to read all of it at once: None is a place to pause at.
+
+    Where two texts meet follows them, if something may lie across.
+
+    Raises:
+        Malformed: not everybody would read the same in it.
+        RecursionError: it is nested too deeply.
+    """
+    seams = Seams()
+    for each in _apart(body):
+        yield each
+        if isinstance(each, Surface) and each.parts and each.parts[0].path == each.path:
+            yield from seams.add(each)
+
+
+def _apart(body: bytes) -> Iterator[Surface | Unscannable | None]:
+    """Texts by themselves.
 
     Each turn has its own surfaces, and what it says does not change when the conversation goes on: a verdict on one can
     be kept.
