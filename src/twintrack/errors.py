@@ -33,13 +33,18 @@ their exit code.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 _LONGEST_WORD = 256
+_ENDS = (".", "!", "?", ":")
+_BEGINS_SMALL = re.compile(r"[a-z]+[ ,]")
+"""A word, and no name of a deployment, a file or a field: what begins so goes on with the sentence before it."""
 
 
 class TwintrackError(Exception):
-    """Base of all errors raised on purpose. `str()` gives one sentence each for what, why and fix."""
+    """Base of all errors raised on purpose. `str()` gives one sentence each for what, why and fix; what and why are
+    one where why begins like the rest of a sentence."""
 
     status = 500
     code = "internal_error"
@@ -52,11 +57,14 @@ class TwintrackError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return " ".join(_sentence(part) for part in (self.what, self.why, self.fix) if part)
+        what = self.what
+        if self.why and what and _BEGINS_SMALL.match(self.why) and not what.endswith(_ENDS):
+            what += ":"
+        return " ".join(_sentence(part) for part in (what, self.why, self.fix) if part)
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?", ":")) else text + "."
+    return text if text.endswith(_ENDS) else text + "."
 
 
 def nearest(word: str, known: Iterable[str], most: int = 3) -> list[str]:

@@ -129,7 +129,7 @@ def test_without_a_command_there_is_help(cli):
 @pytest.mark.parametrize(
     ("raised", "code", "said"),
     [
-        (TwintrackError("It failed", why="a reason", fix="Do this"), 1, "twintrack: It failed. a reason. Do this.\n"),
+        (TwintrackError("It failed", why="a reason", fix="Do this"), 1, "twintrack: It failed: a reason. Do this.\n"),
         (ConfigError("Wrong"), 3, "twintrack: Wrong.\n"),
         (EnvironmentProblem("Taken"), 4, "twintrack: Taken.\n"),
         (LedgerError("Broken"), 4, "twintrack: Broken.\n"),
@@ -209,3 +209,14 @@ def test_a_terminal_gets_lines_that_fit_and_nothing_is_cut_off():
     assert "gpt-5.4-nano" in text
     words = "".join(text.split())
     assert "openrouter0.2in,1.25out" in words
+
+
+def test_an_output_that_cannot_show_a_character_gets_its_number(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-m", "twintrack", "feedback", "--help"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert rb"tt-\u2026" in ran.stdout

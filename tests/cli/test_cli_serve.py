@@ -98,7 +98,7 @@ def test_a_taken_port_ends_it_with_4(cli, file):
         other.listen()
         ran = cli("serve", "--listen", f"127.0.0.1:{other.getsockname()[1]}")
     assert ran.code == 4
-    assert "cannot be listened on. another program has it. Stop that program" in ran.err
+    assert "cannot be listened on: another program has it. Stop that program" in ran.err
 
 
 def test_a_data_folder_that_cannot_be_had_ends_it_with_4(cli, file, tmp_path):

@@ -49,7 +49,7 @@ def test_what_was_said_about_answers_and_about_one(console, ledger, now_us):
     [
         ("by=rout", "by", "Did you mean route?"),
         ("by=route,teir", "by", "Did you mean tier?"),
-        ("by=zzzz", "by", "Use day, hour, route"),
+        ("by=zzzz", "by", "Use month, day, hour, route"),
         ("since=yesterday", "since", "Use 30m, 12h, 7d"),
         ("since=9999999999d", "since", "Use 30m"),
         ("until=2026-13-01", "until", "Use 30m"),

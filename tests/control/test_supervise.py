@@ -211,7 +211,7 @@ def test_a_port_that_is_taken(mine: Provider, tmp_path: Path, workers: str) -> N
         done = start(tmp_path, config(mine), "--listen", where, "--workers", workers)
     assert done.returncode == 4
     assert done.stderr == (
-        f"twintrack: {where} cannot be listened on. another program has it. "
+        f"twintrack: {where} cannot be listened on: another program has it. "
         "Stop that program, or choose another address with --listen.\n"
     )
 

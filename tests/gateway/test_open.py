@@ -44,7 +44,7 @@ def test_a_proxy_we_cannot_speak_to_is_refused_before_anything_starts(
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(ConfigError) as refused:
         read_snapshot(written(tmp_path, "https://llm.example/v1"))
-    assert str(refused.value).startswith("The proxy's address is not http://HOST:PORT. it comes from HTTPS_PROXY.")
+    assert str(refused.value).startswith("The proxy's address is not http://HOST:PORT: it comes from HTTPS_PROXY.")
     # Where no provider needs one it does not matter.
     assert dialing(read_snapshot(written(tmp_path, "http://127.0.0.1:9/v1"))).tls is None
 

@@ -84,7 +84,7 @@ def test_a_file_is_recorded_whole_or_not_at_all(books: Books, say, tmp_path: Pat
     assert (code, out) == (1, "")
     assert f"{file}:504: There is no verdict." in err
     assert f"{file}:505: The body is not JSON." in err
-    assert "2 of 504 lines are no verdicts. nothing was recorded." in err
+    assert "2 of 504 lines are no verdicts: nothing was recorded." in err
     assert scores(books) == {}
 
     file.write_text("\n".join(lines))

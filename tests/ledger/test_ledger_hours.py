@@ -216,6 +216,7 @@ def test_however_it_is_grouped_cost_and_idle_are_the_hours_exactly(tmp_path_fact
     for by in ([], *([word] for word in BY), ["day", "route", "key"]):
         found = summary(books.path, by)
         assert found.total.hourly_nusd + found.idle_nusd == engines
+        assert sum(line.idle_nusd for line in found.idle_lines) == found.idle_nusd
         assert (found.total.cost_nusd or 0) == found.total.hourly_nusd + tokens
         if found.rows:
             assert sum(row.hourly_nusd for row in found.rows) == found.total.hourly_nusd

@@ -91,7 +91,7 @@ def test_an_older_program_refuses_and_names_the_way_back(upgraded: Path):
         with pytest.raises(LedgerError) as error:
             refused()
         assert str(error.value) == (
-            f"The ledger {database(upgraded)} was written by a newer version of Twintrack. its schema has version "
+            f"The ledger {database(upgraded)} was written by a newer version of Twintrack: its schema has version "
             f"{VERSION + 1}, this program knows up to {VERSION}, and none is ever taken back. Install the newer "
             f"version again, or go back to the copy made before the upgrade, {kept}: "
             f"twintrack restore {kept} --to {upgraded} --replace."

@@ -79,7 +79,7 @@ def test_what_has_expired_is_not_given_away():
     time.sleep(0.03)
     with pytest.raises(Unavailable) as raised:
         renewal.current()
-    assert str(raised.value) == ("The leaves have expired. The source is dry. it rained elsewhere. Wait for spring.")
+    assert str(raised.value) == ("The leaves have expired. The source is dry: it rained elsewhere. Wait for spring.")
     renewal.close()
 
 

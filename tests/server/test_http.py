@@ -73,8 +73,8 @@ def said(answer: Answer) -> str:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "The body is not JSON. it ends too early, at byte 0."),
-        (b"{", "The body is not JSON. it ends too early, at byte 1."),
+        (b"", "The body is not JSON: it ends too early, at byte 0."),
+        (b"{", "The body is not JSON: it ends too early, at byte 1."),
         (b'{"model":"m","messages":[}', "The body is not JSON. invalid character (byte 25)."),
         (b"model=m", "The body is not JSON. invalid character (byte 0)."),
         (b'{"model":"m","messages":[]}{}', "The body is not JSON. trailing characters (byte 28)."),

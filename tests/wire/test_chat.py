@@ -119,8 +119,8 @@ def test_a_missing_model_is_named() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "The body is not JSON. it ends too early, at byte 0."),
-        (b'{"model":"m",', "The body is not JSON. it ends too early, at byte 13."),
+        (b"", "The body is not JSON: it ends too early, at byte 0."),
+        (b'{"model":"m",', "The body is not JSON: it ends too early, at byte 13."),
         (b'{"model":"m","messages":[]} x', "The body is not JSON. trailing characters (byte 29)."),
         (b'{"model":nope}', "The body is not JSON. invalid character (byte 13)."),
         (b'{"model":"m","x":NaN}', "The body is not JSON. invalid character (byte 17)."),

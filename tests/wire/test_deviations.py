@@ -408,7 +408,7 @@ def test_a_refusal_says_what_why_and_what_to_do() -> None:
         changed("groq", "chat", "m", {"n": 3})
 
     assert str(refused.value) == (
-        "groq cannot be asked with $.n. it answers such a request with an error "
+        "groq cannot be asked with $.n: it answers such a request with an error "
         "(https://console.groq.com/docs/openai, 2026-11-20). It takes only 1. "
         "Leave it out, or send x-twintrack-drop-unsupported: true to have such members left out."
     )

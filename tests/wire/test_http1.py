@@ -97,8 +97,8 @@ def test_methods_and_targets_are_taken_as_they_are() -> None:
     assert (head.method, head.target) == (b"m-search", b'//a/../%00?b="<>\\^`{|}#c')
 
 
-REQUEST_LINE = "This is not an HTTP/1.1 request we accept. the request line is not METHOD /PATH HTTP/1.1."
-HEADER_LINE = "This is not an HTTP/1.1 request we accept. a header line is malformed."
+REQUEST_LINE = "This is not an HTTP/1.1 request we accept: the request line is not METHOD /PATH HTTP/1.1."
+HEADER_LINE = "This is not an HTTP/1.1 request we accept: a header line is malformed."
 BOTH = "Content-Length and Transfer-Encoding exclude each other."
 NO_NUMBER = "Content-Length is not a number of at most 15 digits."
 CODING = "The only Transfer-Encoding accepted is chunked, in HTTP/1.1."
@@ -108,7 +108,7 @@ EXPECT = "The only Expect understood is 100-continue."
 
 
 def twice(name: str) -> str:
-    return f"This is not an HTTP/1.1 request we accept. the header {name} stands twice."
+    return f"This is not an HTTP/1.1 request we accept: the header {name} stands twice."
 
 
 @pytest.mark.parametrize(

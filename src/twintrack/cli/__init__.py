@@ -6,6 +6,7 @@ progress and errors to stderr.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -58,6 +59,9 @@ def command() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and leave the process with one of the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal or file that is not UTF-8 gets what it can show
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = command.main(args, prog_name="twintrack", standalone_mode=False)
     except click.exceptions.Abort:

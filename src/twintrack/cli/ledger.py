@@ -7,23 +7,24 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from twintrack.cli import complete
 from twintrack.cli import data as data_folder
+from twintrack.cli.file import USUAL, present
 from twintrack.cli.lazy import LazyGroup
+from twintrack.cli.ledger_csv import written
 from twintrack.cli.moments import time_us
+from twintrack.cli.table import say, show
+from twintrack.config.load import load
+from twintrack.control.words import many
 from twintrack.errors import nearest
 from twintrack.ledger.balance import balance
-from twintrack.ledger.summary import BY, Idle, Summary, summary
+from twintrack.ledger.summary import BY, Idle, Summary, baselines, summary
 from twintrack.ledger.tally import Line, Savings
 
 _ALL = "all"
 _DIGITS = (2, 4, 6, 9)
-_WIDE = 200
-"""Columns where the output is not a terminal: nothing is cut off."""
+_MOST_BASELINES = 4
 
 
 def _words(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -54,6 +55,12 @@ def _words(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 @click.option("--since", callback=time_us, metavar="TIME", help="7d, 12h, 2026-11-01; counted in whole UTC hours.")
 @click.option("--until", callback=time_us, metavar="TIME", help="The end, likewise.")
 @data_folder.option
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="For --by tenant: which keys are whose. Default: ./twintrack.toml.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="For a spreadsheet: dollars with all their digits.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: nano-dollars, microseconds, null for unknown.")
 @click.option("--check", is_flag=True, help="Compute every sum again from its attempts; exit 1 if one differs.")
 @click.pass_context
@@ -63,6 +70,8 @@ def command(
     since: int | None,
     until: int | None,
     data: Path | None,
+    config: Path | None,
+    as_csv: bool,
     as_json: bool,
     check: bool,
 ) -> None:
@@ -71,9 +80,11 @@ def command(
     Own engines are paid by the hour, idle or not; unknown costs stay unknown.
     """
     if ctx.invoked_subcommand is not None:
-        if since is not None or until is not None or data is not None or as_json or check:
+        if since is not None or until is not None or data or config or as_csv or as_json or check:
             raise click.UsageError(f"Options stand behind the word {ctx.invoked_subcommand}.", ctx)
         return
+    if as_csv and (as_json or check):
+        raise click.UsageError("--csv goes with neither --json nor --check.", ctx)
     folder = data_folder.folder(data)
     path = data_folder.ledger(folder)
     if path is None:
@@ -82,62 +93,68 @@ def command(
         else:
             click.echo(
                 f"The ledger in {folder} is empty: no request has been answered yet. "
-                "Start a gateway with `twintrack up`, or name its folder with --data."
+                "Start a gateway with `twintrack up`, or name its folder with --data.",
+                err=as_csv,
             )
         return
-    found = summary(path, by, since, until)
+    found = summary(path, by, since, until, _tenants(config) if "tenant" in by else {})
     wrong = balance(path) if check else None
-    if as_json:
+    if as_csv:
+        click.echo(written(found), nl=False)
+        if found.simulated_total is not None:
+            click.echo("twintrack: SIMULATED attempts are not in it.", err=True)
+    elif as_json:
         value = msgspec.to_builtins(found)
+        value["baselines"] = baselines(path)
         if wrong is not None:
             value["discrepancies"] = wrong
         click.echo(msgspec.json.format(msgspec.json.encode(value)))
     else:
-        console = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, markup=False, emoji=False, width=_WIDE)
-        _print(console, found, folder)
+        _print(found, folder, baselines(path))
         if wrong is not None:
-            _print_check(console, wrong)
+            _print_check(wrong)
     if wrong:
         ctx.exit(1)
 
 
-def _print(console: Console, found: Summary, folder: Path) -> None:
+def _tenants(config: Path | None) -> dict[str, str]:
+    """By key, as the configuration says it now."""
+    settings, _ = load(present(config or USUAL), environ=None)
+    return {key.name: key.tenant for key in settings.keys if key.tenant}
+
+
+def _print(found: Summary, folder: Path, against: dict[str, tuple[str, ...]]) -> None:
     if not found.total.requests and not found.total.attempts and not found.idle and found.simulated_total is None:
-        console.print(
+        say(
             f"Nothing to show: the ledger in {folder} has no finished request in this time."
-            + (f" {found.open} are still running." if found.open else "")
+            + (f" {many(found.open, 'attempt')} still running." if found.open else "")
         )
         return
-    console.print(_table(found.by, found.rows, found.total))
-    for sentence in _sentences(found):
-        console.print(sentence)
+    _table(found.by, found.rows, found.total)
+    for sentence in _sentences(found, against):
+        say(sentence)
     if found.simulated_total is not None:
-        console.print()
-        console.print(Text("SIMULATED: prices or answers are made up; none of this is in the figures above.", "bold"))
-        console.print(_table(found.by, found.simulated, found.simulated_total))
+        click.echo()
+        click.secho("SIMULATED: prices or answers are made up; none of this is in the figures above.", bold=True)
+        _table(found.by, found.simulated, found.simulated_total)
         for engine in found.simulated_idle:
-            console.print(f"SIMULATED {_engine(engine)}")
+            say(f"SIMULATED {_engine(engine)}")
 
 
-def _print_check(console: Console, wrong: list[str]) -> None:
+def _print_check(wrong: list[str]) -> None:
     if not wrong:
-        console.print("The books balance: every sum equals its attempts, and every attempt has one state.")
+        say("The books balance: every sum equals its attempts, and every attempt has one state.")
         return
-    console.print(Text(f"The books do not balance, {len(wrong)} discrepancies:", "bold red"))
+    click.secho(f"The books do not balance, {len(wrong)} discrepancies:", bold=True, fg="red")
     for what in wrong:
-        console.print(f"  {what}")
+        click.echo(f"  {what}")
 
 
-def _table(by: tuple[str, ...], rows: Sequence[Line], total: Line) -> Table:
+def _table(by: tuple[str, ...], rows: Sequence[Line], total: Line) -> None:
     lines = [*rows, total] if rows else [total]
     costs = _money([line.cost_nusd for line in lines])
     baselines = _money([line.baseline_nusd for line in lines])
     saved = _money([line.savings.nusd if line.savings else None for line in lines], signed=True)
-    table = Table(box=None, pad_edge=False, show_footer=bool(rows))
-    for word in by:
-        table.add_column(word, footer=_ALL if word == by[0] else "", no_wrap=True)
     titles = ("requests", "failed", "tokens in", "out", "cost", "baseline", "saved", "first token", "whole answer")
     cells = [
         [
@@ -153,15 +170,19 @@ def _table(by: tuple[str, ...], rows: Sequence[Line], total: Line) -> Table:
         ]
         for place, line in enumerate(lines)
     ]
-    for place, title in enumerate(titles):
-        table.add_column(title, footer=Text(cells[-1][place]), justify="right", no_wrap=True)
-    for line, row in zip(lines if not rows else lines[:-1], cells, strict=False):
-        words = [Text(line.group.get(word) or "-") for word in by]
-        table.add_row(*words, *map(Text, row))
-    return table
+    keyed = [[*(line.group.get(word) or "-" for word in by), *row] for line, row in zip(lines, cells, strict=True)]
+    if rows:
+        keyed[-1][: len(by)] = [_ALL, *[""] * (len(by) - 1)]
+    show(
+        (*by, *titles),
+        keyed[:-1] if rows else keyed,
+        right=titles,
+        keys=len(by),
+        footer=keyed[-1] if rows else None,
+    )
 
 
-def _sentences(found: Summary) -> list[str]:
+def _sentences(found: Summary, against: dict[str, tuple[str, ...]]) -> list[str]:
     total = found.total
     sentences = [_engine(engine) for engine in found.idle]
     if total.cost_nusd is None:
@@ -174,19 +195,22 @@ def _sentences(found: Summary) -> list[str]:
             if total.estimated
             else ""
         )
-        sentences.append(f"The cost of {total.cost_unknown:,} attempts is unknown and not in these sums{more}.")
+        sentences.append(f"The cost of {many(total.cost_unknown, 'attempt')} is unknown and not in these sums{more}.")
     if total.usage_estimated:
-        sentences.append(f"Tokens of {total.usage_estimated:,} attempts are estimated: their provider reported none.")
+        estimated = many(total.usage_estimated, "attempt")
+        sentences.append(f"Tokens of {estimated} are estimated: their provider reported none.")
     if total.savings is None:
         if total.attempts:
             sentences.append("Savings are unknown: there is no attempt with both cost and baseline known.")
     else:
         sentences.append(_savings(total.savings, found.net_savings_nusd if found.idle_nusd else None))
+        sentences.append(_against(against))
     sentences.append(_energy(total))
     if total.refused:
-        sentences.append(f"{total.refused:,} requests were refused: nobody may or could answer them.")
+        was = "was" if total.refused == 1 else "were"
+        sentences.append(f"{many(total.refused, 'request')} {was} refused: nobody may or could answer.")
     if found.open:
-        sentences.append(f"{found.open:,} attempts are still running.")
+        sentences.append(f"{many(found.open, 'attempt')} {'is' if found.open == 1 else 'are'} still running.")
     return [sentence for sentence in sentences if sentence]
 
 
@@ -206,9 +230,19 @@ def _savings(savings: Savings, net_nusd: int | None) -> str:
     kind = "Saved" if savings.nusd >= 0 else "Lost"
     net = "" if net_nusd is None else f" Idle engines paid, that is {_usd(net_nusd, signed=True)}."
     return (
-        f"{kind} against the baseline: {_usd(savings.nusd, signed=True)}{interval}, over the {savings.attempts:,} "
-        f"attempts ({savings.coverage:.1%}) with both sides known.{net}"
+        f"{kind} against the baseline: {_usd(savings.nusd, signed=True)}{interval}, over the "
+        f"{many(savings.attempts, 'attempt')} ({savings.coverage:.1%}) with both sides known.{net}"
     )
+
+
+def _against(baselines: dict[str, tuple[str, ...]]) -> str:
+    """Who would have answered without routing."""
+    said = [
+        f"{names[0]} for {route}{' (before it ' + ', '.join(names[1:]) + ')' if names[1:] else ''}"
+        for route, names in list(baselines.items())[:_MOST_BASELINES]
+    ]
+    more = f" and {len(baselines) - _MOST_BASELINES} more, which --json lists" if len(baselines) > len(said) else ""
+    return f"The baseline is {', '.join(said)}{more}." if said else ""
 
 
 def _energy(line: Line) -> str:
@@ -218,7 +252,7 @@ def _energy(line: Line) -> str:
     if line.energy_estimated_mj:
         parts.append(f"{line.energy_estimated_mj / 3.6e6:,.3g} Wh estimated")
     if line.energy_unknown:
-        parts.append(f"unknown for {line.energy_unknown:,} attempts")
+        parts.append(f"unknown for {many(line.energy_unknown, 'attempt')}")
     return f"Energy: {', '.join(parts)}." if parts else ""
 
 

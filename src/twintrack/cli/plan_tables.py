@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import click
 
-from twintrack.cli.table import show
+from twintrack.cli.table import say, show
 from twintrack.economics.amounts import count, usd
 from twintrack.economics.document import BreakEvenOut, Document, OptionOut
 from twintrack.economics.words import input_words
 
 _MOST_RULED_OUT = 12
-_WIDE = 110
 
 
 def print_plan(plan: Document, *, every_input: bool) -> None:
     for sentence in plan.recommendation.sentences:
-        click.echo(textwrap.fill(sentence, _WIDE))
+        say(sentence)
     _options(plan)
     _lines(plan.options)
     _break_even(plan)

@@ -231,3 +231,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     secret: str = ""
     """Reference, or empty: it lies in the data folder."""
     detect: Detect = Detect()
+
+    def tenants_by_key(self) -> dict[str, str]:
+        """Names; keys without a tenant are not in it."""
+        return {key.name: self.tenants[key.tenant].name for key in self.keys if key.tenant >= 0}

@@ -58,7 +58,7 @@ class Admin:
                 )
         since_us, until_us = (self._time(name, asked[name]) if name in asked else None for name in ("since", "until"))
         path = self._ledger()
-        return _json(summary(path, by, since_us, until_us) if path else None)
+        return _json(summary(path, by, since_us, until_us, self._snapshot().tenants_by_key()) if path else None)
 
     def requests(self, request: Request) -> Response:
         asked = _parameters(request, ("limit", "before"))

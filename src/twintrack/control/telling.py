@@ -67,8 +67,7 @@ class Telling:
         if router and now_s >= self._verdicts_due_s:
             newest = (router, *newest_verdict(self._ledger))
             if newest != self._known:
-                tenants = {key.name: snapshot.tenants[key.tenant].name for key in snapshot.keys if key.tenant >= 0}
-                compared = surpluses(self._ledger, router, _since_us(), MOST_ANSWERS, tenants)
+                compared = surpluses(self._ledger, router, _since_us(), MOST_ANSWERS, snapshot.tenants_by_key())
                 told = msgspec.structs.replace(told, router=router, verdicts=compared)
                 self._known = newest
             took_s = time.monotonic() - now_s

@@ -6,10 +6,10 @@ Money is integer nano-dollars. What is not known is None, and how many attempts 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from twintrack.ledger.schema import reading
 from twintrack.ledger.tally import COUNTED, SUMS, Line, Tally
 
 _BY: Final = {
+    "month": "strftime('%Y-%m', r.hour * 3600, 'unixepoch')",
     "day": "r.hour / 24",
     "hour": "r.hour",
     "route": "s.route",
@@ -27,12 +28,15 @@ _BY: Final = {
     "provider": "d.provider",
     "deployment": "d.name",
     "key": "s.key",
+    "tenant": "tenant_of(s.key)",
     "outcome": "s.outcome",
     "class": "s.data_class",
     "endpoint": "s.endpoint",
 }
 BY: Final = tuple(_BY)
 """Words to group by."""
+_OF_ENGINES: Final = frozenset({"month", "day", "hour", "model", "provider", "deployment"})
+"""Those that idle hours have."""
 
 _MOMENTS: Final = ("hourly_us", "both_known", "both_us", "saving_nusd", "saving_sq", "saving_t", "saving_tt")
 _SAVED: Final = ("both_known", "saving_nusd", "saving_sq")
@@ -40,8 +44,15 @@ _FROM: Final = (
     "FROM rollups r JOIN slices s ON s.id = r.slice LEFT JOIN deployments d ON d.id = s.deployment "
     "WHERE r.hour >= ? AND r.hour < ?"
 )
+_ENGINES: Final = (
+    "FROM engine_hours r JOIN deployments d ON d.id = r.deployment WHERE r.hour >= ? AND r.hour < ? "
+    "ORDER BY d.name, r.hour"
+)
 _SIMULATED: Final = "coalesce(d.simulated, 0)"
 
+_NO_TENANTS: Final[Mapping[str, str]] = {}
+
+_T = TypeVar("_T")
 _Group = tuple[Any, ...]
 _Range = tuple[int, int]
 
@@ -56,6 +67,14 @@ class Idle(msgspec.Struct, frozen=True):
     engine_nusd: int
     idle_nusd: int
     """Not carried by any finished attempt."""
+
+
+class IdleLine(msgspec.Struct, frozen=True):
+    """What nobody used of own engines."""
+
+    group: dict[str, str | None]
+    """By word of `by`; None where an engine has no such thing, as a key."""
+    idle_nusd: int
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -78,15 +97,22 @@ class Summary(msgspec.Struct, frozen=True):
     """Rows against simulated providers; nowhere else in this value."""
     simulated_total: Line | None
     simulated_idle: tuple[Idle, ...]
+    idle_lines: tuple[IdleLine, ...]
+    """`idle_nusd` by group."""
 
 
 def summary(
-    db_path: Path, by: Sequence[str] = ("route",), since_us: int | None = None, until_us: int | None = None
+    db_path: Path,
+    by: Sequence[str] = ("route",),
+    since_us: int | None = None,
+    until_us: int | None = None,
+    tenants: Mapping[str, str] = _NO_TENANTS,
 ) -> Summary:
     """What was asked, spent and saved, by hour of dispatch.
 
     Args:
         by: words of `BY`; none of them: only the total.
+        tenants: by key; the ledger knows keys alone.
         since_us: from the hour this lies in; None: from the beginning.
         until_us: to the end of the hour before this, or of the one it lies in; None: to the end.
     Raises:
@@ -103,8 +129,9 @@ def summary(
     first = -(1 << 62) if since_us is None else since_us // HOUR_US
     last = 1 << 62 if until_us is None else -(-until_us // HOUR_US)
     with reading(db_path) as db:
+        db.create_function("tenant_of", 1, tenants.get, deterministic=True)
         tallies = _tallies(db, by, (first, last))
-        idle = _allocate(db, by, (first, last), tallies)
+        idle, idle_by = _allocate(db, by, (first, last), tallies)
         running = db.execute("SELECT count(*) FROM attempts WHERE ending IS NULL").fetchone()[0]
     real = {group: tally for (simulated, group), tally in tallies.items() if not simulated}
     unreal = {group: tally for (simulated, group), tally in tallies.items() if simulated}
@@ -124,7 +151,24 @@ def summary(
         simulated=_lines(by, unreal),
         simulated_total=_total(unreal) if unreal else None,
         simulated_idle=tuple(engine for engine in idle if engine.simulated),
+        idle_lines=tuple(IdleLine(_named(by, group), nusd) for group, nusd in _in_order(idle_by)),
     )
+
+
+def baselines(db_path: Path) -> dict[str, tuple[str, ...]]:
+    """By route, the deployments that savings were ever measured against, the newest first.
+
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    with reading(db_path) as db:
+        for route, name in db.execute(
+            "SELECT c.route, b.name FROM contexts c JOIN deployments b ON b.id = c.baseline "
+            "WHERE c.route IS NOT NULL GROUP BY c.route, b.name ORDER BY c.route, max(c.id) DESC"
+        ):
+            found[route] = (*found.get(route, ()), name)
+    return found
 
 
 def _tallies(db: sqlite3.Connection, by: tuple[str, ...], hours: _Range) -> dict[tuple[bool, _Group], Tally]:
@@ -157,15 +201,18 @@ def _tallies(db: sqlite3.Connection, by: tuple[str, ...], hours: _Range) -> dict
 
 def _allocate(
     db: sqlite3.Connection, by: tuple[str, ...], hours: _Range, tallies: dict[tuple[bool, _Group], Tally]
-) -> list[Idle]:
-    """Share each engine's busy time out to who used it; what is left is idle. Both together are the hour, exactly."""
-    engines = db.execute(
-        "SELECT e.hour, e.deployment, e.up_us, e.busy_us, d.name, d.simulated, d.per_hour_nusd FROM engine_hours e "
-        "JOIN deployments d ON d.id = e.deployment WHERE e.hour >= ? AND e.hour < ? ORDER BY d.name, e.hour",
-        hours,
-    ).fetchall()
+) -> tuple[list[Idle], dict[_Group, int]]:
+    """Share each engine's busy time out to who used it; what is left is idle. Both together are the hour, exactly.
+
+    Returns what was idle by engine and, without simulated ones, by group.
+    """
+    columns = [
+        "r.hour, r.deployment, r.up_us, r.busy_us, d.name, d.simulated, d.per_hour_nusd",
+        *(_BY[word] if word in _OF_ENGINES else "NULL" for word in by),
+    ]
+    engines = db.execute(f"SELECT {', '.join(columns)} {_ENGINES}", hours).fetchall()
     if not engines:
-        return []
+        return [], {}
     words = [_SIMULATED, *(_BY[word] for word in by)]
     moments = ", ".join(f"sum(r.{name})" for name in _MOMENTS)
     question = (
@@ -176,7 +223,8 @@ def _allocate(
     for row in db.execute(question, hours):
         users.setdefault((row[0], row[1]), []).append(row[2:])
     idle: dict[tuple[str, bool], list[int]] = {}
-    for hour, deployment, up_us, busy_us, name, simulated, per_hour_nusd in engines:
+    idle_by: dict[_Group, int] = {}
+    for hour, deployment, up_us, busy_us, name, simulated, per_hour_nusd, *group in engines:
         used = users.get((hour, deployment), [])
         weights = [row[-7] for row in used]
         allocated, cost = engine_cost(per_hour_nusd, up_us, busy_us)
@@ -193,7 +241,9 @@ def _allocate(
         line = idle.setdefault((name, bool(simulated)), [0, 0, 0, 0])
         for place, amount in enumerate((max(up_us, busy_us), busy_us, cost, cost - sum(parts))):
             line[place] += amount
-    return [Idle(name, simulated, *amounts) for (name, simulated), amounts in idle.items()]
+        if not simulated:
+            idle_by[tuple(group)] = idle_by.get(tuple(group), 0) + cost - sum(parts)
+    return [Idle(name, simulated, *amounts) for (name, simulated), amounts in idle.items()], idle_by
 
 
 def _total(tallies: dict[_Group, Tally]) -> Line:
@@ -206,11 +256,15 @@ def _total(tallies: dict[_Group, Tally]) -> Line:
 def _lines(by: tuple[str, ...], tallies: dict[_Group, Tally]) -> tuple[Line, ...]:
     if not by:
         return ()
-    ordered = sorted(tallies, key=lambda group: [(value is None, value or 0) for value in group])
-    return tuple(
-        tallies[group].line({word: _word(word, value) for word, value in zip(by, group, strict=True)})
-        for group in ordered
-    )
+    return tuple(tally.line(_named(by, group)) for group, tally in _in_order(tallies))
+
+
+def _in_order(by_group: Mapping[_Group, _T]) -> list[tuple[_Group, _T]]:
+    return sorted(by_group.items(), key=lambda item: [(value is None, value or 0) for value in item[0]])
+
+
+def _named(by: tuple[str, ...], group: _Group) -> dict[str, str | None]:
+    return {word: _word(word, value) for word, value in zip(by, group, strict=True)}
 
 
 def _word(by: str, value: Any) -> str | None:
