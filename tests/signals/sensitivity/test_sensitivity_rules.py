@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twintrack.errors import ConfigError
 from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.checks import check
+from twintrack.signals.sensitivity.demands import for_bytes
 from twintrack.signals.sensitivity.detector import CustomRule, Detector
 from twintrack.signals.sensitivity.finding import Scanned
 from twintrack.signals.sensitivity.linear import Linear
@@ -82,6 +83,18 @@ def test_context_words_stand_in_twelve_languages_and_more_for_what_is_asked_most
     ):
         assert least <= set(rules.vocabulary().concept[concept]), concept
     assert least <= set(rules.health().strong)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules.identifiers().type if rule.alone], ids=lambda rule: rule.id)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_number_that_needs_no_word_beside_it_is_looked_for_wherever_it_may_stand(
+    rule: rules.Number, data: st.DataObject
+):
+    """The pattern for a text's bytes holds wherever the rule's own does."""
+    own = rule.alone.replace(r"\1", r"(?:[-–])").replace("–", "")
+    number = data.draw(st.from_regex(own, fullmatch=True, alphabet=st.characters(codec="ascii")))
+    assert re.fullmatch(for_bytes(own).encode(), number.encode()) is not None
 
 
 def test_a_prefix_stands_in_every_match_so_that_nothing_is_missed(tried: list[Outcome]):

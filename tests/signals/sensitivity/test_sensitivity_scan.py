@@ -26,6 +26,7 @@ _PIECES = [
     *(street.example for street in rules.addresses().street),
     *(marking.example for marking in rules.markings().marking),
     "bob@example.com", "203.0.114.5", "4111 1111 1111 1111", "+49 30 901820", "1984-05-17", "\\n", "%40", "\u200b",
+    "patientMrn", "ssnNumber", "userIdCard9", "Łódź", "né", "IBAN", "tel", "ext", "+",
 ]  # fmt: skip
 _TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=12)), min_size=1, max_size=12).flatmap(
     lambda pieces: st.sampled_from([" ", ": ", "", "\n", '": "']).map(lambda mark: mark.join(pieces))
@@ -132,18 +133,21 @@ def test_a_text_too_long_to_read_counts_as_sensitive(detector: Detector, monkeyp
 class _AllAtOnce(nominations.Nominations):
     """Asks for every pattern at each text: what asking for less is measured against."""
 
-    def __init__(self, patterns: tuple[bytes, ...]) -> None:
+    def __init__(self, patterns: tuple[bytes, ...], cased: tuple[bytes, ...]) -> None:
         self._all = nominate.Plainly(patterns)
+        self._cased = nominate.Plainly(cased)
 
-    def nominate(self, low: str) -> list[int]:
-        return self._all.nominate(low.encode("utf-8", "replace"))
+    def nominate(self, low: str) -> list[tuple[int, int]]:
+        return self._all.ends(low.encode("utf-8", "replace"))
 
 
 @pytest.fixture(scope="module")
 def others(detector: Detector) -> list[nominations.Nominations]:
     lexicon = detector.lexicon
-    with_re2 = nominations.Nominations(lexicon.patterns, lexicon.short, nominate.WithRe2)
-    return [with_re2, _AllAtOnce(lexicon.patterns)]
+    with_re2 = nominations.Nominations(
+        lexicon.patterns, lexicon.short, lexicon.cased, lambda patterns, _: nominate.WithRe2(patterns)
+    )
+    return [with_re2, _AllAtOnce(lexicon.patterns, lexicon.cased)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

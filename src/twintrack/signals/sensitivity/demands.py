@@ -24,6 +24,37 @@ def demands(pattern: str) -> Demands:
     return _of(PARSER.parse(pattern))
 
 
+def for_bytes(pattern: str) -> str:
+    """A pattern for a text's bytes that matches wherever `pattern` does in the text, and perhaps elsewhere: nothing in
+    it looks ahead or back, and its classes are of ASCII characters.
+
+    Raises:
+        ValueError: it cannot be said so.
+    """
+    return _for_bytes(PARSER.parse(pattern))
+
+
+def _for_bytes(parsed: Any) -> str:
+    said = ""
+    for op, value in parsed:
+        kind = str(op)
+        if kind == "BRANCH":
+            said += f"(?:{'|'.join(map(_for_bytes, value[1]))})"
+        elif kind == "SUBPATTERN":
+            said += f"(?:{_for_bytes(value[3])})"
+        elif kind in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, inner = value
+            said += f"(?:{_for_bytes(inner)}){{{least if least == most else f'{least},{most}'}}}"
+        elif kind in ("LITERAL", "IN"):
+            codes = sorted((value,) if kind == "LITERAL" else _class(value))
+            if not 0 < codes[0] <= codes[-1] < 128:
+                raise ValueError("Only ASCII stands for itself in a text's bytes")
+            said += f"[{re.escape(bytes(codes).decode())}]"
+        elif kind not in ("ASSERT", "ASSERT_NOT", "AT"):
+            raise ValueError(f"{kind} cannot be said of a text's bytes")
+    return said
+
+
 def _of(parsed: Any) -> Demands:
     width = figures = 0
     solid = True

@@ -12,17 +12,18 @@ import msgspec
 from twintrack.errors import ConfigError
 from twintrack.signals.sensitivity import rules
 from twintrack.signals.sensitivity.checks import check
-from twintrack.signals.sensitivity.lexicon import Hits, Lexicon
+from twintrack.signals.sensitivity.demands import for_bytes
+from twintrack.signals.sensitivity.lexicon import NUMBER, Hits, Lexicon
 from twintrack.signals.sensitivity.linear import Linear, Refused
 from twintrack.signals.sensitivity.recognisers.cards import Cards, Ibans
 from twintrack.signals.sensitivity.recognisers.contact import Email, Ip, Mac, Phone
 from twintrack.signals.sensitivity.recognisers.labelled import Labelled
 from twintrack.signals.sensitivity.recognisers.markings import Markings
-from twintrack.signals.sensitivity.recognisers.numbers import Numbers, NumberType, compiled
+from twintrack.signals.sensitivity.recognisers.numbers import Numbers, NumberType, alone, compiled
 from twintrack.signals.sensitivity.recognisers.own import Own, OwnRule
 from twintrack.signals.sensitivity.recognisers.personal import Addresses, Birth, Health, People
 from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Late, Token, Tokens
-from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Recogniser
+from twintrack.signals.sensitivity.window import AFTER, BEFORE, Recogniser
 
 VERSION = "4"
 """Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
@@ -46,7 +47,7 @@ _SPOKEN_AT = (
 _APART = frozenset(("en", "fr", "es", "it", "pt", "pl", "cs", "tr", "ru", "el", "hu"))
 """Languages whose word for a street stands apart from its name."""
 _SHAPES: dict[str, tuple[str, ...]] = {
-    "shape:number": (r"[0-9][^a-z0-9]{0,2}[0-9a-z][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9]",),
+    NUMBER: (r"[0-9][^a-z0-9]{0,2}[0-9a-z][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9]",),
     "shape:card": (r"[0-9](?:[^a-z0-9]{0,2}[0-9]){11}",),
     "shape:iban": (r"[a-z][a-z][0-9][0-9][ -]?[a-z0-9]{2}",),
     "shape:phone": (r"[0-9](?:[^a-z0-9]{0,3}[0-9]){6}",),
@@ -56,6 +57,15 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     "shape:blob": (r"[a-z0-9+/_-]{24}",),
 }
 """What has to stand in a text before a recogniser of that shape looks at it at all."""
+_CASED = {
+    "cased:card": r"(?:^|[^A-Za-z0-9_.,+])[0-9](?:(?:[ \-.+]|[^\x00-\x7f]{2}|[ \-]?\n ?)?[0-9]){11}",
+    "cased:card-alone": r"(?:^|[^A-Za-z0-9_.,+])[2-9](?:[0-9]{13}|[0-9]{3}(?:[ \-.][0-9]{4}){3}"
+    r"|[0-9]{3}[ \-][0-9]{6}[ \-][0-9]{5})",
+    "cased:iban": r"(?:[A-Za-z]|[^\x00-\x7f]{2}){2}[0-9]{2}(?:[ \-\n]{0,2}(?:[0-9A-Za-z]|[^\x00-\x7f]{2})){11}",
+    "cased:plus": r"[+][^0-9A-Za-z]{0,4}[0-9][0-9()\[\] .\-/]{4,22}[0-9]",
+    "cased:extension": r"[0-9][^0-9A-Za-z]{0,8}(?:[xX]|[eE][xX][tT])[^0-9A-Za-z]{0,5}[0-9]",
+}
+"""The same, closer: looked for only where one of the shapes of figures stands."""
 
 
 class CustomRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +101,7 @@ class Detector:
         prefixes: dict[str, Iterable[str]] = {}
         shapes: dict[str, Iterable[str]] = dict(_SHAPES)
         endings: dict[str, Iterable[str]] = {}
+        cased = dict(_CASED)
         for concept, said in rules.vocabulary().concept.items():
             words[concept] = rules.all_words(said)
         words["iban"] = ("iban", "international bank account number", "bank account number", "account iban")
@@ -104,7 +115,7 @@ class Detector:
             Assigned(),
             Cards(),
             Ibans(),
-            _numbers(words),
+            _numbers(words, cased),
             Labelled(),
             Phone(),
             Ip(),
@@ -118,7 +129,7 @@ class Detector:
         )
         self._always, self._asks = _asks(self.recognisers)
         self._asked: dict[int, tuple[Recogniser, ...]] = {}
-        self.lexicon = Lexicon(words, prefixes, shapes, endings, cache, compiles=compiles)
+        self.lexicon = Lexicon(words, prefixes, shapes, endings, cased, cache, compiles=compiles)
         self._calibration = rules.calibration()
         self._scores: dict[tuple[str, str, str], float] = {}
         self._published = frozenset(digest for row in rules.published().published for digest in row.sha256)
@@ -142,20 +153,16 @@ class Detector:
                 self._asked[which] = known
         return known
 
-    def score(self, raw: Raw) -> float:
-        """Share of such finds that are what they say."""
-        kind = raw.type, raw.category, raw.evidence
-        known = self._scores.get(kind)
+    def score(self, kind: str, category: str, evidence: str) -> float:
+        """Share of finds of this type that are what they say, with such evidence."""
+        known = self._scores.get((kind, category, evidence))
         if known is None:
-            known = self._scores[kind] = self._score(raw)
+            of_type = self._calibration["type"].get(kind, {})
+            found = of_type.get(evidence)
+            if found is None:
+                found = self._calibration.get(category, self._calibration["own"]).get(evidence, 0.5)
+            known = self._scores[kind, category, evidence] = float(found)
         return known
-
-    def _score(self, raw: Raw) -> float:
-        of_type = self._calibration["type"].get(raw.type, {})
-        found = of_type.get(raw.evidence)
-        if found is None:
-            found = self._calibration.get(raw.category, self._calibration["own"]).get(raw.evidence, 0.5)
-        return float(found)
 
 
 _MOST_KEPT = 4096
@@ -182,18 +189,28 @@ def _versioned() -> tuple[object, ...]:
     return rules.identifiers(), rules.secrets(), rules.published(), rules.markings(), rules.calibration()
 
 
-def _numbers(words: dict[str, Iterable[str]]) -> Numbers:
+_LEFT, _RIGHT = "(?:^|[^A-Za-z0-9])", "(?:$|[^A-Z0-9])"
+"""What stands before a number and behind it, as far as a text's bytes say."""
+_CLOSED = r"[\)]"
+"""A number that ends so may end anywhere."""
+
+
+def _numbers(words: dict[str, Iterable[str]], cased: dict[str, str]) -> Numbers:
     types = []
     for rule in rules.identifiers().type:
         label = f"number:{rule.id}"
         words[label] = rules.all_words(rule.words)
+        by_itself = rule.alone.replace(r"\1", r"(?:[-–])")
+        if by_itself:
+            within = for_bytes(by_itself.replace("–", ""))  # which is read as a hyphen
+            cased[alone(rule.id)] = f"{_LEFT}{within}{'' if within.endswith(_CLOSED) else _RIGHT}"
         types.append(
             NumberType(
                 rule.id,
                 rule.category,
                 label,
                 compiled(rule.shape),
-                re.compile(rule.alone.replace(r"\1", r"(?:[-–])")) if rule.alone else None,
+                re.compile(by_itself) if by_itself else None,
                 rule.alone_unchecked,
                 rule.labelled_only,
                 check(rule.check) if rule.check else None,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Iterator
 
 _BLOB = re.compile(r"[A-Za-z0-9+/_\-]{24,}(?:(?:\\n|\r?\n)[A-Za-z0-9+/_\-]{16,}){0,4000}={0,2}")
+_LETTERS = bytes(
+    120 if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "+/_-") else 32 for code in range(256)
+)
+_LONG_ENOUGH = b"x" * 24
 _PROBE = 24
 _BREAKS = re.compile(r"\\n|[\r\n]+")
 MOST = 1 << 20
@@ -29,12 +32,23 @@ def decoded(text: str) -> list[tuple[int, int, str]]:
     is then tried out. The same finds what follows a word of the same letters.
     """
     found = []
-    for match in _BLOB.finditer(text):
+    for match in _blobs(text):
         blob = match[0]
         inner = next((inner for at in range(_GROUP) if (inner := as_text(blob[at:])) is not None), None)
         if inner is not None:
             found.append((match.start(), match.end(), inner))
     return found
+
+
+def _blobs(text: str) -> Iterator[re.Match[str]]:
+    """All of `_BLOB`: each begins where the first line of one does."""
+    letters = text.encode("ascii", "replace").translate(_LETTERS)
+    at = letters.find(_LONG_ENOUGH)
+    while at >= 0:
+        match = _BLOB.match(text, at)
+        assert match is not None  # so many letters stand there
+        yield match
+        at = letters.find(_LONG_ENOUGH, match.end())
 
 
 def inners(text: str) -> Iterator[str]:
@@ -58,22 +72,26 @@ def following(blob: str) -> Iterator[str | None]:
 
 def as_text(blob: str) -> str | None:
     """What base64 stands for, if that is text: UTF-8, or its start; of its first `MOST` characters."""
-    probe = _bytes(_BREAKS.sub("", blob[: 2 * _PROBE])[:_PROBE])
-    if probe is None or probe.translate(None, _CONTROL) != probe or not _mostly_ascii(probe):
+    probe = _bytes(_in_one(blob[: 2 * _PROBE])[:_PROBE])
+    if probe is None or len(probe.translate(None, _CONTROL)) != len(probe) or not _mostly_ascii(probe):
         return None
-    data = _bytes(_BREAKS.sub("", blob[:MOST]))
+    data = _bytes(_in_one(blob[:MOST]))
     if data is None or len(data.translate(None, _CONTROL)) * 50 < len(data) * 49:
         return None
     return data.decode("utf-8", "replace")
 
 
+def _in_one(blob: str) -> str:
+    """Without its line breaks."""
+    return _BREAKS.sub("", blob) if "\n" in blob or "\\" in blob or "\r" in blob else blob
+
+
 def _mostly_ascii(data: bytes) -> bool:
     """Random bytes are half beyond ASCII; text in Chinese is too, but then its lead bytes show."""
+    if data.isascii():
+        return True
     start = data[:_MOST_CUT].lstrip(_CONTINUES)  # of a character whose start was cut off
     data = start + data[_MOST_CUT:]
-    beyond = sum(byte > 127 for byte in data)
-    if not beyond:
-        return True
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -85,6 +103,6 @@ def _bytes(blob: str) -> bytes | None:
     plain = blob.rstrip("=").replace("-", "+").replace("_", "/")
     plain = plain[: len(plain) - (len(plain) % 4 == 1)]
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4))
+        return binascii.a2b_base64(plain + "=" * (-len(plain) % 4))
     except (binascii.Error, ValueError):
         return None

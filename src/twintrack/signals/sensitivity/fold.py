@@ -83,6 +83,11 @@ class _Low(dict[int, int]):
 _STROKE = {"ł": "l", "Ł": "l", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ı": "i", "İ": "i", "æ": "a", "ð": "d", "ħ": "h"}
 _PLAIN = _Plain({code: code for code in range(128)})
 _LOW = _Low({code: ord(chr(code).lower()) for code in range(128)})
+_LATIN_1 = "".join(map(chr, range(256)))
+_FOLDS_OUT = "\xad\xb5"
+"""Of Latin-1: one that is invisible, and the micro sign, which is read as a Greek letter."""
+_PLAIN_LATIN_1 = _LATIN_1.translate(_PLAIN).encode("latin-1", "replace")
+_LOW_LATIN_1 = _LATIN_1.translate(_LOW).lower().encode("latin-1", "replace")
 
 
 class _Source:
@@ -141,6 +146,14 @@ def view(text: str) -> View:
         if "\u001b" in text:
             text, source = _replaced(text, source, _INVISIBLE, _nothing)
         return View(text, text.lower(), source)
+    try:
+        latin = text.encode("latin-1")
+    except UnicodeEncodeError:
+        pass
+    else:
+        if not ("\x1b" in text or _FOLDS_OUT[0] in text or _FOLDS_OUT[1] in text):
+            latin = latin.translate(_PLAIN_LATIN_1)
+            return View(latin.decode("latin-1"), latin.translate(_LOW_LATIN_1).decode("latin-1"), source)
     beyond = beyond_ascii(text)
     if not beyond.isdisjoint(_UNSEEN) or "\u001b" in text:
         text, source = _replaced(text, source, _INVISIBLE, _nothing)

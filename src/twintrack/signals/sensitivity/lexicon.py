@@ -8,17 +8,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
-from twintrack.signals.sensitivity.fold import View, low
+from twintrack.signals.sensitivity.fold import View, beyond_ascii, low
 from twintrack.signals.sensitivity.nominate import nominator
 from twintrack.signals.sensitivity.nominations import Nominations
 
 _BENT = 6
 _MANY = 64
 """Of one literal in one window; more add nothing."""
+NUMBER = "shape:number"
+"""Figures enough for an identifier."""
+_OF_FIGURES = frozenset((NUMBER, "shape:card", "shape:iban", "shape:phone"))
 Hits = dict[str, list[tuple[int, int]]]
 """Of each concept that stands in a window: where, in order."""
+
+
+class _Word(NamedTuple):
+    literal: str
+    size: int
+    entries: tuple[tuple[str, int], ...]
+    """Its concepts, each with how it has to stand."""
+    exact: dict[str, set[str]]
+    """By concept: with which accents."""
+    beyond_ascii: bool
+    """It has accents without which it is another, as né."""
+    bordered: bool
+    """It is looked for between its borders."""
+    plainly: bool
+    """It is told where it ends, and stands in one way for all of its concepts."""
+    concepts: tuple[str, ...]
+    how: int
+    first: bool
+    """No letter may stand before it."""
+    last: bool
+    """None may stand behind it."""
+    spaced: bool
+    """Between its parts something else may stand where it is looked for."""
 
 
 class Lexicon:
@@ -30,6 +58,7 @@ class Lexicon:
         prefixes: Mapping[str, Iterable[str]],
         shapes: Mapping[str, Iterable[str]],
         endings: Mapping[str, Iterable[str]],
+        cased: Mapping[str, str],
         cache: Path | None = None,
         *,
         compiles: bool = True,
@@ -40,6 +69,7 @@ class Lexicon:
             prefixes: literals of each concept that may stand anywhere.
             endings: literals of each concept whose places count wherever they stand, as straße in Müllerstraße.
             shapes: patterns of each concept, for text in lower case; see `nominate.py` for what they may hold.
+            cased: a pattern of each concept for text in its own case, with figures in it.
         """
         literals: dict[str, list[tuple[str, int]]] = {}
         self._exact: dict[tuple[str, str], set[str]] = {}
@@ -67,72 +97,165 @@ class Lexicon:
             for shape in said:
                 patterns.setdefault(shape.encode(), []).append((concept, _ANYWHERE))
         self.patterns = tuple(patterns)
-        self._words = tuple(
-            tuple(dict.fromkeys(entry for entry in entries if entry[1] != _ANYWHERE)) for entries in patterns.values()
-        )
         self._anywhere = tuple(
             tuple(dict.fromkeys(concept for concept, how in entries if how == _ANYWHERE))
             for entries in patterns.values()
         )
-        self._beyond_ascii = tuple(
-            bool(self._words[at]) and all(self._is_beyond_ascii(literal, concept) for concept, _ in self._words[at])
-            for at, literal in enumerate([*self._literals, *[""] * (len(patterns) - len(self._literals))])
-        )
-        """Of each pattern: its words have accents without which they are others, as né."""
-        self._exact_of = tuple(
-            {concept: forms for concept, _ in self._words[at] if (forms := self._exact.get((literal, concept)))}
-            for at, literal in enumerate(self._literals)
-        )
         self.short = tuple(_among_letters(literal, literals[literal]) for literal in self._literals)
         """Of each literal: how it stands among letters, blanks and `0`; nothing: it is looked for as it is."""
+        self._words = tuple(
+            self._word(literal, pattern, entries)
+            for literal, (pattern, entries) in zip_longest(self._literals, patterns.items())
+        )
+        self._cased = tuple(cased)
+        self.cased = tuple(each.encode() for each in cased.values())
         self.nominations = Nominations(
-            self.patterns, self.short, lambda patterns: nominator(patterns, cache, compiles=compiles)
+            self.patterns,
+            self.short,
+            self.cased,
+            lambda patterns, every: nominator(patterns, cache, compiles=compiles, every=every),
         )
 
-    def _is_beyond_ascii(self, literal: str, concept: str) -> bool:
-        exact = self._exact.get((literal, concept))
-        return exact is not None and not any(word.isascii() for word in exact)
+    def _word(self, literal: str | None, pattern: bytes, entries: list[tuple[str, int]]) -> _Word | None:
+        """None: the pattern is no word's."""
+        if literal is None:
+            return None
+        own = tuple(dict.fromkeys(entry for entry in entries if entry[1] != _ANYWHERE))
+        exact = {concept: forms for concept, _ in own if (forms := self._exact.get((literal, concept)))}
+        beyond = all(concept in exact and not any(map(str.isascii, exact[concept])) for concept, _ in own)
+        hows = {how for _, how in own}
+        how = max(hows)
+        short = bool(_among_letters(literal, list(own)))
+        bordered = pattern != re.escape(literal.encode())
+        return _Word(
+            literal,
+            len(literal),
+            own,
+            exact,
+            beyond,
+            bordered,
+            plainly=len(hows) == 1 and not exact and len(own) == len(set(entries)) and (short or not bordered),
+            concepts=tuple(concept for concept, _ in own),
+            how=how,
+            first=how != _ENDING and _GOES_ON[literal[0]],
+            last=how == _WHOLE and _GOES_ON[literal[-1]],
+            spaced=short and " " in literal,
+        )
 
     def hits(self, view: View) -> Hits:
         hits: Hits = {}
-        words, anywhere, literals, exact_of = self._words, self._anywhere, self._literals, self._exact_of
+        words, anywhere = self._words, self._anywhere
         asked = text = view.low
         plain = view.plain
-        if ('"' in text or "=" in text) and plain != text:
-            camels = [found.start() for found in _CAMEL_AT.finditer(plain)]  # patientMrn holds mrn
-            if camels:
-                parts = [f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}" for at in camels]
-                asked = f"{text}\n{' '.join(parts).lower()}"
+        camels = _camels(plain) if plain != text else []
+        if camels != [] and ('"' in text or "=" in text):  # patientMrn holds mrn
+            capitals = [found.start() for found in _CAMEL_AT.finditer(plain)] if camels is None else camels
+            parts = [f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}" for at in capitals]
+            asked = f"{text}\n{' '.join(parts).lower()}"
         accents = not plain.isascii()
-        for at in self.nominations.nominate(asked):
+        nominated = self.nominations.nominate(asked)
+        crowded = len(nominated) > _MANY
+        length = len(text)
+        rest: dict[int, list[int]] = {}
+        for at, end in nominated:
+            word = words[at]
+            if word is None:
+                for concept in anywhere[at]:
+                    hits.setdefault(concept, [])
+                continue
+            if end < 0 or crowded or not word.plainly or (word.bordered and camels != []):
+                rest.setdefault(at, []).append(end)
+                continue
+            # As `_starts` and `_places` do, for what nearly all words are.
+            start = end - word.size
+            if end > length or (word.spaced and not text.startswith(word.literal, start)):
+                continue
+            if word.first and start and _GOES_ON[text[start - 1]] and not _is_camel(plain, start):
+                continue
+            if word.how == _STEM:
+                end = _bent(text, end)
+                if end < 0:
+                    continue
+            elif word.last and end < length and _GOES_ON[text[end]] and not _ends_in_camel(plain, end):
+                continue
+            for concept in word.concepts:
+                known = hits.get(concept)
+                if known is None:
+                    hits[concept] = [(start, end)]
+                else:
+                    known.append((start, end))
+        for at, ends in rest.items():
             for concept in anywhere[at]:
                 hits.setdefault(concept, [])
-            entries = words[at]
-            if not entries or (self._beyond_ascii[at] and not accents):
-                continue
-            literal, exact = literals[at], exact_of[at]
-            found: list[tuple[int, int]] = []
-            last_how = -1
-            for concept, how in entries:
-                if how != last_how:
-                    found, last_how = _places(text, plain, literal, how), how
-                if found and concept in exact:
-                    said, last_how = exact[concept], -1
-                    found = [place for place in found if plain[place[0] : place[1]].lower() in said]
-                if found:
-                    known = hits.get(concept)
-                    if known is None:
-                        hits[concept] = found.copy()
-                    else:
-                        known += found
-        for places_of in hits.values():
-            if len(places_of) > 1:
-                places_of.sort()
+            word = words[at]
+            if word is not None and (accents or not word.beyond_ascii):
+                _add(hits, word, text, plain, _starts(word, text, ends, camels))
+        if not _OF_FIGURES.isdisjoint(hits):
+            for at in self.nominations.in_case(plain):
+                hits[self._cased[at]] = []
+        for places in hits.values():
+            if len(places) > 1:
+                places.sort()
         return hits
 
 
+def _starts(word: _Word, text: str, ends: list[int], camels: list[int] | None) -> list[int]:
+    """Where a word may stand, in order: all places where it does as it has to, and perhaps others.
+
+    Args:
+        ends: as `Nominations.nominate` says.
+        camels: places of capitals behind small letters; None: not known.
+    """
+    literal, size, bordered = word.literal, word.size, word.bordered
+    if ends[0] < 0 or (bordered and (camels is None or len(camels) > _MANY_CAMELS)):
+        return _all_of(text, literal)
+    starts: list[int] = []
+    for end in ends:
+        start = end - size
+        if start >= 0 and text.startswith(literal, start):
+            starts.append(start)
+        elif start > 0 and text.startswith(literal, start - 1):
+            starts.append(start - 1)
+    if bordered and camels:
+        starts += [place for place in camels if text.startswith(literal, place)]
+        starts += [place - size for place in camels if text.endswith(literal, 0, place)]
+    return starts if len(starts) < _SOME else sorted(set(starts))
+
+
+_SOME = 2
+_MANY_CAMELS = 8
+_CASES = bytes(97 if chr(code).islower() else 65 if chr(code).isupper() else 32 for code in range(256))
+
+
+def _camels(plain: str) -> list[int] | None:
+    """Where a capital stands right behind a small letter; None: letters beyond Latin-1 may be either."""
+    try:
+        data = plain.encode("latin-1")
+    except UnicodeEncodeError:
+        more = "".join(char for char in beyond_ascii(plain) if char > "\xff")
+        if more.isupper() or more.islower() or more.lower() != more:
+            return None
+        data = plain.encode("latin-1", "replace")
+    cases = data.translate(_CASES)
+    places = []
+    at = cases.find(b"aA")
+    while at >= 0:
+        places.append(at + 1)
+        at = cases.find(b"aA", at + 2)
+    return places
+
+
+def _all_of(text: str, literal: str) -> list[int]:
+    """Each place where a literal stands, one over another too."""
+    starts = []
+    at = text.find(literal)
+    while at >= 0:
+        starts.append(at)
+        at = text.find(literal, at + 1)
+    return starts
+
+
 _CAMEL_AT = re.compile(r"[A-Z](?<=[a-z].)")
-"""A capital after a small letter; it begins with the rarer of the two, which is what is looked for."""
 _PART = 16
 """Characters before and after the capital in such a name."""
 _SHORT = 3
@@ -170,45 +293,78 @@ def _forms(word: str) -> set[str]:
     return {word, word.replace(" ", "_"), word.replace(" ", "-"), word.replace(" ", ""), word.replace(" ", "\n")}
 
 
-def _places(text: str, plain: str, literal: str, how: int) -> list[tuple[int, int]]:
-    """Where a literal stands as it has to; `text`: `plain` in lower case without accents."""
-    size, length = len(literal), len(text)
+def _add(hits: Hits, word: _Word, text: str, plain: str, starts: list[int]) -> None:
+    """Adds where a word stands of all places where it may. `text`: `plain` in lower case without accents."""
     found: list[tuple[int, int]] = []
-    first, last = how != _ENDING and _is_word(literal[0]), how == _WHOLE and _is_word(literal[-1])
-    at = text.find(literal)
-    while at >= 0 and len(found) < _MANY:
+    last_how = -1
+    for concept, how in word.entries if starts else ():
+        if how != last_how:
+            found, last_how = _places(text, plain, word, how, starts), how
+        if found and concept in word.exact:
+            said, last_how = word.exact[concept], -1
+            found = [place for place in found if plain[place[0] : place[1]].lower() in said]
+        if found:
+            hits.setdefault(concept, []).extend(found)
+
+
+def _places(text: str, plain: str, word: _Word, how: int, starts: list[int]) -> list[tuple[int, int]]:
+    """Those of `starts` where a word stands as it has to."""
+    literal, size, length = word.literal, word.size, len(text)
+    first, last = how != _ENDING and _GOES_ON[literal[0]], how == _WHOLE and _GOES_ON[literal[-1]]
+    found: list[tuple[int, int]] = []
+    behind = 0
+    for at in starts:
+        if at < behind:
+            continue
         end = at + size
-        if not (
-            first
-            and at
-            and text[at - 1].isalnum()
-            and _is_word(text[at - 1])
-            and not (plain[at - 1].islower() and plain[at].isupper())
-        ):
-            if how == _STEM:
-                limit = min(length, end + _BENT + 1)
-                while end < limit and _is_word(text[end]):
-                    end += 1
-                if end - at <= size + _BENT:
-                    found.append((at, end))
-            elif not (
-                last
-                and end < length
-                and text[end].isalnum()
-                and _is_word(text[end])
-                and not (plain[end - 1].islower() and (plain[end].isupper() or plain[end].isdigit()))
-            ):
-                found.append((at, end))
-        at = text.find(literal, at + size)
+        if first and at and _GOES_ON[text[at - 1]] and not _is_camel(plain, at):
+            continue
+        if how == _STEM:
+            end = _bent(text, end)
+            if end < 0:
+                continue
+        elif last and end < length and _GOES_ON[text[end]] and not _ends_in_camel(plain, end):
+            continue
+        found.append((at, end))
+        if len(found) >= _MANY:
+            break
+        behind = at + size
     return found
+
+
+def _is_camel(plain: str, at: int) -> bool:
+    """Whether a word begins at a capital inside of a name."""
+    return plain[at - 1].islower() and plain[at].isupper()
+
+
+def _ends_in_camel(plain: str, end: int) -> bool:
+    """Whether a word ends inside of a name, before a capital or a figure."""
+    behind = plain[end]
+    return plain[end - 1].islower() and (behind.isupper() or behind.isdigit())
+
+
+def _bent(text: str, end: int) -> int:
+    """Where a stem's word ends; -1: it has too many letters more."""
+    limit = min(len(text), end + _BENT + 1)
+    at = end
+    while at < limit and _GOES_ON[text[at]]:
+        at += 1
+    return at if at - end <= _BENT else -1
 
 
 _WITHOUT_SPACES = (("\u0e00", "\u0e7f"), ("\u2e80", "\u9fff"), ("\uac00", "\ud7af"))
 """Thai, Chinese and Japanese put no space between words, Korean none between a word and its particle."""
 
 
-def _is_word(char: str) -> bool:
-    """Whether a word goes on here."""
-    if char < "\u0e00":
-        return char.isalnum()
-    return char.isalnum() and not any(first <= char <= last for first, last in _WITHOUT_SPACES)
+class _GoesOn(dict[str, bool]):
+    """Whether a word goes on at a character."""
+
+    def __missing__(self, char: str) -> bool:
+        found = char.isalnum() and not any(first <= char <= last for first, last in _WITHOUT_SPACES)
+        if len(self) < _MOST_KNOWN:
+            self[char] = found
+        return found
+
+
+_MOST_KNOWN = 65_536
+_GOES_ON = _GoesOn()

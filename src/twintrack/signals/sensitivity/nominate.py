@@ -33,6 +33,11 @@ class Nominator(Protocol):
         """Positions of the patterns that match in `data`, in no order."""
         ...
 
+    def ends(self, data: bytes) -> list[tuple[int, int]]:
+        """The same, each with where a match of it ends; of those of which `every` match was asked for a pair for each.
+        -1: it is not known where, nor how many there are."""
+        ...
+
 
 class Plainly:
     """Looks for each pattern in turn: what the others are measured against."""
@@ -45,35 +50,49 @@ class Plainly:
     def nominate(self, data: bytes) -> list[int]:
         return [at for at, pattern in enumerate(self._patterns) if pattern.search(data) is not None]
 
+    def ends(self, data: bytes) -> list[tuple[int, int]]:
+        return [(at, -1) for at in self.nominate(data)]
+
 
 class WithHyperscan:
     """Some microseconds a kilobyte: `tools/measure_sensitivity.py`."""
 
     name = "hyperscan"
 
-    def __init__(self, patterns: Sequence[bytes], cache: Path | None, *, compiles: bool = True) -> None:
+    def __init__(self, patterns: Sequence[bytes], cache: Path | None, *, compiles: bool = True, every: int = 0) -> None:
         """
         Args:
             cache: folder for the compiled database; None: compiled each time, which takes seconds and 65 MB.
             compiles: False: only what is in `cache` is taken.
+            every: of the first so many, `ends` tells every match.
         Raises:
             ImportError: there is no hyperscan here.
             NotCompiled
         """
         import hyperscan
 
-        flags = int(hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL)
-        self._database = compiled_once(hyperscan, list(patterns), [flags] * len(patterns), cache, compiles=compiles)
+        once, dotall = int(hyperscan.HS_FLAG_SINGLEMATCH), int(hyperscan.HS_FLAG_DOTALL)
+        flags = [dotall if at < every else dotall | once for at in range(len(patterns))]
+        self._database = compiled_once(hyperscan, list(patterns), flags, cache, compiles=compiles)
         self._scratch = hyperscan.Scratch(self._database)
         self._found: list[int] = []
+        self._ends: list[tuple[int, int]] = []
 
     def nominate(self, data: bytes) -> list[int]:
         found = self._found = []
         self._database.scan(data, match_event_handler=self._seen, scratch=self._scratch)
         return found
 
+    def ends(self, data: bytes) -> list[tuple[int, int]]:
+        found = self._ends = []
+        self._database.scan(data, match_event_handler=self._ended, scratch=self._scratch)
+        return found
+
     def _seen(self, pattern: int, start: int, end: int, flags: int, context: object) -> None:
         self._found.append(pattern)
+
+    def _ended(self, pattern: int, start: int, end: int, flags: int, context: object) -> None:
+        self._ends.append((pattern, end))
 
 
 class WithRe2:
@@ -98,16 +117,19 @@ class WithRe2:
     def nominate(self, data: bytes) -> list[int]:
         return list(self._set.Match(data) or ())
 
+    def ends(self, data: bytes) -> list[tuple[int, int]]:
+        return [(at, -1) for at in self.nominate(data)]
 
-def nominator(patterns: Sequence[bytes], cache: Path | None, *, compiles: bool = True) -> Nominator:
-    """The fastest that this machine has.
+
+def nominator(patterns: Sequence[bytes], cache: Path | None, *, compiles: bool = True, every: int = 0) -> Nominator:
+    """The fastest that this machine has; the arguments are `WithHyperscan`'s.
 
     Raises:
         NotCompiled: `compiles` is False and the cache does not have it.
         EnvironmentProblem: neither library can be imported.
     """
     try:
-        return WithHyperscan(patterns, cache, compiles=compiles)
+        return WithHyperscan(patterns, cache, compiles=compiles, every=every)
     except ImportError:
         pass
     try:

@@ -23,19 +23,23 @@ _LONG_RUN = b"[a-z0-9_~.+/=|:-]{%d}" % _RUN
 _FEWEST_FIGURES = 2
 _FIGURES = b"0123456789"
 _LETTERS = bytes(code if 97 <= code <= 122 else 48 if 48 <= code <= 57 else 32 for code in range(256))
-Make = Callable[[Sequence[bytes]], Nominator]
+Make = Callable[[Sequence[bytes], int], Nominator]
 
 
 class Nominations:
     """Immutable once made."""
 
-    def __init__(self, patterns: Sequence[bytes], short: Sequence[tuple[bytes, ...]], make: Make) -> None:
+    def __init__(
+        self, patterns: Sequence[bytes], short: Sequence[tuple[bytes, ...]], cased: Sequence[bytes], make: Make
+    ) -> None:
         """
         Args:
             patterns: for the bytes of a text in lower case.
             short: of the first of them: how the same word stands among letters, blanks and `0`, or nothing.
+            cased: for the bytes of a text in its own case.
         """
-        words = [at for at, said in enumerate(short) for _ in said]
+        words = [(at, len(each) - len(each.strip(b" 0"))) for at, said in enumerate(short) for each in said]
+        """And how much of a match is no word: its borders."""
         runs: list[int] = []
         figures: list[int] = []
         others: list[int] = []
@@ -50,30 +54,47 @@ class Nominations:
                 elif least.figures >= _FEWEST_FIGURES:
                     kind = figures
             kind.append(at)
-        self._others = make([*(patterns[at] for at in others), _LONG_RUN])
-        self._words = make([each for said in short for each in said]) if words else None
-        self._figures = make([patterns[at] for at in figures]) if figures else None
-        self._runs = make([patterns[at] for at in runs]) if runs else None
+        every = sum(at < len(short) for at in others)
+        self._others = make([*(patterns[at] for at in others), _LONG_RUN], every)
+        self._words = make([each for said in short for each in said], len(words)) if words else None
+        self._figures = make([patterns[at] for at in figures], 0) if figures else None
+        self._runs = make([patterns[at] for at in runs], 0) if runs else None
+        self._cased = make(cased, 0)
         self._places = (others, words, figures, runs)
         self._long_run = len(others)
 
-    def nominate(self, low: str) -> list[int]:
-        """Positions of the patterns that may match in `low`, in no order."""
+    def nominate(self, low: str) -> list[tuple[int, int]]:
+        """Positions of the patterns that may match in `low`, in no order, each with a place in it.
+
+        Of a word that is where it ends, or one character behind that, and there is a pair for each time that it stands
+        there; -1: nobody knows where, nor how often.
+        """
         data = low.encode("utf-8", "replace")
+        plain = len(data) == len(low)
         others, words, figures, runs = self._places
-        found = self._others.nominate(data)
-        long_run = self._long_run in found
-        if long_run:
-            found.remove(self._long_run)
-        if found:
-            found = [others[at] for at in found]
+        found: list[tuple[int, int]] = []
+        long_run = False
+        for at, end in self._others.ends(data):
+            if at == self._long_run:
+                long_run = True
+            else:
+                found.append((others[at], end if plain or end < 0 else _characters(data, end)))
         if self._words is not None:
-            for at in self._words.nominate(b" %b " % data.translate(_LETTERS)):
-                found.append(words[at])
+            for at, end in self._words.ends(b" %b " % data.translate(_LETTERS)):
+                word, borders = words[at]
+                end -= borders
+                found.append((word, end if plain or end < 0 else _characters(data, end)))
         if self._figures is not None and len(data) - len(data.translate(None, _FIGURES)) >= _FEWEST_FIGURES:
-            for at in self._figures.nominate(data):
-                found.append(figures[at])
+            found += [(figures[at], -1) for at in self._figures.nominate(data)]
         if long_run and self._runs is not None:
-            for at in self._runs.nominate(data):
-                found.append(runs[at])
+            found += [(runs[at], -1) for at in self._runs.nominate(data)]
         return found
+
+    def in_case(self, plain: str) -> list[int]:
+        """Positions of the patterns for text in its own case that may match in `plain`, in no order."""
+        return self._cased.nominate(plain.encode("utf-8", "replace"))
+
+
+def _characters(data: bytes, end: int) -> int:
+    """How many whole characters stand before a place in UTF-8."""
+    return len(data[:end].decode("utf-8", "ignore"))

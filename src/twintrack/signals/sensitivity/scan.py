@@ -19,7 +19,7 @@ from twintrack.signals.sensitivity.detector import Detector
 from twintrack.signals.sensitivity.encoded import decoded
 from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict, _Proof
 from twintrack.signals.sensitivity.fold import view
-from twintrack.signals.sensitivity.window import Raw, Window
+from twintrack.signals.sensitivity.window import Window
 
 WINDOW = 1280
 """Characters read at once: a step takes microseconds, and half a millisecond where identifiers stand in crowds."""
@@ -90,10 +90,13 @@ class Scan:
             yield
             for recogniser in detector.asked(window.hits):
                 for raw in recogniser.find(window):
-                    if raw.category == "secret" and detector.is_published(window.plain[raw.start : raw.end]):
+                    start, end, kind, category, evidence, rule = raw
+                    if category == "secret" and detector.is_published(window.plain[start:end]):
                         continue
-                    start, end = folded.span(raw.start, raw.end)
-                    found.append(_finding(detector, raw, at + start, at + end))
+                    if folded.source is not None:
+                        start, end = folded.span(start, end)
+                    score = detector.score(kind, category, evidence)
+                    found.append(Finding(at + start, at + end, kind, category, score, evidence, rule))
                 yield
             if depth < _DEPTH and "shape:blob" in window.hits:
                 for start, end, inner in decoded(piece):
@@ -118,10 +121,6 @@ def _thin(found: list[Finding]) -> None:
 def _kind(one: Finding) -> tuple[str, str, str]:
     """Two of a kind have one score."""
     return one.type, one.rule, one.evidence
-
-
-def _finding(detector: Detector, raw: Raw, start: int, end: int) -> Finding:
-    return Finding(start, end, raw.type, raw.category, detector.score(raw), raw.evidence, raw.rule)
 
 
 def scan(detector: Detector, text: str) -> Verdict:
@@ -179,9 +178,25 @@ def joined(found: list[Finding]) -> tuple[Finding, ...]:
     """
     if len(found) < _SOME:
         return tuple(found)
+    found = sorted(found)
+    kept: list[Finding] = []
+    crowd: list[Finding] = []
+    """Of which each begins before one of the others ends: only these can outdo each other."""
+    reach = -1
+    for one in found:
+        if one.start >= reach:
+            kept += crowd if len(crowd) < _SOME else _surest(crowd)
+            crowd = []
+        crowd.append(one)
+        reach = max(reach, one.end)
+    kept += crowd if len(crowd) < _SOME else _surest(crowd)
+    return tuple(kept)
+
+
+def _surest(crowd: list[Finding]) -> list[Finding]:
     kept: list[Finding] = []
     places: dict[int, list[Finding]] = {}
-    for one in sorted(dict.fromkeys(found), key=_rank):
+    for one in sorted(dict.fromkeys(crowd), key=_rank):
         first, last = one.start // _BLOCK, (one.end - 1) // _BLOCK
         blocks = (first,) if first == last else range(first, last + 1)
         if not any(_outdone(one, other) for block in blocks if block in places for other in places[block]):
@@ -189,4 +204,4 @@ def joined(found: list[Finding]) -> tuple[Finding, ...]:
             for block in blocks:
                 places.setdefault(block, []).append(one)
     kept.sort()
-    return tuple(kept)
+    return kept

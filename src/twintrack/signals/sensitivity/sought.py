@@ -6,7 +6,7 @@ done with most texts. What begins with one of a few literals is tried only there
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from re import Match, Pattern
 from typing import Any
 
@@ -60,3 +60,22 @@ def at(pattern: Pattern[str], text: str, literals: tuple[str, ...], where: str) 
         for literal, place in places.items():
             if 0 <= place < behind:
                 places[literal] = where.find(literal, behind)
+
+
+def first_of(patterns: Sequence[Pattern[str]], text: str, start: int, end: int) -> Iterator[tuple[int, Match[str]]]:
+    """As `finditer` of all of `patterns` with a bar between them, each match with the place of its pattern."""
+    found = [pattern.search(text, start, end) for pattern in patterns]
+    while True:
+        best, begins = -1, end + 1
+        for place, match in enumerate(found):
+            if match is not None and match.start() < begins:
+                best, begins = place, match.start()
+        if best < 0:
+            return
+        first = found[best]
+        assert first is not None
+        yield best, first
+        behind = first.end()
+        for place, match in enumerate(found):
+            if match is not None and match.start() < behind:
+                found[place] = patterns[place].search(text, behind, end)

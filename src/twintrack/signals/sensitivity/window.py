@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from twintrack.signals.sensitivity.finding import Evidence
@@ -45,42 +44,54 @@ _LINK = (
 )
 _MARKS = r"""[\s:：=#"'“”‘’«»()（）\[\]{}<>|*,，.;/\\~_→№º°–はがのは是为為は은는이가를:\-]"""
 _LINKED = re.compile(rf"{_MARKS}{{0,6}}(?:(?:{_LINK})(?![^\W_]){_MARKS}{{0,4}}){{0,4}}")
-_DIGITS = b"0123456789"
+_VALUE = 60
+"""Characters behind a label in which its value begins."""
+_GROWS = "ß\xb5ÿ"
+"""Of Latin-1: capitals of them are two letters or stand elsewhere."""
+_UPPER_LATIN_1 = bytes(code if chr(code) in _GROWS else ord(chr(code).upper()) for code in range(256))
+_ONLY_FIGURES = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
 
 
 class Window:
     """Made once for a stretch of text; recognisers share what they ask of it."""
+
+    __slots__ = ("_figures", "_upper", "_values", "hits", "low", "plain")
 
     def __init__(self, view: View, hits: Hits) -> None:
         self.plain = view.plain
         self.low = view.low
         self.hits = hits
         self._values: dict[int, int] = {}
+        self._figures: bytes | None = None
+        self._upper: str | None = None
 
-    @cached_property
-    def digits(self) -> int:
-        data = self.low.encode("utf-8", "replace")
-        return len(data) - len(data.translate(None, _DIGITS))
+    @property
+    def figures(self) -> bytes:
+        """A byte for each character, `0` for a figure and a blank for all else: what stands there is soon found."""
+        found = self._figures
+        if found is None:
+            found = self._figures = self.low.encode("ascii", "replace").translate(_ONLY_FIGURES)
+        return found
 
-    @cached_property
+    @property
     def upper(self) -> str:
         """`plain` in upper case, of the same length: if all of it cannot be, only its ASCII."""
-        plain = self.plain
-        if not plain.isascii():
-            changed = [(char, char.upper()) for char in beyond_ascii(plain)]
-            if all(len(upper) == 1 for _, upper in changed):
-                for char, upper in changed:
-                    if char != upper:
-                        plain = plain.replace(char, upper)
-        return plain.encode("utf-8", "surrogatepass").upper().decode("utf-8", "surrogatepass")
+        found = self._upper
+        if found is None:
+            found = self._upper = _upper(self.plain)
+        return found
 
     def value_at(self, end: int) -> int:
         """Where the value begins that a label ending at `end` speaks of: behind colons, quotes and words like `is`."""
         found = self._values.get(end)
         if found is None:
-            linked = _LINKED.match(self.low, end, end + 60)
+            linked = _LINKED.match(self.low, end, end + _VALUE)
             found = self._values[end] = end if linked is None else linked.end()
         return found
+
+    def has_figure(self, end: int, reach: int) -> bool:
+        """Whether one stands within `reach` characters of where a value may begin whose label ends at `end`."""
+        return self.figures.find(b"0", end, end + _VALUE + reach) >= 0
 
     def labelled(self, concept: str, start: int) -> bool:
         """Whether a word of `concept` stands right before `start`."""
@@ -96,6 +107,24 @@ class Window:
             if (hit_end <= start and start - hit_end <= before) or (hit_start >= end and hit_start - end <= after):
                 return True
         return False
+
+
+def _upper(plain: str) -> str:
+    if plain.isascii():
+        return plain.upper()
+    try:
+        data = plain.encode("latin-1")
+    except UnicodeEncodeError:
+        pass
+    else:
+        if not any(char in plain for char in _GROWS):
+            return data.translate(_UPPER_LATIN_1).decode("latin-1")
+    changed = [(char, char.upper()) for char in beyond_ascii(plain)]
+    if all(len(upper) == 1 for _, upper in changed):
+        for char, upper in changed:
+            if char != upper:
+                plain = plain.replace(char, upper)
+    return plain.encode("utf-8", "surrogatepass").upper().decode("utf-8", "surrogatepass")
 
 
 BEFORE = r"(?<![A-Za-z0-9À-ɏ])"

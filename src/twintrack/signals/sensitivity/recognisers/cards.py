@@ -9,6 +9,11 @@ from twintrack.signals.sensitivity.checks import digits, iban, luhn
 from twintrack.signals.sensitivity.window import AFTER, Raw, Window
 
 _CARD = re.compile(rf"\d(?<![A-Za-z0-9_.,+]\d)(?:[ \-.·+]?\d|[ \-]?\n ?\d){{11,18}}{AFTER}(?!\.\d)")
+_ROW = re.compile(r"[0-9]+(?:(?:[ \-.·+]|[ \-]?\n ?)[0-9]+)*")
+"""All figures that may stand in one card number."""
+_FEWEST = 12
+_BEHIND = 2
+"""Characters behind a number that say whether it ends there."""
 _ISSUED = re.compile(
     # First digits and lengths as the networks publish them: Visa, Mastercard (51-55, 2221-2720), American Express,
     # Discover, Diners, JCB, UnionPay, Maestro, Mir, RuPay, Troy.
@@ -33,15 +38,27 @@ _IBAN_LENGTH = {
 """SWIFT, IBAN registry, release 98 (2024-11): characters of the whole number."""
 
 
+def _numbers(text: str, figures: bytes) -> Iterator[re.Match[str]]:
+    """All of `_CARD`, looked for where figures enough stand in a row."""
+    first = figures.find(b"0")
+    while first >= 0:
+        row = _ROW.match(text, first)
+        assert row is not None  # a figure stands there
+        end = row.end()
+        if figures.count(b"0", first, end) >= _FEWEST:
+            yield from _CARD.finditer(text, first, end + _BEHIND)
+        first = figures.find(b"0", end)
+
+
 class Cards:
     name = "cards"
-    concepts = frozenset(("shape:card",))
+    concepts = frozenset(("cased:card", "cased:card-alone"))
 
     def find(self, window: Window) -> Iterator[Raw]:
-        if "shape:card" not in window.hits:
+        if "shape:card" not in window.hits or not ("card" in window.hits or "cased:card-alone" in window.hits):
             return
         crowd: dict[int, list[Raw | None]] = {}
-        for found in _CARD.finditer(window.plain):
+        for found in _numbers(window.plain, window.figures):
             number = digits(found[0])
             start, end = found.span()
             if len(set(number)) < 2:
@@ -68,7 +85,7 @@ class Cards:
 
 class Ibans:
     name = "ibans"
-    concepts = frozenset(("shape:iban",))
+    concepts = frozenset(("cased:iban",))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "shape:iban" not in window.hits:

@@ -73,28 +73,48 @@ _PHONE = re.compile(
     r"(?:\s{0,2}(?:x|ext\.?|extension|poste|durchwahl|dw|wew\.?|内線|int\.?)\s?[:.]?\s?\d{1,6})?"
     r"(?![A-Za-z0-9_À-ɏ])(?!\.\d)"
 )
-_FIGURES = re.compile(r"\d+")
+_FIGURES = re.compile(r"[0-9]+")
 _MOST_BEFORE = 3
 """Characters of a phone number before its first figure: a plus sign, a blank, a bracket."""
-_ROW = re.compile(r"\d[\d()\[\] .\-/]{4,}\d")
+_ROW = re.compile(r"[0-9][0-9()\[\] .\-/]*")
+_SHORTEST = 6
+"""Characters of a phone number from its first figure to its last."""
+_FEWEST = 7
+"""Figures of one, without its extension."""
 _OPENING = re.compile(r"[+(\[\s]")
+Row = tuple[int, int]
+"""From a figure to the last one before anything that does not stand in a phone number."""
 
 
-def _phones(text: str) -> Iterator[re.Match[str]]:
+def _rows(text: str, figures: bytes) -> list[Row]:
+    rows = []
+    first = figures.find(b"0")
+    while first >= 0:
+        row = _ROW.match(text, first)
+        assert row is not None  # a figure stands there
+        rows.append((first, figures.rfind(b"0", first, row.end()) + 1))
+        first = figures.find(b"0", row.end())
+    return rows
+
+
+def _phones(text: str, rows: list[Row]) -> Iterator[re.Match[str]]:
     """All of `_PHONE`, each tried right before figures in a row that is long enough."""
     done = 0
-    for first in [each.start() for row in _ROW.finditer(text) for each in _FIGURES.finditer(text, *row.span())]:
-        if first < done:
+    for row in rows:
+        if row[1] - row[0] < _SHORTEST:
             continue
-        start = first
-        while start > max(done, first - _MOST_BEFORE) and _OPENING.match(text, start - 1) is not None:
-            start -= 1
-        for begins in range(start, first + 1):
-            found = _PHONE.match(text, begins)
-            if found is not None:
-                yield found
-                done = found.end()
-                break
+        for first in [each.start() for each in _FIGURES.finditer(text, *row)]:
+            if first < done:
+                continue
+            start = first
+            while start > max(done, first - _MOST_BEFORE) and _OPENING.match(text, start - 1) is not None:
+                start -= 1
+            for begins in range(start, first + 1):
+                found = _PHONE.match(text, begins)
+                if found is not None:
+                    yield found
+                    done = found.end()
+                    break
 
 
 _NO_PHONE = re.compile(
@@ -135,7 +155,16 @@ def _e164(number: str) -> Evidence | None:
     return "bare" if phonenumbers.is_possible_number(parsed) else None
 
 
-_EXTENSION_IN = re.compile(r"[0-9]{4}\s?(?:x|ext)")
+_EXTENSION_AT = re.compile(r"\s?(?:x|ext)")
+
+
+def _has_extension(low: str, figures: bytes, rows: list[Row]) -> bool:
+    """Whether four figures stand before what looks like an extension."""
+    return any(
+        figures.startswith(b"0000", end - 4) and _EXTENSION_AT.match(low, end) is not None
+        for start, end in rows
+        if end - start >= 4
+    )
 
 
 def _near_phone(window: Window, start: int, end: int, before: int, after: int) -> bool:
@@ -144,15 +173,23 @@ def _near_phone(window: Window, start: int, end: int, before: int, after: int) -
 
 class Phone:
     name = "phone"
-    concepts = frozenset(("shape:phone",))
+    concepts = frozenset(("phone", "phone_near", "cased:plus", "cased:extension"))
 
     def find(self, window: Window) -> Iterator[Raw]:
         if "shape:phone" not in window.hits:
             return
         words = "phone" in window.hits or "phone_near" in window.hits
-        if not words and "+" not in window.low and _EXTENSION_IN.search(window.low) is None:
+        alone = "cased:plus" in window.hits
+        extended = "cased:extension" in window.hits
+        if not (words or alone or extended):
             return
-        for found in _phones(window.plain):
+        figures = window.figures
+        rows = _rows(window.plain, figures)
+        if not any(end - start >= _FEWEST and figures.count(b"0", start, end) >= _FEWEST for start, end in rows):
+            return
+        if not (words or alone or "+" in window.low or _has_extension(window.low, figures, rows)):
+            return
+        for found in _phones(window.plain, rows):
             written = found[0].strip()
             start = found.start() + len(found[0]) - len(found[0].lstrip())
             end = found.end()

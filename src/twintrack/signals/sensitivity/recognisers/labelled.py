@@ -53,12 +53,14 @@ class Labelled:
     concepts = frozenset(CONCEPTS)
 
     def find(self, window: Window) -> Iterator[Raw]:
-        if window.digits < 3:
+        if window.figures.count(b"0") < 3:
             return
         for concept, (kind, category, fewest, shortest) in CONCEPTS.items():
             if concept not in window.hits:
                 continue
             for _, end in window.hits[concept]:
+                if not window.has_figure(end, _LONGEST):
+                    continue
                 start = window.value_at(end)
                 span = odd_value(window, start, fewest, shortest)
                 if span is not None:

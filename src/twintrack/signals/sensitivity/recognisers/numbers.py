@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from twintrack.signals.sensitivity.checks import Check
 from twintrack.signals.sensitivity.demands import demands
 from twintrack.signals.sensitivity.finding import Evidence
+from twintrack.signals.sensitivity.lexicon import NUMBER
 from twintrack.signals.sensitivity.recognisers.labelled import odd_value
+from twintrack.signals.sensitivity.sought import first_of
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Raw, Window
 
 _FEWEST_DIGITS = 4
@@ -44,9 +45,11 @@ def compiled(shape: str) -> re.Pattern[str]:
 
 
 _SEPARATOR = r"(?:[ .\-/]|[ \-]?\n ?)?"
-_TAIL = re.compile(r"\d[A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*")
+_TAIL = re.compile(r"[0-9][A-Z0-9]*(?:(?:[ .\-/+(]|[ \-]?\n ?)[A-Z0-9]+\)?)*")
 _ZONE = re.compile(rf"{BEFORE}(?:[A-Z]{{1,6}}[ \-.]?){{0,2}}{_TAIL.pattern}")
 """Where a number may stand: groups with figures, and what may stand between them."""
+_MOST_BEFORE_FIGURE = 48
+"""Characters of any identifier before its first figure."""
 _MOST_LETTERS = 14
 """Characters of a zone before its first figure."""
 _LATIN = re.compile("[A-Za-z0-9À-ɏ]")
@@ -60,41 +63,48 @@ class Numbers:
 
     def __init__(self, types: tuple[NumberType, ...]) -> None:
         self._types = types
-        self._labels = frozenset(kind.label for kind in types)
-        self.concepts = self._labels | {"shape:number"}
         concepts: dict[str, list[int]] = {}
         for at, kind in enumerate(types):
             for concept in (kind.label, *(() if kind.check is None or kind.labelled_only else kind.near)):
                 concepts.setdefault(concept, []).append(at)
         self._asked_by = concepts
-        self._alone = tuple(kind for kind in types if kind.alone is not None)
-        widths = [demands(_numbered(kind.alone)).width for kind in self._alone]
-        self._widths_alone = sorted(set(widths))
-        self._any_alone = tuple(self._those(widths, most) for most in self._widths_alone)
-        """For each of these, those that fit into so many characters."""
+        self._alone = {
+            alone(kind.id): (kind, re.compile(f"{BEFORE}(?:{kind.alone.pattern}){AFTER}"))
+            for kind in types
+            if kind.alone is not None
+        }
+        self.concepts = frozenset((*self._asked_by, *self._alone))
         shapes = [demands(kind.shape.pattern) for kind in types]
         self._fewest = tuple(max(kind.figures, least.figures) for kind, least in zip(types, shapes, strict=True))
         self._widths = tuple(least.width for least in shapes)
 
     def find(self, window: Window) -> Iterator[Raw]:
         hits = window.hits
-        zones = _zones(window.plain) if "shape:number" in hits else []
-        if not zones and self._labels.isdisjoint(hits):
+        asked: set[int] = set()
+        for concept in self._asked_by.keys() & hits.keys():
+            asked.update(self._asked_by[concept])
+        shaped = NUMBER in hits
+        lonely = shaped and not self._alone.keys().isdisjoint(hits)
+        if not asked and not lonely:
             return
-        asked = {at for concept in self._asked_by.keys() & hits.keys() for at in self._asked_by[concept]}
+        zones = _zones(window.plain, window.figures) if shaped else []
         for at in sorted(asked):
             kind = self._types[at]
             labels = hits.get(kind.label)
             if labels:
                 yield from self._labelled(window, kind, labels)
-            fewest, width = self._fewest[at], self._widths[at]
-            fitting = [zone for zone in zones if zone[2] >= fewest and zone[1] - zone[0] >= width]
-            if fitting:
-                yield from self._near(window, kind, bool(labels), fitting)
-        yield from self._by_shape(window, zones)
+            if zones and not kind.labelled_only:
+                fewest, width = self._fewest[at], self._widths[at]
+                fitting = [zone for zone in zones if zone[2] >= fewest and zone[1] - zone[0] >= width]
+                if fitting:
+                    yield from self._near(window, kind, labels, fitting)
+        if lonely and zones:
+            yield from self._by_shape(window, zones)
 
     def _labelled(self, window: Window, kind: NumberType, labels: list[tuple[int, int]]) -> Iterator[Raw]:
         for _, end in labels:
+            if not window.has_figure(end, _MOST_BEFORE_FIGURE):
+                continue
             start = window.value_at(end)
             found = kind.shape.match(window.upper, start)
             if found is not None and _has_figures(found[0], kind.figures):
@@ -105,80 +115,90 @@ class Numbers:
                 if span is not None:
                     yield Raw(*span, kind.id, kind.category, "near", kind.id)
 
-    def _near(self, window: Window, kind: NumberType, own_word: bool, zones: list[Zone]) -> Iterator[Raw]:
-        if kind.labelled_only:
-            return
-        for found in (each for start, end, _ in zones for each in kind.shape.finditer(window.plain, start, end)):
-            start, end = found.span()
-            if not _has_figures(found[0], kind.figures):
+    def _near(
+        self, window: Window, kind: NumberType, labels: list[tuple[int, int]] | None, zones: list[Zone]
+    ) -> Iterator[Raw]:
+        own = labels or ()
+        others = [hit for near in kind.near for hit in window.hits.get(near, ())] if kind.check is not None else []
+        beside = (*own, *others)
+        for zone in zones:
+            if not _in_reach(beside, zone):
                 continue
-            valid = kind.check is not None and _holds(kind, found[0])
-            if own_word and window.near(kind.label, start, end, _NEAR_BEFORE, _NEAR_AFTER):
-                yield Raw(start, end, kind.id, kind.category, "near_valid" if valid else "near", kind.id)
-            elif valid and any(window.near(near, start, end, _NEAR_BEFORE, _NEAR_AFTER) for near in kind.near):
-                yield Raw(start, end, kind.id, kind.category, "near_valid", kind.id)
-
-    def _those(self, widths: list[int], most: int) -> re.Pattern[str]:
-        """What finds any that needs no word beside it and may be as short as `most`."""
-        groups = "|".join(
-            f"(?P<t{at}>{_numbered(kind.alone)})"
-            for at, (kind, width) in enumerate(zip(self._alone, widths, strict=True))
-            if width <= most
-        )
-        return re.compile(f"{BEFORE}(?:{groups}){AFTER}")
-
-    def _alone_in(self, text: str, zones: list[Zone]) -> Iterator[re.Match[str]]:
-        for start, end, _ in zones:
-            fitting = bisect_right(self._widths_alone, end - start)
-            if fitting:
-                yield from self._any_alone[fitting - 1].finditer(text, start, end)
+            for found in kind.shape.finditer(window.plain, zone[0], zone[1]):
+                start, end = found.span()
+                if not _has_figures(found[0], kind.figures):
+                    continue
+                if own and _beside(own, start, end):
+                    valid = kind.check is not None and _holds(kind, found[0])
+                    yield Raw(start, end, kind.id, kind.category, "near_valid" if valid else "near", kind.id)
+                elif others and _beside(others, start, end) and _holds(kind, found[0]):
+                    yield Raw(start, end, kind.id, kind.category, "near_valid", kind.id)
 
     def _by_shape(self, window: Window, zones: list[Zone]) -> Iterator[Raw]:
+        fitting = [one for concept, one in self._alone.items() if concept in window.hits]
+        patterns = [pattern for _, pattern in fitting]
         counts: dict[int, list[Raw | None]] = {}
-        for found in self._alone_in(window.plain, zones):
-            at = int((found.lastgroup or "t0")[1:])
-            kind = self._alone[at]
-            right = _holds(kind, found[0])
-            raw = None
-            if right or kind.alone_unchecked:
-                how: Evidence = "valid" if right and kind.check is not None else "bare"
-                raw = Raw(found.start(), found.end(), kind.id, kind.category, how, kind.id)
-            counts.setdefault(at, []).append(raw)
+        for zone in zones:
+            for at, found in first_of(patterns, window.plain, zone[0], zone[1]):
+                kind = fitting[at][0]
+                right = _holds(kind, found[0])
+                raw = None
+                if right or kind.alone_unchecked:
+                    how: Evidence = "valid" if right and kind.check is not None else "bare"
+                    raw = Raw(found.start(), found.end(), kind.id, kind.category, how, kind.id)
+                counts.setdefault(at, []).append(raw)
         for seen in counts.values():
             found_ones = [raw for raw in seen if raw is not None]
             if len(seen) < _CROWD or 2 * len(found_ones) > len(seen):
                 yield from found_ones
 
 
-def _zones(text: str) -> list[Zone]:
+def alone(rule: str) -> str:
+    """The concept of a number that needs no word beside it: its writing stands in the text, or may."""
+    return f"alone:{rule}"
+
+
+def _beside(words: Iterable[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether one of them stands near what stands between `start` and `end`."""
+    for first, last in words:
+        if (last <= start and start - last <= _NEAR_BEFORE) or (first >= end and first - end <= _NEAR_AFTER):
+            return True
+    return False
+
+
+def _in_reach(words: Iterable[tuple[int, int]], zone: Zone) -> bool:
+    """Whether one of them may stand near anything in a zone."""
+    start, end, _ = zone
+    for first, last in words:  # noqa: SIM110 - a generator takes longer than what it looks at
+        if start - _NEAR_BEFORE <= last <= end or start <= first <= end + _NEAR_AFTER:
+            return True
+    return False
+
+
+def _zones(text: str, figures: bytes) -> list[Zone]:
     """All of `_ZONE` with enough figures. Each goes on to where `_TAIL` does from its first figure, and begins there
     unless a capital stands right before."""
     zones = []
-    at = 0
-    for tail in _TAIL.finditer(text):
-        first, end = tail.span()
-        start, at = at, end
-        if end - first < _FEWEST_DIGITS:
-            continue
-        count = sum(map(str.isdigit, tail[0]))
-        if count < _FEWEST_DIGITS:
-            continue
-        if first and (_LATIN.match(text, first - 1) or _CAPITAL.search(text, max(start, first - 2), first)):
-            found = _ZONE.search(text, max(start, first - _MOST_LETTERS), end)
-            if found is None:
-                continue
-            if found.start() > first:
-                count = sum(map(str.isdigit, found[0]))
-                if count < _FEWEST_DIGITS:
-                    continue
-            first, end = found.span()
-        zones.append((first, end, count))
+    at, first = 0, figures.find(b"0")
+    while first >= 0:
+        tail = _TAIL.match(text, first)
+        assert tail is not None  # a figure stands there
+        start, at = at, tail.end()
+        end = at
+        count = figures.count(b"0", first, end) if end - first >= _FEWEST_DIGITS else 0
+        if count >= _FEWEST_DIGITS:
+            if first and (_LATIN.match(text, first - 1) or _CAPITAL.search(text, max(start, first - 2), first)):
+                found = _ZONE.search(text, max(start, first - _MOST_LETTERS), end)
+                if found is not None:
+                    begins, end = found.span()
+                    if begins > first:
+                        count = figures.count(b"0", begins, end)
+                    if count >= _FEWEST_DIGITS:
+                        zones.append((begins, end, count))
+            else:
+                zones.append((first, end, count))
+        first = figures.find(b"0", at)
     return zones
-
-
-def _numbered(pattern: re.Pattern[str] | None) -> str:
-    """A pattern for use among others: no numbered groups, since their numbers would shift."""
-    return "" if pattern is None else pattern.pattern
 
 
 def _holds(kind: NumberType, written: str) -> bool:

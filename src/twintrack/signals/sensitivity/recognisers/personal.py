@@ -15,6 +15,9 @@ _DATE = re.compile(
     r"|(?:19|20)\d{2}\s?년\s?\d{1,2}\s?월\s?\d{1,2}\s?일|(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|\d{2}-[A-Za-z]{3}-\d{2})(?!\d)"
 )
 _REACH = 32
+_BEFORE = 24
+_AHEAD = 100
+"""Characters behind a label within which a date that is its value has a figure."""
 
 
 class Birth:
@@ -22,13 +25,15 @@ class Birth:
     concepts = frozenset(("birth",))
 
     def find(self, window: Window) -> Iterator[Raw]:
-        if window.digits < 4:
+        if window.figures.count(b"0") < 4:
             return
         for begin, end in window.hits.get("birth", ()):
+            if window.figures.find(b"0", max(0, begin - _BEFORE), end + _AHEAD) < 0:
+                continue
             start = window.value_at(end)
             found = _DATE.match(window.low, start) or _DATE.search(window.low, end, end + _REACH)
             if found is None:  # 3 May 1980 生まれ, (12.3.1970 doğumlu)
-                found = _last(window.low, max(0, begin - 24), begin)
+                found = _last(window.low, max(0, begin - _BEFORE), begin)
             if found is not None:
                 yield Raw(found.start(), found.end(), "date_of_birth", "pii", "labelled", "birth")
 
@@ -38,12 +43,13 @@ def _last(text: str, start: int, end: int) -> re.Match[str] | None:
     return found if found is not None and end - found.end() <= 3 else None
 
 
-def _around(pattern: re.Pattern[str], text: str, hits: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
+def _around(pattern: re.Pattern[str], window: Window, hits: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
     """Matches close to one of the words, where a figure stands as well."""
+    text, figures = window.plain, window.figures
     done = 0
     for start, end in hits:
         first, last = max(done, start - _STREET), end + _STREET
-        if last <= done or _FIGURE.search(text, first, last) is None:
+        if last <= done or figures.find(b"0", first, last) < 0:
             continue
         for found in pattern.finditer(text, first, last):
             done = found.end()
@@ -53,7 +59,6 @@ def _around(pattern: re.Pattern[str], text: str, hits: list[tuple[int, int]]) ->
 
 _STREET = 60
 """Characters on either side of the word that makes a street."""
-_FIGURE = re.compile(r"\d")
 _TAIL = 90
 """Characters between the street and the postcode, floor and town among them."""
 _ENDED = re.compile(r"\n\s*\n|[;?!]|\.\s+[A-Z][a-z]+ [a-z]")
@@ -69,12 +74,12 @@ class Addresses:
         self._tail = tail
 
     def find(self, window: Window) -> Iterator[Raw]:
-        if not window.digits:
+        if b"0" not in window.figures:
             return
         for concept, pattern, complete in self._streets:
             if concept not in window.hits:
                 continue
-            for found in _around(pattern, window.plain, window.hits[concept]):
+            for found in _around(pattern, window, window.hits[concept]):
                 start, end = found.span()
                 tail = None if complete else self._tail.search(window.plain, end, end + _TAIL)
                 if tail is not None and _ENDED.search(window.plain, end, tail.start()) is not None:
