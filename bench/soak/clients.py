@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import select
 import socket
 import struct
 import time
@@ -54,6 +55,16 @@ class _Line:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     since: float = 0.0
+    """When it was last asked on: the gateway's patience begins later, whenever we come to read the answer."""
+
+    @property
+    def usable(self) -> bool:
+        """As HTTP clients see it: what can be read before anything was asked is the server's end of it."""
+        if self.writer.is_closing():
+            return False
+        look = select.poll()
+        look.register(self.writer.get_extra_info("socket").fileno(), select.POLLIN)
+        return not look.poll(0)
 
     def end(self, reset: bool) -> None:
         raw = self.writer.get_extra_info("socket")
@@ -116,21 +127,25 @@ class Clients:
 
     async def _line(self, ask: Ask) -> _Line:
         now = time.monotonic()
-        while self._idle and self._idle[0].since < now - self.reuse_s:
+        oldest = now - self.reuse_s
+        while self._idle and self._idle[0].since < oldest:
             self._idle.popleft().end(reset=False)
-        if self._idle and not (ask.fresh or ask.slow):
-            return self._idle.pop()
+        while self._idle and not (ask.fresh or ask.slow):
+            line = self._idle.pop()
+            if line.since >= oldest and line.usable:
+                line.since = now
+                return line
+            line.end(reset=False)
         kernel = 16_384 if ask.slow else 0
         connection = socket.socket()
         connection.setblocking(False)
         if kernel:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kernel)
         await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
-        return _Line(*await asyncio.open_connection(sock=connection, limit=2**18))
+        return _Line(*await asyncio.open_connection(sock=connection, limit=2**18), now)
 
     def _give_back(self, line: _Line, ask: Ask, one: _One, ended: Ended) -> None:
         if ended in ("ok", "refused") and one.keep and not ask.slow and len(self._idle) < _MOST_IDLE:
-            line.since = time.monotonic()
             self._idle.append(line)
         else:
             line.end(reset=ask.reset and ended == "left")

@@ -24,13 +24,12 @@ from twintrack.gateway import detecting
 from twintrack.gateway.handle import Exchange
 from twintrack.gateway.judging import take
 from twintrack.gateway.open import dialing, read_snapshot
-from twintrack.gateway.state import GatewayState
+from twintrack.gateway.state import TICK_S, GatewayState
 from twintrack.ledger.journal import Journal
 from twintrack.ledger.segment import journal_folder
 from twintrack.providers.pool import Pool
 from twintrack.wire.endpoints import BY_NAME
 
-_TICK_S = 0.2
 _AHEAD = 64
 """Pieces of a stream kept for a reader that is slower than the provider."""
 
@@ -76,7 +75,7 @@ class Gateway:
             detector=await asyncio.to_thread(detecting.of, snapshot),
         )
         self._journal.start(self._state.serving.record_names(worker))
-        self._timer = loop.call_later(_TICK_S, self._tick)
+        self._timer = loop.call_later(TICK_S, self._tick)
         return self
 
     async def __aexit__(
@@ -165,7 +164,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         if self._state is not None:
             # First: whatever goes wrong below, deadlines are looked at again.
-            self._timer = loop.call_later(_TICK_S, self._tick)
+            self._timer = loop.call_later(TICK_S, self._tick)
             self._state.tick(loop.time())
 
 

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 _DAY_S = 86_400
 _EARLY_S = 2.0
 """By which a record ends before its day does: nothing is decided by it after midnight, whatever a tick takes."""
-_ASLEEP_S = 1.0
+TICK_S = 0.2
+"""How often whoever runs a gateway calls `tick`."""
+_ASLEEP_S = 0.5
 """Between two ticks: so long a busy or suspended machine did not let us look."""
 
 
@@ -82,8 +84,8 @@ class GatewayState:
         self.pool = pool
         self.now = now
         """Seconds on the event loop's clock as of the last tick."""
-        self._slept = False
-        """The last tick came late."""
+        self.slept_s = 0.0
+        """By how much the last tick came late; 0: in time, or late for the second time running."""
         self.pulses: dict[str, Pulse] = {}
         self._wall = wall
         self.serving = Serving(snapshot, self.pulses, secret, today=self._today(), random=random, detector=detector)
@@ -201,12 +203,13 @@ class GatewayState:
     def tick(self, now: float) -> None:
         """Five times a second: what is late, what recovers, which connections are stale."""
         # If it was us who slept, what providers said meanwhile is read before they are judged, at the next tick.
-        self._slept = now - self.now > _ASLEEP_S and not self._slept
+        gap_s = now - self.now
+        self.slept_s = gap_s - TICK_S if gap_s > _ASLEEP_S and not self.slept_s else 0.0
         self.now = now
         if (today := self._today()) > self.serving.policy.until_day:
             self.serving = self.serving.on(today)  # what is running ends as it began
         try:
-            if not self._slept:
+            if not self.slept_s:
                 self.look(now)
         finally:
             for pulse in self.pulses.values():

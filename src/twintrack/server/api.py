@@ -81,6 +81,8 @@ class Api:
 
     def on_made(self, connection: ClientConnection) -> bool:
         self.connections.add(connection)
+        if self.draining:
+            connection.answer_once()
         return len(self.connections) <= self.snapshot.limits.max_connections
 
     def on_lost(self, connection: ClientConnection) -> None:

@@ -7,18 +7,29 @@ and nothing is written ahead of a client that does not read.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import termios
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from twintrack.config.snapshot import Snapshot
-from twintrack.errors import BadRequest, HeadTooLarge, RequestError, RequestTimeout, TooLarge, TwintrackError
+from twintrack.errors import (
+    BadRequest,
+    HeadTooLarge,
+    RequestError,
+    RequestTimeout,
+    TooLarge,
+    TwintrackError,
+    Unavailable,
+)
 from twintrack.providers.outbox import Outbox, Send
 from twintrack.wire.http1 import CHUNKED, Chunked, FramingError, RequestHead, request_head, status_line
 
 _AHEAD_BYTES = 65_536
 """What a client may send ahead of the answer to its last request."""
 _LINGER_S = 2.0
-"""How long a client that was refused in mid-request may take to read the answer."""
+"""How long a client that still sends may take to read the last answer."""
+_NOTHING = bytes(4)
 
 
 class Waiting(Protocol):
@@ -79,6 +90,7 @@ class ClientConnection(asyncio.Protocol):
         "_held",
         "_keep_alive",
         "_left",
+        "_lingers",
         "_paused",
         "_send",
         "_unread",
@@ -113,6 +125,8 @@ class ClientConnection(asyncio.Protocol):
         """The client does not take what was written."""
         self._unread = False
         """A request was refused while it was still arriving."""
+        self._lingers = False
+        """Nothing more is written; the client may still read."""
         self._unsent = 0
         """Bytes the client had not taken when it was last looked at."""
 
@@ -125,7 +139,7 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = self._front.now + self._front.snapshot.deadlines.head_s
         if not self._front.on_made(self):
             self._discard = True
-            self.hang_up()
+            made.close()
 
     def data_received(self, data: bytes) -> None:
         if self._discard:
@@ -169,30 +183,57 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = 0.0
         if self._clogged or self._unsent:
             self._insist()
-        elif self._discard or (self._head is None and not self._held):
+        elif self._discard:
             self.hang_up()
-        elif not self._busy:
+        elif self._busy:
+            return
+        elif self._lies_unread():
+            self.deadline = self._front.now  # it came in time, and it is we who are late: looked at again next time
+        elif self._head is None and not self._held:
+            self.hang_up()
+        else:
             self._stop(RequestTimeout("The request did not arrive in time"))
 
-    def drain(self) -> None:
-        """No further request on this connection; an idle one closes now."""
+    def answer_once(self) -> None:
+        """The next answer, or the one under way, is the last on this connection."""
         self._keep_alive = False
-        if not self._busy and self._head is None and not self._held:
+
+    def drain(self, *, last: bool = False) -> None:
+        """No further request on this connection; an idle one closes now. `last`: nor is the rest of one waited for."""
+        self.answer_once()
+        if self._busy or self._lingers or self._lies_unread():
+            return
+        if self._head is None and not self._held:
             self.hang_up()
+        elif last and not self._clogged:
+            self._stop(Unavailable("The gateway is shutting down", fix="Send the request again."))
 
     def hang_up(self) -> None:
         transport = self.transport
         if transport is None:
             return
         self._flush()
-        if self._unread and transport.can_write_eof():
-            # Closing now would reset the connection, and the client might never see why. It gets a moment to read.
-            self._unread = False
+        if not self._lingers and transport.can_write_eof() and (self._unread or self._held or self._lies_unread()):
+            # Closing now would reset the connection, and the client might never see its answer. It gets a moment to
+            # read.
+            self._lingers = True
+            self._held = b""
             transport.write_eof()
+            if self._paused:
+                self._paused = False
+                transport.resume_reading()
             self.deadline = self._front.now + _LINGER_S
             return
         transport.close()
         self._await_reader()
+
+    def _lies_unread(self) -> bool:
+        """Whether the client sent what the event loop has not read yet; to close would throw that away."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        sock = transport.get_extra_info("socket")
+        return sock is not None and fcntl.ioctl(sock.fileno(), termios.FIONREAD, _NOTHING) != _NOTHING
 
     def _await_reader(self) -> None:
         """What is written waits in memory for the client, but not for ever."""

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from twintrack.errors import EnvironmentProblem, TwintrackError
 from twintrack.gateway import detecting
 from twintrack.gateway.open import dialing
 from twintrack.gateway.serving import Serving
-from twintrack.gateway.state import GatewayState
+from twintrack.gateway.state import TICK_S, GatewayState
 from twintrack.gateway.steering import Told
 from twintrack.ledger.journal import Journal
 from twintrack.ledger.segment import journal_folder
@@ -47,11 +48,12 @@ from twintrack.telemetry.exposition import text
 if TYPE_CHECKING:
     from twintrack.signals.sensitivity.detector import Detector
 
-_TICK_S = 0.2
 _SHOW_EVERY_TICKS = 5
 _SHOW_QUIET = 15
 """Seconds after which an idle worker shows itself again, for what it takes of memory and processor."""
 _BACKLOG = 4096
+_DOOR_S = 1.0
+"""What it may take to take in who waits when we stop."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,6 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     def drain() -> None:
         api.draining = True
         report()
-        server.close()
         for connection in list(api.connections):
             connection.drain()
         stopped.set()
@@ -206,12 +207,17 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
 
     def tick() -> None:
         nonlocal ticks
-        loop.call_later(_TICK_S, tick)  # first: whatever goes wrong below, deadlines are looked at again
+        loop.call_later(TICK_S, tick)  # first: whatever goes wrong below, deadlines are looked at again
         now = loop.time()
         gateway.tick(now)
         report()
+        slept_s = gateway.slept_s
         for connection in list(api.connections):
-            if 0.0 < connection.deadline < now:
+            if not connection.deadline:
+                continue
+            if slept_s:
+                connection.deadline += slept_s  # nobody is late because we slept
+            elif connection.deadline < now:
                 connection.on_late()
         ticks += 1
         if ticks % _SHOW_EVERY_TICKS == 0:
@@ -223,9 +229,11 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     put()
     gc.collect()
     gc.freeze()  # what is here now stays; the collector need not look at it again
-    loop.call_later(_TICK_S, tick)
+    loop.call_later(TICK_S, tick)
     report()
     await stopped.wait()
+    await _emptied(post.socket, loop)
+    server.close()
     await _drained(gateway, api, loop, snapshot.deadlines.drain_s)
     put()
     pool.close()
@@ -243,6 +251,20 @@ async def _detector(before: Serving, snapshot: Snapshot) -> Detector | None:
     return await asyncio.to_thread(detecting.of, snapshot)
 
 
+async def _emptied(door: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+    """Take in who connected before we closed, to be told so: a socket that closes resets all that wait at it."""
+    late = loop.time() + _DOOR_S
+    while waiting_at(door) and loop.time() < late:
+        await asyncio.sleep(0.001)
+
+
+def waiting_at(door: socket.socket) -> int:
+    """Connections that a listening socket has and nobody took (`tcpi_unacked` of tcp(7), which is that for these)."""
+    told = door.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    waiting: int = struct.unpack_from("=I", told, 24)[0]
+    return waiting
+
+
 async def _drained(gateway: GatewayState, api: Api, loop: asyncio.AbstractEventLoop, drain_s: float) -> None:
     """Let running requests finish; what is not done in time is ended as an error, never as a clean end."""
     late = loop.time() + drain_s
@@ -256,7 +278,7 @@ async def _drained(gateway: GatewayState, api: Api, loop: asyncio.AbstractEventL
         async with asyncio.timeout(1.0):
             while api.connections:
                 for connection in list(api.connections):
-                    connection.drain()
+                    connection.drain(last=True)
                 await asyncio.sleep(0.01)
 
 
