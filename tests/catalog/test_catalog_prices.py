@@ -176,7 +176,8 @@ def test_an_override_wins_from_its_day_on_and_says_where_it_is_from():
 
 
 def test_every_price_names_its_source_and_day():
-    assert NOW.find("groq", "llama-3.3-70b-versatile").source == f"genai-prices {NOW.version}, price of 2026-11-20"
+    later = prices.load(None, on=date(2026, 11, 27)).find("groq", "llama-3.3-70b-versatile")
+    assert later.source == f"genai-prices {NOW.version} of {NOW.as_of}, price of 2026-11-27"
 
 
 @pytest.fixture

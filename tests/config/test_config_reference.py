@@ -53,7 +53,7 @@ def test_every_value_comes_with_the_line_that_says_it_or_with_what_fills_it_in()
     assert values["$.deployments[1].name"] == ("gpt-5.4@openai", "default")
     assert values["$.deployments[1].facts.context_tokens"] == (1_050_000, "catalogue, 2026-11-20")
     assert values["$.deployments[1].facts.embeddings"] == (False, "catalogue, 2026-11-20")
-    assert values["$.deployments[1].price"][1] == "genai-prices 0.2.3, price of 2026-11-20"
+    assert values["$.deployments[1].price"][1] == "genai-prices 0.2.3 of 2026-11-20, price of 2026-11-20"
     assert values["$.deployments[2].facts.context_tokens"] == (8192, "twintrack.toml:32")
     assert values["$.deployments[2].facts.quality"] == (None, "default")
     assert values["$.routes.auto.tiers[1].deployments"] == (["gpt-5.4@openai"], "twintrack.toml:38")

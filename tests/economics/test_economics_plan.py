@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -374,6 +375,42 @@ def test_the_report_is_one_file_that_loads_nothing(path, tmp_path):
     for title in ("Options", "What a month is made of", "Break-even", "What matters most", "Phases", "Inputs"):
         assert f"<h2>{title}</h2>" in page
     assert page.count("<polyline") >= 6
+
+
+def test_every_price_stands_with_its_source_and_day(path, tmp_path):
+    run = CliRunner().invoke(command, ["plan", "--workload", str(path), "--json", "--no-draws", "--on", "2026-11-30"])
+    made = json.loads(run.output)
+    by_token = {
+        part
+        for option in made["options"]
+        if option["kind"] in ("closed_api", "managed_api", "hybrid")
+        for part in option["key"].split(" + ")
+        if "@1x" not in part and "@4x" not in part
+    }
+    assert by_token <= {each["key"] for each in made["prices"]}
+    report = report_of(path, tmp_path / "report.html")
+    words = CliRunner().invoke(command, ["plan", "--workload", str(path), "--inputs", "--on", "2026-11-30"]).output
+    for each in made["prices"]:
+        assert re.search(r"20\d\d-\d\d-\d\d", each["source"]), each
+        for said in (report, words):
+            assert each["key"] in said
+            assert each["source"] in said
+    (gpt,) = (each for each in made["prices"] if each["key"] == "gpt-4o@openai")
+    assert (gpt["input_usd"], gpt["cached_usd"], gpt["output_usd"]) == (2.5, 1.25, 10.0)
+
+
+def test_a_quality_that_rules_out_says_whose_judgement_it_is(plan_of):
+    plan = plan_of(built(SMALL + "[needs]\nmin_quality = 0.9\n"))
+    sources = [each.source for each in plan.ruled_out if each.ground == "quality"]
+    assert sources
+    assert all("a judgement of the catalogue and no measurement, 20" in source for source in sources)
+
+
+def test_a_table_wider_than_the_screen_can_be_moved_by_keyboard(path, tmp_path):
+    page = report_of(path, tmp_path / "report.html")
+    boxes = re.findall(r'<div class="scroll"[^>]*>', page)
+    assert len(boxes) >= 5
+    assert all('role="region"' in box and 'tabindex="0"' in box and "aria-label=" in box for box in boxes)
 
 
 def test_names_in_a_workload_are_text_in_the_report(tmp_path):

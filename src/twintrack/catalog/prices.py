@@ -133,7 +133,8 @@ class Prices:
         return self._models[provider]
 
     def _price(self, listing: Listing, source: str) -> TokenPrice | None:
-        source = f"{source or 'genai-prices ' + self._table.genai_prices}, price of {self._on}"
+        gathered = f"genai-prices {self._table.genai_prices} of {self._table.as_of}"
+        source = f"{source or gathered}, price of {self._on}"
         if listing.dearest:
             source += ", the dearest of the day"
         price: TokenPrice | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from twintrack.cli.table import say, show
-from twintrack.economics.amounts import count, usd
+from twintrack.economics.amounts import count, price, usd
 from twintrack.economics.document import BreakEvenOut, Document, OptionOut
 from twintrack.economics.words import input_words
 
@@ -23,6 +23,8 @@ def print_plan(plan: Document, *, every_input: bool) -> None:
     _finetune(plan)
     _weights(plan)
     _ruled_out(plan)
+    if every_input:
+        _prices(plan)
     _inputs(plan, every_input)
     for note in plan.workload.notes:
         click.echo(note)
@@ -182,6 +184,25 @@ def _ruled_out(plan: Document) -> None:
             click.echo(f"and {len(plan.ruled_out) - _MOST_RULED_OUT} more; --json and the report list all")
 
 
+def _prices(plan: Document) -> None:
+    if plan.prices:
+        _title("Prices, USD per million tokens")
+        show(
+            ("model", "input", "cached", "output", "source"),
+            [
+                (
+                    f"{each.key}, over {each.over_input_tokens:,} input tokens" if each.over_input_tokens else each.key,
+                    price(each.input_usd),
+                    price(each.cached_usd),
+                    price(each.output_usd),
+                    each.source,
+                )
+                for each in plan.prices
+            ],
+            right=("input", "cached", "output"),
+        )
+
+
 def _inputs(plan: Document, every: bool) -> None:
     known = [each for each in plan.workload.inputs if every or each.origin != "assumed"]
     guessed = [each for each in plan.workload.inputs if each.origin == "assumed"]
@@ -201,7 +222,7 @@ def _inputs(plan: Document, every: bool) -> None:
         right=("80 % range",),
     )
     if guessed and not every:
-        click.echo(f"{len(guessed)} more are assumed; --inputs shows them")
+        click.echo(f"{len(guessed)} more are assumed; --inputs shows them, and each price with its source and day")
 
 
 def _interval(low: float | None, high: float | None) -> str:

@@ -11,6 +11,12 @@ def usd(amount: float) -> str:
     return f"${amount:,.0f}" if abs(amount) >= 100 else f"${amount:,.2f}"
 
 
+def price(amount: float) -> str:
+    """A price per million tokens, unrounded: at least cents, and every digit there is."""
+    digits = f"{amount:.9f}".rstrip("0")
+    return f"${max(digits, f'{amount:.2f}', key=len)}"
+
+
 def count(number: float | None) -> str:
     if number is None:
         return "unknown"

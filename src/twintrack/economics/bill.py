@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from twintrack.catalog.cost import TokenPrice
 from twintrack.economics.roofline import Number
 from twintrack.economics.sizing import Engine
 from twintrack.economics.workload import DAYS_PER_MONTH
@@ -74,6 +75,8 @@ class Option:
     cheap: Option | None = None
     """Of a hybrid: who answers the easy requests."""
     premium: Option | None = None
+    price: TokenPrice | None = None
+    """What is paid by the token."""
     source: str = ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from twintrack.economics import phases as steps
@@ -60,6 +62,19 @@ class OptionOut(msgspec.Struct, frozen=True):
     source: str
 
 
+class PriceOut(msgspec.Struct, frozen=True):
+    """Dollars per million tokens, discounts included."""
+
+    key: str
+    over_input_tokens: int
+    """Holds for requests longer than this."""
+    input_usd: float
+    cached_usd: float
+    output_usd: float
+    source: str
+    """With its day."""
+
+
 class BreakEvenOut(msgspec.Struct, frozen=True):
     selfhost: str
     alternative: str
@@ -103,6 +118,8 @@ class Document(msgspec.Struct, frozen=True):
     recommendation: Recommendation
     options: tuple[OptionOut, ...]
     """The cheapest over the horizon first."""
+    prices: tuple[PriceOut, ...]
+    """What the options pay by the token."""
     break_even: tuple[BreakEvenOut, ...]
     hybrid: HybridOut | None
     finetune: tuple[Tuned, ...]
@@ -150,6 +167,7 @@ def document(plan: Plan) -> Document:
         on=plan.on.isoformat(),
         recommendation=recommend(plan),
         options=tuple(options),
+        prices=tuple(_prices(plan)),
         break_even=tuple(_break_even(plan)),
         hybrid=_hybrid(plan),
         finetune=plan.tuned,
@@ -185,6 +203,29 @@ def _engine(priced: Priced, takes: dict[str, float]) -> EngineOut | None:
         most_sequences=engine.most_sequences,
         takes_tokens_per_day=takes.get(part.key),
     )
+
+
+def _prices(plan: Plan) -> Iterator[PriceOut]:
+    seen = set()
+    for priced in plan.options:
+        option = priced.candidate.option
+        for part in (option, option.cheap, option.premium):
+            if part is None or part.price is None or part.key in seen:
+                continue
+            seen.add(part.key)
+            over, step = 0, part.price
+            while True:
+                yield PriceOut(
+                    part.key,
+                    over,
+                    step.input_nusd_per_mtok / 1e9,
+                    step.cache_read_nusd_per_mtok / 1e9,
+                    step.output_nusd_per_mtok / 1e9,
+                    part.price.source,
+                )
+                if step.long is None:
+                    break
+                over, step = step.long_input_tokens, step.long
 
 
 def _break_even(plan: Plan) -> list[BreakEvenOut]:

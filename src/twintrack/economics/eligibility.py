@@ -40,7 +40,13 @@ def model_objections(name: str, needs: Needs, longest_tokens: float, least_quali
     found = list(_capability(model, needs, longest_tokens))
     if model.quality < least_quality:
         found.append(
-            RuledOut(name, "", "quality", f"quality {model.quality:g} is below {least_quality:g}", model.source)
+            RuledOut(
+                name,
+                "",
+                "quality",
+                f"quality {model.quality:g} is below {least_quality:g}",
+                f"a judgement of the catalogue and no measurement, {model.as_of}: {model.quality_why}",
+            )
         )
     return found
 

@@ -97,6 +97,7 @@ def _api_option(offer: Offer, workload: Workload) -> Option:
         title=f"{offer.model} at {offer.provider}",
         quality=offer.quality,
         tokens=market.tokens(offer, workload.lengths),
+        price=offer.price,
         source=offer.price.source,
     )
 

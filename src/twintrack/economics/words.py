@@ -70,7 +70,8 @@ def recommend(plan: Plan) -> Recommendation:
     guessed = [name for name in ("requests_per_day", "input_tokens", "output_tokens", "peak_to_mean")
                if plan.inputs[name].origin == "assumed"]  # fmt: skip
     if guessed:
-        said.append(f"Assumed, not known: {', '.join(input_words(name) for name in guessed)}.")
+        words = "; ".join(f"{input_words(name)} ({specs()[name].what})" for name in guessed)
+        said.append(f"Assumed, not known: {words}.")
     return Recommendation(option.key if sure else None, p, sure, measure, tuple(said))
 
 

@@ -6,7 +6,7 @@ import functools
 import os
 from typing import Any
 
-from twintrack.economics.amounts import count, usd
+from twintrack.economics.amounts import count, price, usd
 from twintrack.economics.document import BreakEvenOut, Document, OptionOut
 from twintrack.economics.energy import Range
 from twintrack.economics.planning import Plan
@@ -50,7 +50,7 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        usd=usd, count=count, words=input_words, interval=_interval, spread=_spread, plain=_plain
+        usd=usd, count=count, words=input_words, interval=_interval, spread=_spread, plain=_plain, price=price
     )
     return environment.get_template("page.html.jinja")
 
