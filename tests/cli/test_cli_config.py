@@ -29,6 +29,19 @@ def test_a_right_configuration_is_called_right(cli, config, monkeypatch):
     assert "sk-not-a-key" not in ran.out + ran.err
 
 
+def test_a_note_that_holds_for_many_is_one_line(cli, config):
+    third = '[[deployments]]\nmodel = "other"\nprovider = "openai"\nfacts = { context_tokens = 8192, tools = true }\n\n'
+    routes = "".join(f'[routes.r{n}]\ntiers = [{{ name = "a", deployments = ["gpt-5.4@openai"] }}]\n' for n in range(3))
+    config.write_text(CONFIG.replace("[routes.auto]", third + "[routes.auto]") + routes)
+    _, *notes = cli("config", "check", "--text-only", str(config)).out.splitlines()
+    assert notes == [
+        "Note: the prices of our-model@gpu-room and other@openai are unknown, so what they cost and save will be "
+        "unknown.",
+        "Note: routes r0, r1 and r2 refuse confidential and restricted requests: none of their deployments may see "
+        "them.",
+    ]
+
+
 def test_all_faults_are_told_a_line_each(cli, config):
     config.write_text(CONFIG.replace('"own"', '"cloudy"').replace("gpt-5.4@openai", "gpt-5.5@openai"))
     ran = cli("config", "check", str(config))

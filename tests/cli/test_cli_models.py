@@ -158,3 +158,8 @@ def test_json_has_prices_in_nano_dollars(cli, config):
     )
     assert (ours["price"], ours["per_hour_nusd"], ours["quality"]) == (None, None, None)
     assert [each["may_see"][-1] for each in printed["deployments"]] == ["restricted", "internal", "restricted"]
+
+
+def test_a_route_that_asks_its_tiers_in_order_says_so(cli, config):
+    config.write_text(CONFIG.replace("max_usd_per_request", "keep_quality = 0\nmax_usd_per_request"))
+    assert "Route auto: asks its tiers in order; savings are against" in cli("models", "--config", str(config)).out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,15 +159,22 @@ def _prices(settings: Settings, source: Source) -> prices.Prices:
 
 
 def _notes(settings: Settings, source: Source, snapshot: Snapshot) -> Iterator[str]:
-    for each in snapshot.deployments:
-        if each.price is None and not each.per_hour_nusd:
-            yield f"the price of {each.name} is unknown, so what it costs and saves will be unknown."
+    unpriced = [each.name for each in snapshot.deployments if each.price is None and not each.per_hour_nusd]
+    if len(unpriced) == 1:
+        yield f"the price of {unpriced[0]} is unknown, so what it costs and saves will be unknown."
+    elif unpriced:
+        yield f"the prices of {_listed(unpriced)} are unknown, so what they cost and save will be unknown."
     today = days(datetime.datetime.now(datetime.UTC).date())
+    refusing: dict[tuple[str, ...], list[str]] = {}
     for route in snapshot.routes:
         members = {index for tier in route.tiers for index in tier.deployments}
         closed = [name for name in DATA_CLASSES if not members & privacy_set(snapshot, name, route=route, today=today)]
         if closed:
-            yield f"route {route.name} refuses {' and '.join(closed)} requests: none of its deployments may see them."
+            refusing.setdefault(tuple(closed), []).append(route.name)
+    for classes, names in refusing.items():
+        one = len(names) == 1
+        who = f"route {names[0]} refuses" if one else f"routes {_listed(names)} refuse"
+        yield f"{who} {_listed(classes)} requests: none of {'its' if one else 'their'} deployments may see them."
     for name, said in settings.routes.items():
         if said.trace_content and not settings.telemetry.otlp:
             yield f"route {name} says trace_content, but [telemetry] has no otlp: nobody is told anything."
@@ -185,6 +192,10 @@ def _notes(settings: Settings, source: Source, snapshot: Snapshot) -> Iterator[s
     for reference in dict.fromkeys(source.reference(each) for each in references if each):
         if warning := secrets.warning(reference):
             yield warning
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _counted(number: int, thing: str) -> str:

@@ -412,7 +412,8 @@ def _tell_configured(found: Configured) -> None:
 
 
 def _rules(route: Way) -> str:
-    said = [f"keeps {route.keep_quality:g} of the quality of its last tier", f"savings are against {route.baseline}"]
+    keeps = f"keeps {route.keep_quality:g} of the quality of its last tier"
+    said = [keeps if route.keep_quality else "asks its tiers in order", f"savings are against {route.baseline}"]
     if route.max_nusd_per_request is not None:
         said.append(f"at most ${route.max_nusd_per_request / 1e9:g} a request")
     if route.max_ttft_ms is not None:

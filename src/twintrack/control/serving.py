@@ -74,7 +74,8 @@ def is_demo(model: str) -> bool:
 
 
 def _offer(route: Route, deployments: tuple[Deployment, ...]) -> Offer:
-    rules = [f"keeps {route.keep_quality:.0%} of the last tier's quality".replace("%", " %")]
+    keeps = f"keeps {route.keep_quality:.0%} of the last tier's quality".replace("%", " %")
+    rules = [keeps if route.keep_quality else "asks its tiers in order"]
     if route.max_nusd_per_request >= 0:
         rules.append(f"at most {usd(route.max_nusd_per_request)} a request")
     if route.nusd_per_day >= 0:

@@ -638,3 +638,26 @@ def test_deadlines_are_taken_from_the_router_then_from_the_library():
         ][1]
         == "not carried"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "model"),
+    [
+        ("bedrock/eu.anthropic.claude-sonnet-4-6", "claude-sonnet-4-6"),
+        ("bedrock/anthropic.claude-opus-4-6-v1", "claude-opus-4-6"),
+        ("bedrock/converse/us.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5"),
+        ("bedrock/global.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5"),
+        ("vertex_ai/claude-haiku-4-5@20251001", "claude-haiku-4-5"),
+    ],
+)
+def test_a_cloud_s_name_for_a_model_is_known_and_kept(asked, model):
+    where = "vertex_project: p, vertex_location: europe-west1" if "vertex" in asked else "aws_region_name: eu-central-1"
+    found = deployment(f'{{model: "{asked}", {where}}}')
+    assert found.model == model
+    assert found.upstream_model == asked.rpartition("/")[2]
+    assert found.facts.quality is None
+
+
+def test_a_cloud_s_name_for_a_model_nobody_knows_stays_what_it_is():
+    found = deployment('{model: "bedrock/eu.anthropic.claude-unheard-of-v1:0", aws_region_name: eu-central-1}')
+    assert "claude-unheard-of" in found.model

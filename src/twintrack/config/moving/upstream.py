@@ -22,6 +22,10 @@ from twintrack.config.source import Problem
 
 REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DATE = re.compile(r"-20[0-9]{2}-?[0-9]{2}-?[0-9]{2}$")
+_OF_AWS = re.compile(
+    r"(?:(?:us|us-gov|eu|apac|jp|au|ca|sa|global)\.)?[a-z0-9]+\.(?P<model>[a-z].*?)(?:-v\d+)?(?::\d+)?$"
+)
+"""A model of Bedrock: region of its inference profile, maker, model, version."""
 _NO_ADDRESS = (
     "Its api_base is not an address we can call. Write http or https, a host and a path; names and passwords do not "
     "belong in it."
@@ -150,7 +154,10 @@ def identity(at: Place, upstream: str, *otherwise: str) -> Identity:
         upstream: what the provider calls it.
         otherwise: other names it goes by, the surest first.
     """
-    for name in (upstream, _DATE.sub("", upstream), *otherwise):
+    plain = upstream.partition("@")[0]  # what stands behind it is Vertex AI's word for the version
+    if at.api.startswith("bedrock") and (found := _OF_AWS.match(plain)):
+        plain = found["model"]
+    for name in (upstream, plain, _DATE.sub("", plain), *otherwise):
         known = _known(name, at.api)
         if known is not None:
             return Identity(known.name, known)
