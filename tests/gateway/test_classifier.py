@@ -82,7 +82,7 @@ def test_it_is_paid_for_and_netted(gateway: Served, mine: Provider, capsys: pyte
     story = capsys.readouterr().out
     assert "and asked for auto" in story
     assert "Chosen: small, tier t0." in story
-    assert "Attempt 1: sorter (sorter at mine) was asked what kind of request it is, and said so" in story
+    assert "Attempt 1: sorter (sorter at mine) was asked what kind of request it is, and task and" in story
     assert "$0.0000138 lost" in story
 
 

@@ -195,6 +195,14 @@ def test_the_data_folder_is_said_or_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert folder(None) == tmp_path / "home" / ".local" / "share" / "twintrack"
     (tmp_path / ".twintrack").mkdir()
     assert folder(None) == Path(".twintrack")
+    (tmp_path / "twintrack.toml").write_text(
+        '[server]\ndata = "books"\n[[providers]]\nname = "a"\napi = "vllm"\nurl = "http://127.0.0.1:1/v1"\n'
+        'zone = "own"\n[[deployments]]\nmodel = "m"\nprovider = "a"\nfacts = { context_tokens = 99 }\n'
+        '[routes.auto]\ntiers = [{ name = "x", deployments = ["m@a"] }]\n'
+    )
+    assert folder(None) == tmp_path / "books"  # what is learned or asked here is about the gateway that serves here
+    (tmp_path / "twintrack.toml").write_text("[server")
+    assert folder(None) == Path(".twintrack")
     monkeypatch.setenv("TWINTRACK_HOME", str(tmp_path / "elsewhere"))
     assert folder(None) == tmp_path / "elsewhere"
     assert folder(Path("said")) == Path("said")

@@ -56,10 +56,12 @@ def test_what_is_no_verdict_or_on_no_request_records_nothing(books: Books, say, 
         (("b", "up"), 1, "There is no request 'b' in the ledger of"),
         (("a",), 1, "There is no verdict"),
         (("a", "up", "--score", "1"), 1, "thumbs and score together are no verdict"),
-        (("a", "up", "--label", "rubbish"), 1, "$.label: Invalid enum value 'rubbish'"),
+        (("a", "up", "--label", "rubbish"), 1, "$.label: Invalid enum value 'rubbish'. Use wrong, incomplete,"),
+        (("a", "--score", "nan"), 2, "nan is not in the range"),
         (("a", "sideways"), 2, "'sideways' is not one of"),
         ((), 2, "Say which answer"),
         (("a", "up", "--from", "x"), 2, "not both"),
+        (("--from", "x", "--score", "1"), 2, "Each line of --from FILE says its own verdict"),
         (("--from", "none.jsonl"), 1, "none.jsonl cannot be read"),
     ):
         code, _, err = say(*words)
@@ -83,7 +85,7 @@ def test_a_file_is_recorded_whole_or_not_at_all(books: Books, say, tmp_path: Pat
     code, out, err = say("--from", str(file))
     assert (code, out) == (1, "")
     assert f"{file}:504: There is no verdict." in err
-    assert f"{file}:505: The body is not JSON." in err
+    assert f"{file}:505: The body is not JSON" in err
     assert "2 of 504 lines are no verdicts: nothing was recorded." in err
     assert scores(books) == {}
 

@@ -79,3 +79,18 @@ def test_a_refusal_is_told_in_full_and_in_short(books: Books):
         "  gpt@openai: restricted data stays on your own machines, and this is a third party.",
         ended,
     ]
+
+
+def test_a_choice_of_chance_says_how_likely_it_was(books: Books):
+    books.load(dispatch("a", reason="explored", propensity=0.0333, p_enough=0.9, p_best=1.0), settle("a"))
+    story = told(entries(books.path, "a"))
+    (chosen,) = (line for line in story if line.startswith("Chosen"))
+    assert chosen.endswith("The chance that it would be this one was 3.3%.")
+    assert any("(90% would do: 90% of the best one's 100%)" in line for line in story)
+
+
+def test_a_status_is_told_once_and_one_expectation_is_one(books: Books):
+    books.load(dispatch("a", p_good=None), released("a", status=400, detail="status 400"))
+    story = told(entries(books.path, "a"))
+    assert any("refused (HTTP 400), done" in line for line in story)
+    assert any(line.startswith("Expected was a cost of") for line in story)

@@ -147,7 +147,7 @@ def test_what_is_said_of_an_unknown_request_is_kept_apart_and_reported(gateway: 
         (b'{"id": "tt-1"}', 400, "There is no verdict"),
         (b'{"id": "tt-1", "correction": ""}', 400, "There is no verdict"),
         (b'{"id": "tt-1", "thumbs": "up", "score": 1}', 400, "thumbs and score together are no verdict"),
-        (b'{"id": "tt-1", "thumbs": "sideways"}', 400, "$.thumbs: Invalid enum value 'sideways'"),
+        (b'{"id": "tt-1", "thumbs": "sideways"}', 400, "$.thumbs: Invalid enum value 'sideways'. Use up, down."),
         (b'{"id": "tt-1", "score": 1.5}', 400, "$.score: Expected `float` <= 1.0"),
         (b'{"id": "tt-1", "score": NaN}', 400, "not JSON"),
         (b'{"id": "tt-1", "score": "1"}', 400, "$.score"),

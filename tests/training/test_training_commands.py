@@ -157,6 +157,7 @@ def test_a_router_that_is_better_is_taken_and_can_be_taken_back(tmp_path, run):
     taken = run("learn", "router", "--from", file, "--data", str(data))
     assert taken.exit_code == 0
     assert "is taken" in taken.output
+    assert "--undo takes it back" in taken.output
     router = read_router(data / "router.json")
     assert {each.name for each in router.deployments} == {"small", "large"}
     assert router.card.verdicts == 800
@@ -173,7 +174,12 @@ def test_a_router_that_is_better_is_taken_and_can_be_taken_back(tmp_path, run):
     assert not report["taken"]  # half as many verdicts of the same kind make no better router
     assert report["better_by"]["current router"]["low"] <= 0
 
-    assert run("learn", "router", "--undo", "--data", str(data)).exit_code == 0
+    for also in (("--dry-run",), ("--from", file), ("--source", "human")):
+        refused = run("learn", "router", "--undo", *also, "--data", str(data))
+        assert (refused.exit_code, f"{also[0]} does not go with it" in refused.stderr) == (2, True)
+        assert (data / "router.json").exists()
+    undone = run("learn", "router", "--undo", "--json", "--data", str(data))
+    assert (undone.exit_code, json.loads(undone.output)) == (0, {"undone": True, "weights": None})
     assert not (data / "router.json").exists()
     assert run("learn", "router", "--undo", "--data", str(data)).exit_code == 1
 
@@ -208,7 +214,9 @@ def test_too_few_verdicts_and_an_empty_ledger_are_said(tmp_path, run):
     assert "too few to learn from" in run("learn", "router", "--from", few).stderr
     empty = run("learn", "router", "--from", "ledger", "--data", str(tmp_path / "data"))
     assert "holds no verdicts. Send them to POST /v1/feedback" in empty.stderr
-    assert "--from FILE" in run("learn", "router").stderr
+    assert "--from ledger, or --from FILE" in run("learn", "router").stderr
+    slip = run("learn", "router", "--from", "ledgr")
+    assert (slip.exit_code, "Did you mean --from ledger?" in slip.stderr) == (2, True)
     misplaced = run("learn", "router", "--from", few, "--source", "human")
     assert (misplaced.exit_code, "--from ledger" in misplaced.stderr) == (2, True)
 
@@ -261,3 +269,11 @@ def test_a_few_hashes_in_common_are_chance_and_many_are_not():
     from twintrack.training.overlap import by_accident
 
     assert [by_accident(rows, 31_000) for rows in (50, 1_000, 100_000)] == [0, 1, 4]
+
+
+def test_what_cannot_be_written_is_no_defect_of_ours(tmp_path):
+    from twintrack.cli.taking import take
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TwintrackError, match="cannot be written"):
+        take(tmp_path / "file", "router.json", b"{}")

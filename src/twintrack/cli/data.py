@@ -9,7 +9,7 @@ import click
 
 from twintrack.cli.file import USUAL
 from twintrack.config.load import load as load_configuration
-from twintrack.errors import LedgerError
+from twintrack.errors import ConfigError, LedgerError
 from twintrack.ledger.load import Loader, LoaderBusy
 from twintrack.ledger.pending import is_begun
 from twintrack.ledger.schema import database
@@ -18,7 +18,8 @@ from twintrack.ledger.segment import SUFFIX, journal_folder
 option = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Data folder. Default: TWINTRACK_HOME, else ./.twintrack, else ~/.local/share/twintrack.",
+    help="Data folder. Default: TWINTRACK_HOME, else what ./twintrack.toml says, else ./.twintrack, else "
+    "~/.local/share/twintrack.",
 )
 
 
@@ -28,8 +29,19 @@ def folder(said: Path | None) -> Path:
         return said
     if home := os.environ.get("TWINTRACK_HOME"):
         return Path(home)
+    if USUAL.exists() and (configured := _configured()) is not None:
+        return configured
     here = Path(".twintrack")
     return here if here.exists() else Path.home() / ".local" / "share" / "twintrack"
+
+
+def _configured() -> Path | None:
+    """What `serve` writes to here, by ./twintrack.toml. None: that cannot be read, which is for others to say."""
+    try:
+        settings, source = load_configuration(USUAL, environ=None)
+    except ConfigError:
+        return None
+    return Path(source.absolute(settings.server.data))
 
 
 def served(said: Path | None) -> Path:

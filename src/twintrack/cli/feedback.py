@@ -12,6 +12,7 @@ import click
 
 from twintrack.cli import complete
 from twintrack.cli import data as data_folder
+from twintrack.cli.numbers import Share
 from twintrack.errors import BadRequest, TwintrackError
 from twintrack.ledger.entries import entries
 from twintrack.ledger.journal import SEGMENT_BYTES, Journal
@@ -34,7 +35,7 @@ _POLL_S = 0.1
 @click.command("feedback")
 @click.argument("request_id", metavar="[ID]", required=False, shell_complete=complete.requests)
 @click.argument("thumbs", metavar="[up|down]", required=False, type=click.Choice(_THUMBS))
-@click.option("--score", type=click.FloatRange(0, 1), help="0 (of no use) to 1 (good), instead of up or down.")
+@click.option("--score", type=Share(), help="0 (of no use) to 1 (good), instead of up or down.")
 @click.option("--correct/--incorrect", default=None, help="Whether the answer is right, instead of up or down.")
 @click.option("--label", metavar="WORD", help="Why: wrong, incomplete, irrelevant, malformed, refused, unsafe, …")
 @click.option(
@@ -48,8 +49,8 @@ _POLL_S = 0.1
     "--from",
     "file",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="JSON lines as POST /v1/feedback takes them.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="JSON lines as POST /v1/feedback takes them; - is stdin.",
 )
 @data_folder.option
 @click.option("--json", "as_json", is_flag=True, help="For programs: how many were recorded, and what became of them.")
@@ -75,6 +76,8 @@ def command(
     if file is not None:
         if request_id is not None:
             raise click.UsageError("Give an ID or --from FILE, not both.", ctx)
+        if score is not None or correct is not None or label is not None:
+            raise click.UsageError("Each line of --from FILE says its own verdict: leave the others out.", ctx)
         said = _read(file, source)
     elif request_id is None:
         raise click.UsageError("Say which answer: its x-twintrack-id, or --from FILE.", ctx)
@@ -107,7 +110,7 @@ def _count(number: int) -> str:
 def _read(file: Path, source: Source) -> list[Verdict]:
     """Raises TwintrackError when it has named the lines that are no verdicts."""
     try:
-        lines = file.read_bytes().splitlines()
+        lines = (Path("/dev/stdin") if str(file) == "-" else file).read_bytes().splitlines()
     except OSError as error:
         raise TwintrackError(f"{file} cannot be read", why=error.strerror or "") from None
     said: list[Verdict] = []

@@ -13,7 +13,7 @@ from twintrack.cli import data as data_folder
 from twintrack.cli.learn_verifier import verifier_command
 from twintrack.cli.outcomes import read, tell_unknown
 from twintrack.cli.progress import progress
-from twintrack.cli.taking import judged, named, options, take, undone
+from twintrack.cli.taking import LEDGER, TAKEN_UP, judged, named, options, take, undo_alone, undone
 from twintrack.signals.weights import ROUTER
 
 if TYPE_CHECKING:
@@ -49,13 +49,14 @@ def router_command(
     """
     folder = data_folder.folder(data)
     if undo:
-        click.echo(undone(folder, ROUTER, "router", "the prior decides"))
+        undo_alone(source, sources, dry_run, ctx)
+        click.echo(undone(folder, ROUTER, "router", "the prior decides", as_json=as_json))
         return
     where = named(source, sources, ctx)
     in_use = folder / ROUTER
     with progress() as tell:
         tell("fitting, and comparing with what is simpler")
-        learned = _from_ledger(folder, sources, seed) if where == "ledger" else _from_file(Path(where), in_use, seed)
+        learned = _from_ledger(folder, sources, seed) if where == LEDGER else _from_file(Path(where), in_use, seed)
     taken = learned.better and not dry_run
     if taken:
         take(folder, ROUTER, msgspec.json.encode(learned.router))
@@ -126,6 +127,7 @@ def _show(report: dict[str, Any]) -> None:
         click.echo(note)
     if report["taken"]:
         click.echo(f"It is better than each of them and is taken: {report['weights']}")
+        click.echo(TAKEN_UP)
     elif report["better"]:
         click.echo("It is better than each of them. Nothing was changed: this was a dry run.")
     else:

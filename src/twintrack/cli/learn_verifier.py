@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from twintrack.cli import data as data_folder
-from twintrack.cli.taking import judged, named, options, take, undone
+from twintrack.cli.taking import LEDGER, TAKEN_UP, judged, named, options, take, undo_alone, undone
 from twintrack.signals.weights import VERIFIER
 
 if TYPE_CHECKING:
@@ -41,13 +41,14 @@ def verifier_command(
 
     folder = data_folder.folder(data)
     if undo:
-        click.echo(undone(folder, VERIFIER, "verifier", "nobody drafts where one has to judge"))
+        undo_alone(source, sources, dry_run, ctx)
+        click.echo(undone(folder, VERIFIER, "verifier", "nobody drafts where one has to judge", as_json=as_json))
         return
     where = named(source, sources, ctx)
     path = folder / VERIFIER
     serving = verifier_in(folder)
     in_use = decode(serving, str(path)) if serving else None
-    if where == "ledger":
+    if where == LEDGER:
         learned = _from_ledger(folder, sources, in_use, seed)
     else:
         learned = _from_file(Path(where), folder, in_use, seed)
@@ -118,6 +119,7 @@ def _show(report: dict[str, Any]) -> None:
         click.echo(f"Too few verdicts to judge drafts of: {', '.join(report['left_to_others'])}.")
     if report["taken"]:
         click.echo(f"It is better than each of them and is taken: {report['weights']}")
+        click.echo(TAKEN_UP)
     elif report["better"]:
         click.echo("It is better than each of them. Nothing was changed: this was a dry run.")
     else:

@@ -33,7 +33,7 @@ cut. Every command has `--help`, and Tab completes commands, options and names o
 
 | variable | meaning |
 |---|---|
-| `TWINTRACK_HOME` | data folder of `up`, `demo`, `explain` and `ledger`, where `--data` does not say another |
+| `TWINTRACK_HOME` | data folder of `up`, `demo` and whatever else has `--data`, where that does not say another |
 | `TWINTRACK_TRACEBACK` | 1: an internal error shows its traceback |
 | `NO_COLOR` | set: no colour on a terminal either |
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from twintrack.cli.numbers import Share
 from twintrack.cli.outcomes import read
 from twintrack.cli.progress import progress
 from twintrack.cli.route_replay import replay_command
@@ -17,7 +18,7 @@ from twintrack.errors import TwintrackError, nearest
 if TYPE_CHECKING:
     from twintrack.training.files import Outcomes
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _KNOWN = (
     "routellm_mmlu", "routellm_gsm8k", "routellm_mtbench", "zeroeval_gsm8k", "zeroeval_gsm8k_answers", "mmlupro",
     "routerbench_arc_mbpp", "routerdc_7b_pool", "llmrouter_ulab", "alpacaeval", "bfcl",
@@ -62,15 +63,16 @@ def bench_command(
 ) -> None:
     """Rank a file's requests by need of the strong model, next to the rules a router must beat.
 
-    FILE (.parquet, .jsonl, .csv) holds prompts and how each model did on them.
+    FILE (.parquet, .jsonl, .csv; - for JSON lines on stdin) holds prompts and how each model did on them. Without a
+    column task there is no rule that was told the task.
     """
     from twintrack.signals.weights import shipped_prior
     from twintrack.training.bench import bench
 
     prior = shipped_prior()
     _known_sets(leave_out, [each.name for each in prior.sources], file.stem)
-    if plot is not None and not os.access(plot.absolute().parent, os.W_OK):
-        raise TwintrackError(f"{plot} cannot be written", fix="Name a file in a folder that is there and yours.")
+    if plot is not None:
+        _drawable(plot)
     with progress() as tell:
         tell(f"reading {file.name}")
         outcomes = read(file)
@@ -82,13 +84,17 @@ def bench_command(
             labels=labels,
             seed=seed,
             leave_out=frozenset(leave_out),
-            costs_usd=_costs(outcomes, _prices(prices), (weak, strong)) if prices else None,
+            costs_usd=_costs(outcomes, _prices(prices, outcomes), (weak, strong)) if prices else None,
             tell=tell,
         )
     if plot is not None:
         from twintrack.training.plot import svg
 
-        plot.write_text(svg(f"{outcomes.name}: {weak} to {strong}", found.curves, found.in_dollars), encoding="utf-8")
+        drawn = svg(f"{outcomes.name}: {weak} to {strong}", found.curves, found.in_dollars)
+        try:
+            plot.write_text(drawn, encoding="utf-8")
+        except OSError as error:
+            raise TwintrackError(f"{plot} cannot be written", why=error.strerror or "") from None
     if as_json:
         click.echo(json.dumps(found.result, indent=2))
         return
@@ -102,7 +108,7 @@ def bench_command(
 @click.option("--strong", required=True, metavar="MODEL", help="Whose quality is to be kept.")
 @click.option("--prices", required=True, type=_FILE, help="JSON {model: [usd per mtok in, out]}.")
 @click.option("--labels", type=click.IntRange(1), help="Requests to choose the strategy by. Default: half.")
-@click.option("--keep", default=0.99, show_default=True, type=click.FloatRange(0, 1), help="Share of quality to keep.")
+@click.option("--keep", default=0.99, show_default=True, type=Share(), help="Share of quality to keep.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the split and the bootstrap.")
 @click.option(
     "--extra-chars", default=0, show_default=True, type=click.IntRange(0), help="Instructions each model got."
@@ -128,10 +134,11 @@ def cascade_command(
 
     with progress() as tell:
         tell(f"reading {answers.name}")
+        outcomes = read(answers)
         found = replay(
-            read(answers),
+            outcomes,
             strong,
-            _prices(prices),
+            _prices(prices, outcomes),
             shipped_prior(),
             labels=labels,
             keep=keep,
@@ -157,38 +164,59 @@ def _known_sets(names: tuple[str, ...], sources: list[str], own: str) -> None:
         click.echo(f"The prior was not fitted to {name}, so it is left out anyway.", err=True)
 
 
-def _prices(path: Path) -> dict[str, tuple[float, float]]:
+def _drawable(plot: Path) -> None:
+    """Raises TwintrackError before anything is reckoned: what is drawn may replace a drawing, and no other file."""
+    if plot.suffix.lower() != ".svg":
+        raise TwintrackError(f"{plot} is no name for an SVG", fix=f"Name it {plot.stem}.svg.")
+    if not os.access(plot if plot.exists() else plot.absolute().parent, os.W_OK):
+        raise TwintrackError(f"{plot} cannot be written", fix="Name a file in a folder that is there and yours.")
+
+
+def _prices(path: Path, outcomes: Outcomes) -> dict[str, tuple[float, float]]:
+    """Of each model, whether the file knows it or not; of one that it does not the reader is told."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TwintrackError(f"The prices {path} cannot be read", why=error.strerror or "") from None
+    except RecursionError:
+        raise TwintrackError(f"{path} is nested too deeply") from None
     except ValueError as error:
         raise TwintrackError(f"{path} is not JSON", why=str(error)) from None
     prices = {}
     for name, value in found.items() if isinstance(found, dict) else ():
-        if (
-            not isinstance(value, list)
-            or len(value) != 2
-            or not all(isinstance(each, (int, float)) and not isinstance(each, bool) and each >= 0 for each in value)
-        ):
+        if not isinstance(value, list) or len(value) != 2 or not all(map(_is_price, value)):
             raise TwintrackError(
-                f"{path}: the price of {name} is {json.dumps(value)[:60]}", fix="Use [usd_in, usd_out]."
+                f"{path}: the price of {name} is {json.dumps(value)[:60]}",
+                fix="Use [usd_in, usd_out], dollars per million tokens.",
             )
         prices[name] = (float(value[0]), float(value[1]))
     if not prices:
         raise TwintrackError(f"{path} holds no prices", fix='Write {"model": [usd_per_mtok_in, usd_per_mtok_out]}.')
+    for name in prices:
+        if name not in outcomes.scores:
+            close = nearest(name, outcomes.scores, 1)
+            meant = f"; did you mean {close[0]}?" if close and close[0] not in prices else "."
+            click.echo(f"{path.name} has a price of {name}, which {outcomes.name} does not know{meant}", err=True)
     return prices
 
 
+_MOST_USD = 1e9
+"""A million tokens."""
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _MOST_USD
+
+
 def _costs(outcomes: Outcomes, prices: dict[str, tuple[float, float]], pair: tuple[str, str]) -> dict[str, Any]:
-    from twintrack.training.cascade import CHARS_PER_TOKEN
+    from twintrack.training.cascade import CHARS_PER_TOKEN, add_price
 
     for name in pair:
         outcomes.score(name)
         if name in outcomes.costs_usd:
             continue
         if name not in prices:
-            raise TwintrackError(f"The prices lack {name}", fix="Add it: {model: [usd in, usd out]}.")
+            raise TwintrackError(f"The prices lack {name}", fix=add_price(name, prices))
         if name not in outcomes.answer_chars:
             raise TwintrackError(
                 f"{outcomes.name} does not say how long the answers of {name} are",
@@ -209,9 +237,13 @@ def _show_bench(found: dict[str, Any]) -> None:
 
     weak, strong = found["weak"], found["strong"]
     click.echo(
-        f"{found['set']}, {found['rows_scored']:,} requests: {weak['model']} is right on {weak['quality']:.1%}, "
-        f"{strong['model']} on {strong['quality']:.1%}."
+        f"{found['set']}, {found['rows_scored']:,} requests: the mean score of {weak['model']} is "
+        f"{weak['quality']:.1%}, of {strong['model']} {strong['quality']:.1%}."
     )
+    if found["questions_scored"] < found["rows_scored"]:
+        click.echo(
+            f"These ask {found['questions_scored']:,} different questions, and intervals are as wide as of so many."
+        )
     if strong["quality"] <= weak["quality"]:
         click.echo(f"{strong['model']} is no better here: there is no gap to recover.")
     if 0 < found["labels"] < LEAST_VERDICTS:
@@ -300,6 +332,10 @@ def _show_cascade(found: dict[str, Any]) -> None:
             row("oracle", found["oracle"]),
         ],
     )
+    if found["kept"] is not None and found["kept"] < found["keep"]:
+        click.echo(
+            f"That is less than the {found['keep']:.1%} it was chosen for: {found['labels']:,} labels promise no more."
+        )
     against = found["minus_best_mix_at_equal_dollars"]
     click.echo(
         f"Against the best mix of two single models at equal dollars: {against['points']:+.1f} points of quality "

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
+from twintrack.cli.numbers import Share
 from twintrack.cli.run import listen_option
 from twintrack.cli.table import show
 from twintrack.config.effective import listen_address
@@ -31,7 +32,7 @@ _DEFAULT = "127.0.0.1:9000"
     "--fault", "faults", multiple=True, metavar="DIRECTIVE", callback=lambda *given: _directives(*given),
     help="What requests meet that ask for nothing themselves, as cut(words); of several one at random.",
 )  # fmt: skip
-@click.option("--share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of requests, that meet it.")
+@click.option("--share", type=Share(), default=1.0, show_default=True, help="Of requests, that meet it.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same faults.")
 @click.option("--certificate", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Speak TLS with it.")
 @click.option("--key", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The certificate's key.")

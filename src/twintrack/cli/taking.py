@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from functools import reduce
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twintrack.cli import data as data_folder
-from twintrack.errors import TwintrackError
+from twintrack.errors import TwintrackError, nearest
 from twintrack.wire.feedback import SOURCES
 
 if TYPE_CHECKING:
     from twintrack.ledger.verdicts import Judgement
 
 Command = Callable[..., Any]
+LEDGER = "ledger"
+TAKEN_UP = "A running gateway takes it up within two seconds; --undo takes it back."
 
 
 def options(what: str, rows: str) -> Callable[[Command], Command]:
@@ -46,10 +49,19 @@ def options(what: str, rows: str) -> Callable[[Command], Command]:
 def named(source: str | None, sources: tuple[str, ...], ctx: click.Context) -> str:
     """Where the verdicts are. Raises click.UsageError: nobody said so, or it does not go together."""
     if source is None:
-        raise click.UsageError("Say where the verdicts are: --from FILE", ctx)
-    if sources and source != "ledger":
+        raise click.UsageError("Say where the verdicts are: --from ledger, or --from FILE", ctx)
+    if source != LEDGER and nearest(source, (LEDGER,), 1) and not Path(source).exists():
+        raise click.UsageError(f"There is no file {source}. Did you mean --from {LEDGER}?", ctx)
+    if sources and source != LEDGER:
         raise click.UsageError("--source is about the ledger's verdicts: --from ledger", ctx)
     return source
+
+
+def undo_alone(source: str | None, sources: tuple[str, ...], dry_run: bool, ctx: click.Context) -> None:
+    """Raises click.UsageError: something is to be taken back, and something else be done or not be done as well."""
+    if source is not None or sources or dry_run:
+        also = "--from" if source is not None else "--source" if sources else "--dry-run"
+        raise click.UsageError(f"--undo takes back what is in use, and {also} does not go with it.", ctx)
 
 
 def judged(folder: Path, sources: tuple[str, ...]) -> list[Judgement]:
@@ -67,26 +79,32 @@ def judged(folder: Path, sources: tuple[str, ...]) -> list[Judgement]:
 
 
 def take(folder: Path, name: str, weights: bytes) -> None:
-    """Swap the file whole: a reader sees the old one or the new one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    new = folder / f".{name}.{os.getpid()}"
-    with new.open("wb") as file:
-        file.write(weights)
-        file.flush()
-        os.fsync(file.fileno())
-    new.chmod(0o600)  # a router's holds hashed words of your traffic
-    if path.exists():
-        before = folder / f".{_before(name)}.{os.getpid()}"
-        before.unlink(missing_ok=True)
-        os.link(path, before)
-        before.replace(folder / _before(name))
-    else:
-        (folder / _before(name)).unlink(missing_ok=True)
-    new.replace(path)
+    """Swap the file whole: a reader sees the old one or the new one. Raises TwintrackError: it cannot be written."""
+    new, before = (folder / f".{each}.{os.getpid()}" for each in (name, _before(name)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with new.open("wb") as file:
+            file.write(weights)
+            file.flush()
+            os.fsync(file.fileno())
+        new.chmod(0o600)  # a router's holds hashed words of your traffic
+        path = folder / name
+        if path.exists():
+            before.unlink(missing_ok=True)
+            os.link(path, before)
+            before.replace(folder / _before(name))
+        else:
+            (folder / _before(name)).unlink(missing_ok=True)
+        new.replace(path)
+    except OSError as error:
+        raise TwintrackError(
+            f"{folder / name} cannot be written",
+            why=error.strerror or "",
+            fix="Run it as the gateway's user, and with space left; or with --dry-run.",
+        ) from None
 
 
-def undone(folder: Path, name: str, what: str, without: str) -> str:
+def undone(folder: Path, name: str, what: str, without: str, *, as_json: bool = False) -> str:
     """Take back the last one, and say so.
 
     Args:
@@ -96,11 +114,13 @@ def undone(folder: Path, name: str, what: str, without: str) -> str:
     path, before = folder / name, folder / _before(name)
     if before.exists():
         before.replace(path)
-        return f"The {what} before the last one is back: {path}"
-    if path.exists():
+        said = f"The {what} before the last one is back: {path}"
+    elif path.exists():
         path.unlink()
-        return f"The {what} is gone, and there was none before it: {without}. {path} is no more."
-    raise TwintrackError(f"There is no learned {what} in {folder}", fix="Name another data folder with --data.")
+        said = f"The {what} is gone, and there was none before it: {without}. {path} is no more."
+    else:
+        raise TwintrackError(f"There is no learned {what} in {folder}", fix="Name another data folder with --data.")
+    return json.dumps({"undone": True, "weights": str(path) if path.exists() else None}) if as_json else said
 
 
 def _before(name: str) -> str:

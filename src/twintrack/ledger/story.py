@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from twintrack.ledger.entries import Attempt, Entry, Refusal, RuledOut, paid_nusd
 from twintrack.ledger.moment import moment
-from twintrack.policy.explain import objection_sentence, reason_sentence, usd
+from twintrack.policy.explain import EXPLORED, objection_sentence, reason_sentence, usd
 
 _OUTCOMES = {
     "ok": "answered",
@@ -21,7 +21,8 @@ _OF_DRAFTS = {
     "ok": "drafted an answer, which passed its checks and is what the client got",
     "set_aside": "drafted an answer, which was set aside",
 }
-_OF_CLASSIFIERS = {"set_aside": "was asked what kind of request it is, and said so"}
+_OF_CLASSIFIERS = {"set_aside": "was asked what kind of request it is"}
+_SAID = ", and task and complexity follow what it said"
 _BY_ROLE = {"answer": _OUTCOMES, "draft": _OUTCOMES | _OF_DRAFTS, "classifier": _OUTCOMES | _OF_CLASSIFIERS}
 
 
@@ -121,18 +122,30 @@ def _ruled_out(ruled_out: tuple[RuledOut, ...]) -> Iterator[str]:
 def _choice(first: Attempt) -> Iterator[str]:
     chosen = first.chosen or first.deployment
     where = f", tier {first.tier}" if first.tier and chosen == first.deployment else ""
-    yield f"Chosen: {chosen}{where}. {reason_sentence(first.reason)}."
+    yield _with(f"Chosen: {chosen}{where}. {reason_sentence(first.reason)}.", _drawn(first))
     if chosen != first.deployment:
         yield f"It was only recorded: the route observes, and {first.deployment} answered."
     guesses = [f"a chance of {first.p_good:.0%} that its answer is good enough"] if first.p_good is not None else []
     if guesses and first.p_enough is not None and first.p_best:
-        kept = f"{first.p_enough / first.p_best:.1%} of the best one's {first.p_best:.0%}"
+        kept = f"{_percent(first.p_enough / first.p_best)} of the best one's {first.p_best:.0%}"
         guesses[0] += f" ({first.p_enough:.0%} would do: {kept})"
     guesses += [f"a cost of {usd(first.predicted_nusd)}"] if first.predicted_nusd is not None else []
     if guesses:
         policy, _, router = first.policy_version.partition("+")
         by = f"{policy}, router {router}, fitted to your verdicts" if router and first.route else first.policy_version
-        yield f"Expected were {' and '.join(guesses)} (policy {by})."
+        yield f"Expected {'were' if len(guesses) > 1 else 'was'} {' and '.join(guesses)} (policy {by})."
+
+
+def _drawn(first: Attempt) -> str:
+    """How likely it was, where chance decided."""
+    if first.reason != EXPLORED or not first.propensity:
+        return ""
+    return f"The chance that it would be this one was {_percent(first.propensity)}."
+
+
+def _percent(share: float) -> str:
+    """With a decimal where there is one to tell."""
+    return f"{100 * share:.1f}".removesuffix(".0") + "%"
 
 
 def _refused(refusal: Refusal) -> str:
@@ -150,8 +163,10 @@ def _ended(attempt: Attempt) -> str:
     what = outcomes.get(attempt.outcome or "", f"ended as {attempt.outcome}")
     well = attempt.outcome in ("ok", "set_aside")
     because = [f"HTTP {attempt.status}"] if attempt.status and not well else []
-    because += [attempt.detail] if attempt.detail else []
+    because += [attempt.detail] if attempt.detail and attempt.detail != f"status {attempt.status}" else []
     reason = f" ({', '.join(because)})" if because else ""
+    if attempt.role == "classifier" and attempt.outcome == "set_aside" and not because:
+        reason = _SAID
     took = f", first token after {_s(attempt.ttft_us)}" if attempt.ttft_us is not None else ""
     took += f", done after {_s(attempt.total_us)}" if attempt.total_us is not None else ""
     return f"{who} {what}{reason}{took}."

@@ -16,19 +16,27 @@ def asked(value: Any, where: str) -> str | Prompt:
 
     Raises TwintrackError.
     """
+    if isinstance(value, dict):
+        raise _neither(where, "it is an object")
     if not isinstance(value, list):
         return str(value)
     turns = [{"role": "user", "content": each} if isinstance(each, str) else each for each in value]
     try:
         prompt = msgspec.convert({"model": "", "messages": turns}, ChatRequest).prompt()
     except msgspec.ValidationError as error:
-        raise TwintrackError(
-            f"{where}: a prompt is neither a text nor a conversation",
-            why=str(error),
-            fix='Give a text, or a list of {"role": …, "content": …}.',
-        ) from None
+        raise _neither(where, str(error)) from None
+    if not any(prompt.texts) and not any(isinstance(each, dict) and each.get("content") for each in turns):
+        raise _neither(where, "none of its messages has content")
     # One question and nothing else is the same however it is written down.
     return prompt.last_user if prompt.turns == 1 and prompt.texts == (prompt.last_user,) else prompt
+
+
+def _neither(where: str, why: str) -> TwintrackError:
+    return TwintrackError(
+        f"{where}: a prompt is neither a text nor a conversation",
+        why=why,
+        fix='Give a text, or a list of {"role": …, "content": …}.',
+    )
 
 
 def as_prompt(of: str | Prompt) -> Prompt:

@@ -20,6 +20,7 @@ from twintrack.training.files import Outcomes
 from twintrack.training.fit import LEAST_VERDICTS, MOST_REQUESTS, as_examples, difficulties, fit
 from twintrack.training.overlap import by_accident, overlapping, text_hash, unpack
 from twintrack.training.pool import pool_points
+from twintrack.training.resample import Questions
 
 RESAMPLES = 400
 LEAST_SCORED = 20
@@ -59,17 +60,23 @@ class Bench:
 
 
 def not_asked_before(outcomes: Outcomes, train: NDArray[np.intp], test: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Rows of `test` whose question is none of `train`. Raises TwintrackError: they are fewer than `LEAST_SCORED`."""
+    """Rows of `test` whose question is none of `train`. Raises TwintrackError: they ask less than `LEAST_SCORED`."""
     hashes = [text_hash(each, whole=True) for each in outcomes.prompts]
     known = {hashes[row] for row in train}
     left = np.array([row for row in test if hashes[row] not in known], np.intp)
-    if len(left) < LEAST_SCORED:
+    different = len({hashes[row] for row in left})
+    if different < LEAST_SCORED:
+        others = f"; the others ask what the {len(train):,} that are fitted to ask" if len(left) < len(test) else ""
         raise TwintrackError(
-            f"{outcomes.name} has {len(left)} rows left to score",
-            why=f"The others ask what the {len(train)} that are fitted to ask",
-            fix="Use fewer labels, or a file with more questions.",
+            f"{outcomes.name} has {len(left):,} rows left to score, with {different} different questions{others}",
+            why=f"{LEAST_SCORED} questions are needed",
+            fix=f"Use {'fewer labels, or ' if len(train) else ''}a file with more questions.",
         )
     return left
+
+
+def questions(outcomes: Outcomes, rows: NDArray[np.intp]) -> Questions:
+    return Questions([text_hash(outcomes.prompts[row], whole=True) for row in rows])
 
 
 def bench(
@@ -141,19 +148,20 @@ def bench(
         rules["task_mean"] = _task_means(outcomes.tasks, train, test, high - low)
 
     tell(f"scoring on {len(test):,} requests, {RESAMPLES} bootstrap samples")
-    samples = [rng.integers(0, len(test), len(test)) for _ in range(RESAMPLES)]
-    ours, ours_sampled = _scored(scores, rows, samples)
+    asked = questions(outcomes, test)
+    sampled = _sampled({"ours": scores} | rules, rows, asked, rng)
+    ours = _scored(scores, rows, sampled["ours"])
     baselines: dict[str, Any] = {"random": _at_random(rows)}
     paired: dict[str, Any] = {}
     for name in ("length", "task_mean", "oracle"):
         if name not in rules:
             baselines[name] = None
             continue
-        baselines[name], sampled = _scored(rules[name], rows, samples)
+        baselines[name] = _scored(rules[name], rows, sampled[name])
         if name != "oracle":
-            paired[name] = _paired(ours, ours_sampled, baselines[name], sampled)
+            paired[name] = _paired(ours, sampled["ours"], baselines[name], sampled[name])
     baselines["best_single"] = _best_single(rows, weak, strong)
-    paired["best_single"] = _paired(ours, ours_sampled, baselines["best_single"], np.full(len(ours_sampled), 0.5))
+    paired["best_single"] = _paired(ours, sampled["ours"], baselines["best_single"], np.full(RESAMPLES, 0.5))
     result: dict[str, Any] = {
         "ours": ours,
         "baselines": {name: baselines[name] for name in ("random", "length", "task_mean", "best_single", "oracle")},
@@ -164,6 +172,7 @@ def bench(
         "labels": labels,
         "seed": seed,
         "rows_scored": len(test),
+        "questions_scored": len(asked),
         "rows_priced": 0 if rows.weak_usd is None else int(rows.priced().sum()),
         "zero_shot": labels == 0 and not leaking,
         "prior": {
@@ -202,10 +211,20 @@ def ranking(
     return gained
 
 
-def _scored(scores: Array, rows: Rows, samples: list[NDArray[np.intp]]) -> tuple[dict[str, Any], Array]:
-    """The figures of one ranking, and its APGR on each bootstrap sample."""
+def _sampled(rankings: dict[str, Array], rows: Rows, asked: Questions, rng: np.random.Generator) -> dict[str, Array]:
+    """APGR of each ranking on the same bootstrap samples, none of which is kept: of a large file they are gigabytes."""
+    found = {name: np.empty(RESAMPLES) for name in rankings}
+    for number in range(RESAMPLES):
+        at = asked.drawn(rng)
+        weak, strong = rows.weak[at], rows.strong[at]
+        for name, scores in rankings.items():
+            found[name][number] = frontier.fine_apgr(scores[at], weak, strong)
+    return found
+
+
+def _scored(scores: Array, rows: Rows, sampled: Array) -> dict[str, Any]:
+    """The figures of one ranking; `sampled` holds its APGR on each bootstrap sample."""
     weak, strong = rows.weak, rows.strong
-    sampled = np.array([frontier.fine_apgr(scores[at], weak[at], strong[at]) for at in samples])
     known = sampled[np.isfinite(sampled)]
     shares, qualities = frontier.curve(scores, weak, strong)
     low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
@@ -224,7 +243,7 @@ def _scored(scores: Array, rows: Rows, samples: list[NDArray[np.intp]]) -> tuple
         value["usd_per_1k_at_half"] = _round(1000 * points[_STEPS // 2][0], 5)
         value["quality_at_half"] = _round(points[_STEPS // 2][1])
         value["arena"] = _round(frontier.arena_score(points[_STEPS // 2][1], 1000 * points[_STEPS // 2][0]), 2)
-    return value, sampled
+    return value
 
 
 def dollar_points(scores: Array, rows: Rows) -> list[tuple[float, float]]:
@@ -257,10 +276,12 @@ def _paired(ours: dict[str, Any], sampled: Array, rule: dict[str, Any], other: A
 
 
 def _at_random(rows: Rows) -> dict[str, Any]:
-    """In expectation, as a straight line between the two models."""
+    """In expectation, as a straight line between the two models; None where there is no gap to close."""
     low, high = float(rows.weak.mean()), float(rows.strong.mean())
     c95 = 100 * max(0.0, (0.95 * high - low) / (high - low)) if high > low else 0.0
     value: dict[str, Any] = {"apgr": 0.5, "apgr_low": 0.5, "apgr_high": 0.5, "cpt50": 50.0, "cpt80": 80.0}
+    if high <= low:
+        value = dict.fromkeys(value)
     return value | {"c95": _round(c95, 2), "aiq": _hull_aiq(rows)}
 
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twintrack.errors import TwintrackError
+from twintrack.errors import TwintrackError, nearest
 from twintrack.signals.weights import Prior
-from twintrack.training.bench import LEAST_SCORED, not_asked_before, silent
+from twintrack.training.bench import LEAST_SCORED, not_asked_before, questions, silent
 from twintrack.training.design import Array
 from twintrack.training.figures import against_mix, agreement, figures, oracle, rounded
 from twintrack.training.files import Outcomes
@@ -101,11 +101,12 @@ def replay(
     chosen, mix, prompt_only = choose(halves.seen, strong, keep)
     reference = halves.unseen.right[strong]
     tell(f"scoring on {len(reference):,} requests")
-    result: dict[str, Any] = _named(chosen) | figures(chosen, halves.unseen, strong, rng)
-    result["best_mix"] = _named(mix) | figures(mix, halves.unseen, strong, rng)
-    result["prompt_only"] = _named(prompt_only) | figures(prompt_only, halves.unseen, strong, rng)
+    asked = questions(outcomes, halves.test)
+    result: dict[str, Any] = _named(chosen) | figures(chosen, halves.unseen, strong, asked, rng)
+    result["best_mix"] = _named(mix) | figures(mix, halves.unseen, strong, asked, rng)
+    result["prompt_only"] = _named(prompt_only) | figures(prompt_only, halves.unseen, strong, asked, rng)
     result["oracle"] = oracle(halves.unseen, strong)
-    result["minus_best_mix_at_equal_dollars"] = against_mix(chosen, halves.unseen, rng)
+    result["minus_best_mix_at_equal_dollars"] = against_mix(chosen, halves.unseen, asked, rng)
     agreed = agreement(chosen, halves.seen)
     if chosen.kind == "cascade":
         result["believe"] = [[chosen.models[one], chosen.models[other]] for one, other in chosen.accept]
@@ -122,7 +123,15 @@ def replay(
         "labels": len(halves.train),
         "seed": seed,
         "rows_scored": len(halves.test),
+        "questions_scored": len(asked),
     }
+
+
+def add_price(name: str, prices: Mapping[str, tuple[float, float]]) -> str:
+    """What to do where a model has no price."""
+    close = nearest(name, prices, 1)
+    meant = f"Is it what they call {close[0]}? Else add" if close else "Add"
+    return f'{meant} it: {{"{name}": [usd_per_mtok_in, usd_per_mtok_out]}}.'
 
 
 def _named(of: Strategy) -> dict[str, Any]:
@@ -152,7 +161,7 @@ def halved(
         )
     priced = [name for name in prices if name in outcomes.scores]
     if strong not in prices:
-        raise TwintrackError(f"The prices lack the strong model {strong!r}", fix="Add it: {model: [usd in, usd out]}.")
+        raise TwintrackError(f"The prices lack the strong model {strong!r}", fix=add_price(strong, prices))
     if len(priced) < 2:
         raise TwintrackError(
             f"None of the priced models but {strong} is in {outcomes.name}",
@@ -167,7 +176,9 @@ def halved(
         raise TwintrackError(
             f"{labels} labels leave nothing to choose by or to score",
             why=f"{outcomes.name} has {len(full)} requests that all priced models answered",
-            fix=f"Use {LEAST_SCORED} to {max(LEAST_SCORED, len(full) - LEAST_SCORED)}.",
+            fix=f"Use {LEAST_SCORED} to {len(full) - LEAST_SCORED}."
+            if len(full) >= 2 * LEAST_SCORED
+            else f"{2 * LEAST_SCORED} requests are the least.",
         )
     if not outcomes.scores[strong][full].any():
         raise TwintrackError(

@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from twintrack.training.design import Array
 from twintrack.training.mixing import hull_of
+from twintrack.training.resample import Questions
 from twintrack.training.strategies import Answers, Strategy, outcome
 
 _RESAMPLES = 1_000
 
 
-def figures(of: Strategy, on: Answers, strong: str, rng: np.random.Generator) -> dict[str, Any]:
+def figures(of: Strategy, on: Answers, strong: str, asked: Questions, rng: np.random.Generator) -> dict[str, Any]:
     quality, usd = outcome(of, on)
     reference, price = on.right[strong], on.usd[strong]
     kept, saved = [], []
     for _ in range(_RESAMPLES):
-        at = rng.integers(0, len(quality), len(quality))
+        at = asked.drawn(rng)
         kept.append(_share(quality[at], reference[at]))
         saved.append(1 - _share(usd[at], price[at]))
     return {
@@ -40,14 +41,14 @@ def _share(of: Array, whole: Array) -> float:
     return float(of.sum()) / total if total else float("nan")
 
 
-def against_mix(of: Strategy, on: Answers, rng: np.random.Generator) -> dict[str, Any]:
+def against_mix(of: Strategy, on: Answers, asked: Questions, rng: np.random.Generator) -> dict[str, Any]:
     """In points of quality, against the best mix of two single models at the same dollars, known only afterwards."""
     quality, usd = outcome(of, on)
 
     def points(rows: NDArray[np.intp] | slice) -> float:
         return 100 * (float(quality[rows].mean()) - hull_of(on, rows).at(float(usd[rows].mean()))[0])
 
-    sampled = [points(rng.integers(0, len(quality), len(quality))) for _ in range(_RESAMPLES // 2)]
+    sampled = [points(asked.drawn(rng)) for _ in range(_RESAMPLES // 2)]
     low, high = np.quantile(sampled, [0.025, 0.975])
     return {"points": rounded(points(slice(None)), 2), "low": rounded(low, 2), "high": rounded(high, 2)}
 

@@ -38,7 +38,7 @@ class Hull:
         for after in self.corners[1:]:
             if after[1] >= quality:
                 share = (quality - before[1]) / (after[1] - before[1])
-                return Strategy("mix", (before[2], after[2]), share)
+                return Strategy("mix", (before[2], after[2]), share) if share < 1 else Strategy("single", (after[2],))
             before = after
         return Strategy("single", (before[2],))
 

@@ -64,6 +64,8 @@ def pool_points(
         return frontier.aiq([*routed, *singles], most), frontier.aiq(singles, most)
 
     ours, hull = values(at)
+    if not hull:
+        return None  # nobody is right on anything, or nothing costs anything
     rng = np.random.default_rng(seed)
     gains = []
     for _ in range(_RESAMPLES):

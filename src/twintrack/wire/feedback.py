@@ -6,7 +6,7 @@ The text of a correction is looked at only to see that there is one. It is promp
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -52,6 +52,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 _WORDS = Feedback.__struct_fields__
+_CHOICES: dict[str, tuple[str, ...]] = {"thumbs": ("up", "down"), "label": get_args(Label), "source": SOURCES}
 _VERDICTS = ("thumbs", "score", "correct")
 _ID = re.compile(r"[\x21-\x7e]{1,64}")
 DECODER = msgspec.json.Decoder(Feedback)
@@ -92,7 +93,11 @@ def _verdict(said: Feedback, source: Source) -> Verdict:
 
 
 def _named(body: bytes, error: BadRequest) -> BadRequest:
-    """The same, with the nearest member where one is unknown."""
+    """The same, with the nearest member where one is unknown, and the words to choose from where one is."""
+    name = (error.param or "").removeprefix("$.")
+    if name in _CHOICES:
+        choices = _CHOICES[name]
+        return BadRequest(error.what, why=error.why, fix=f"Use {', '.join(choices)}.", param=error.param)
     if "unknown field" not in error.what:
         return error
     try:
