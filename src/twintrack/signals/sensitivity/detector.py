@@ -23,6 +23,7 @@ from twintrack.signals.sensitivity.recognisers.numbers import Numbers, NumberTyp
 from twintrack.signals.sensitivity.recognisers.own import Own, OwnRule
 from twintrack.signals.sensitivity.recognisers.personal import Addresses, Birth, Health, People
 from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, Late, Token, Tokens
+from twintrack.signals.sensitivity.sought import Alternatives
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Recogniser
 
 VERSION = "4"
@@ -280,7 +281,7 @@ def _markings(words: dict[str, Iterable[str]]) -> Markings:
         concept = f"marking:{rule.id}"
         words[concept] = rule.words
         flags = re.MULTILINE if "m" in rule.flags else re.NOFLAG
-        markings.append((rule.id, concept, rule.category, re.compile(rule.regex, flags), rule.statement))
+        markings.append((rule.id, concept, rule.category, Alternatives(rule.regex, flags), rule.statement))
     return Markings(tuple(markings))
 
 

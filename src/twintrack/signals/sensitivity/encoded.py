@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _BLOB = re.compile(r"[A-Za-z0-9+/_\-]{24,}(?:(?:\\n|\r?\n)[A-Za-z0-9+/_\-]{16,}){0,4000}={0,2}")
 _LETTERS = bytes(
@@ -34,10 +34,24 @@ def decoded(text: str) -> list[tuple[int, int, str]]:
     found = []
     for match in _blobs(text):
         blob = match[0]
-        inner = next((inner for at in range(_GROUP) if (inner := as_text(blob[at:])) is not None), None)
-        if inner is not None:
-            found.append((match.start(), match.end(), inner))
+        for at in _text_at(blob):
+            inner = as_text(blob[at:])
+            if inner is not None:
+                found.append((match.start(), match.end(), inner))
+                break
     return found
+
+
+def _text_at(blob: str) -> Iterable[int]:
+    """Where groups of text may begin in a blob, as its first characters have it."""
+    head = _in_one(blob[: 2 * _PROBE + _GROUP])[: _PROBE + _GROUP].replace("-", "+").replace("_", "/")
+    if len(head) < _PROBE + _GROUP or "=" in head:
+        return range(_GROUP)
+    return [at for at in range(_GROUP) if _reads(binascii.a2b_base64(head[at : at + _PROBE]))]
+
+
+def _reads(start: bytes) -> bool:
+    return len(start.translate(None, _CONTROL)) == len(start) and _mostly_ascii(start)
 
 
 def _blobs(text: str) -> Iterator[re.Match[str]]:
@@ -73,7 +87,7 @@ def following(blob: str) -> Iterator[str | None]:
 def as_text(blob: str) -> str | None:
     """What base64 stands for, if that is text: UTF-8, or its start; of its first `MOST` characters."""
     probe = _bytes(_in_one(blob[: 2 * _PROBE])[:_PROBE])
-    if probe is None or len(probe.translate(None, _CONTROL)) != len(probe) or not _mostly_ascii(probe):
+    if probe is None or not _reads(probe):
         return None
     data = _bytes(_in_one(blob[:MOST]))
     if data is None or len(data.translate(None, _CONTROL)) * 50 < len(data) * 49:

@@ -154,6 +154,8 @@ _GENERIC = frozenset(
 _CLEARLY = 0.1
 _BLOCK = 64
 _SOME = 2
+_FEW = 16
+"""So many are compared with one another."""
 _BESIDE = frozenset(("secret", "export", "health", "person"))
 """Categories whose finds stand beside any other's."""
 
@@ -195,6 +197,12 @@ def joined(found: list[Finding]) -> tuple[Finding, ...]:
 
 def _surest(crowd: list[Finding]) -> list[Finding]:
     kept: list[Finding] = []
+    if len(crowd) <= _FEW:
+        for one in sorted(dict.fromkeys(crowd), key=_rank):
+            if not any(_outdone(one, other) for other in kept):
+                kept.append(one)
+        kept.sort()
+        return kept
     places: dict[int, list[Finding]] = {}
     for one in sorted(dict.fromkeys(crowd), key=_rank):
         first, last = one.start // _BLOCK, (one.end - 1) // _BLOCK

@@ -81,6 +81,8 @@ _SHORTEST = 6
 """Characters of a phone number from its first figure to its last."""
 _FEWEST = 7
 """Figures of one, without its extension."""
+_EXTENDS = re.compile(r"\s{0,2}(?:x|ext|poste|durchwahl|dw|wew|内線|int)")
+"""What makes a number end behind its row, so that what follows is none."""
 _OPENING = re.compile(r"[+(\[\s]")
 Row = tuple[int, int]
 """From a figure to the last one before anything that does not stand in a phone number."""
@@ -97,11 +99,13 @@ def _rows(text: str, figures: bytes) -> list[Row]:
     return rows
 
 
-def _phones(text: str, rows: list[Row]) -> Iterator[re.Match[str]]:
-    """All of `_PHONE`, each tried right before figures in a row that is long enough."""
+def _phones(text: str, figures: bytes, rows: list[Row]) -> Iterator[re.Match[str]]:
+    """All of `_PHONE` with figures enough, each tried right before figures in a row that is long enough."""
     done = 0
     for row in rows:
         if row[1] - row[0] < _SHORTEST:
+            continue
+        if figures.count(b"0", *row) < _FEWEST and _EXTENDS.match(text, row[1]) is None:
             continue
         for first in [each.start() for each in _FIGURES.finditer(text, *row)]:
             if first < done:
@@ -185,11 +189,9 @@ class Phone:
             return
         figures = window.figures
         rows = _rows(window.plain, figures)
-        if not any(end - start >= _FEWEST and figures.count(b"0", start, end) >= _FEWEST for start, end in rows):
-            return
         if not (words or alone or "+" in window.low or _has_extension(window.low, figures, rows)):
             return
-        for found in _phones(window.plain, rows):
+        for found in _phones(window.plain, figures, rows):
             written = found[0].strip()
             start = found.start() + len(found[0]) - len(found[0].lstrip())
             end = found.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from twintrack.signals.sensitivity.sought import Alternatives
 from twintrack.signals.sensitivity.window import Raw, Window
 
 _ENDS = re.compile(r"[.!?\n](?=\s|$)")
@@ -25,7 +26,7 @@ def _asked(low: str, start: int, end: int) -> bool:
 class Markings:
     name = "markings"
 
-    def __init__(self, markings: tuple[tuple[str, str, str, re.Pattern[str], bool], ...]) -> None:
+    def __init__(self, markings: tuple[tuple[str, str, str, Alternatives, bool], ...]) -> None:
         """`markings`: id, concept of its words, category, pattern, and whether its form is a sentence."""
         self._markings = markings
         self.concepts = frozenset(concept for _, concept, *_ in markings)
@@ -33,7 +34,7 @@ class Markings:
     def find(self, window: Window) -> Iterator[Raw]:
         for rule, concept, category, pattern, statement in self._markings:
             if concept in window.hits:
-                for found in pattern.finditer(window.plain):
+                for found in pattern.finditer(window.plain, window.low):
                     if statement and _asked(window.low, found.start(), found.end()):
                         continue
                     start, end = _trimmed(found)

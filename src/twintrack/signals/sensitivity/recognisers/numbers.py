@@ -88,16 +88,14 @@ class Numbers:
         if not asked and not lonely:
             return
         zones = _zones(window.plain, window.figures) if shaped else []
+        reached: dict[str, list[Zone]] = {}
         for at in sorted(asked):
             kind = self._types[at]
             labels = hits.get(kind.label)
             if labels:
                 yield from self._labelled(window, kind, labels)
             if zones and not kind.labelled_only:
-                fewest, width = self._fewest[at], self._widths[at]
-                fitting = [zone for zone in zones if zone[2] >= fewest and zone[1] - zone[0] >= width]
-                if fitting:
-                    yield from self._near(window, kind, labels, fitting)
+                yield from self._near(window, at, zones, reached)
         if lonely and zones:
             yield from self._by_shape(window, zones)
 
@@ -115,16 +113,25 @@ class Numbers:
                 if span is not None:
                     yield Raw(*span, kind.id, kind.category, "near", kind.id)
 
-    def _near(
-        self, window: Window, kind: NumberType, labels: list[tuple[int, int]] | None, zones: list[Zone]
-    ) -> Iterator[Raw]:
-        own = labels or ()
-        others = [hit for near in kind.near for hit in window.hits.get(near, ())] if kind.check is not None else []
-        beside = (*own, *others)
-        for zone in zones:
-            if not _in_reach(beside, zone):
+    def _near(self, window: Window, at: int, zones: list[Zone], reached: dict[str, list[Zone]]) -> Iterator[Raw]:
+        """`reached`: the zones in reach of each concept's words, as far as anybody asked."""
+        kind, hits = self._types[at], window.hits
+        concepts = [
+            concept for concept in (kind.label, *(kind.near if kind.check is not None else ())) if hits.get(concept)
+        ]
+        for concept in concepts:
+            if concept not in reached:
+                reached[concept] = [zone for zone in zones if _in_reach(hits[concept], zone)]
+        close = reached[concepts[0]] if len(concepts) == 1 else _either(zones, [reached[each] for each in concepts])
+        if not close:
+            return
+        fewest, width = self._fewest[at], self._widths[at]
+        own = hits.get(kind.label, ())
+        others = [hit for concept in concepts if concept != kind.label for hit in hits[concept]]
+        for first, last, count in close:
+            if count < fewest or last - first < width:
                 continue
-            for found in kind.shape.finditer(window.plain, zone[0], zone[1]):
+            for found in kind.shape.finditer(window.plain, first, last):
                 start, end = found.span()
                 if not _has_figures(found[0], kind.figures):
                     continue
@@ -173,6 +180,10 @@ def _in_reach(words: Iterable[tuple[int, int]], zone: Zone) -> bool:
         if start - _NEAR_BEFORE <= last <= end or start <= first <= end + _NEAR_AFTER:
             return True
     return False
+
+
+def _either(zones: list[Zone], reached: list[list[Zone]]) -> list[Zone]:
+    return [zone for zone in zones if any(zone in each for each in reached)]
 
 
 def _zones(text: str, figures: bytes) -> list[Zone]:

@@ -19,9 +19,30 @@ _PLACEHOLDER = re.compile(
     r"change[_-]?me|your[_-]|placeholder|redacted|dummy|insert[_-]|replace[_-]?me|todo|removed|qwerty",
     re.IGNORECASE,
 )
+_PLACEHOLDER_WORDS = (
+    "xxxxx", "***", "...", "${", "change", "your", "placeholder", "redacted", "dummy", "insert", "replace", "todo",
+    "removed", "qwerty",
+)  # fmt: skip
+"""One of them stands in each that does not begin with one of `_PLACEHOLDER_BEGINS`, if it is ASCII."""
+_PLACEHOLDER_BEGINS = ("<", "[", "{{", "$(", "%", "_")
 _EXAMPLE = re.compile(
     r"example|sample|foobar|test[_-]?(?:key|token|secret|password)$|null|none|undefined|string", re.IGNORECASE
 )
+_EXAMPLE_WORDS = ("example", "sample", "foobar", "test", "null", "none", "undefined", "string")
+
+
+def _is_placeholder(value: str) -> bool:
+    if value.isascii() and not value.startswith(_PLACEHOLDER_BEGINS):
+        low = value.lower()
+        if not any(map(low.__contains__, _PLACEHOLDER_WORDS)):
+            return False
+    return _PLACEHOLDER.search(value) is not None
+
+
+def _is_example(value: str) -> bool:
+    if value.isascii() and not any(map(value.lower().__contains__, _EXAMPLE_WORDS)):
+        return False
+    return _EXAMPLE.search(value) is not None
 
 
 class Late:
@@ -78,7 +99,7 @@ class Tokens:
             for found in token.pattern.finditer(window):
                 group = "secret" if token.secret else 0
                 value = found[group]
-                if entropy_bits(value) < token.entropy or _made_up(value) or _PLACEHOLDER.search(value) is not None:
+                if entropy_bits(value) < token.entropy or _made_up(value) or _is_placeholder(value):
                     continue
                 if token.secret and (_is_code(value) or value.lower() in _STANDS_FOR):
                     continue
@@ -154,7 +175,7 @@ class Keyed:
             rule, pattern, bits = self._rules[concept]
             for found in pattern.finditer(window):
                 value = found["secret"]
-                if entropy_bits(value) < bits or _made_up(value) or _PLACEHOLDER.search(value) is not None:
+                if entropy_bits(value) < bits or _made_up(value) or _is_placeholder(value):
                     continue
                 if value.isdigit() or (bits > _WORDY and not any(char.isdigit() for char in value)):
                     continue
@@ -227,7 +248,7 @@ class Assigned:
                 continue
             group = "value" if match["value"] is not None else "value2"
             start, value = match.start(group), _trimmed(match[group])
-            if start in seen or _PLACEHOLDER.search(match[group]) is not None:
+            if start in seen or _is_placeholder(match[group]):
                 continue
             vague = window.low[begin:end] in _VAGUE
             if vague and (_UUID.match(value) is not None or _NAMED_PARTS.match(value) is not None or len(value) < 16):
@@ -271,12 +292,7 @@ def looks_secret(value: str, quoted: bool, assigned: bool) -> bool:
     NIST SP 800-63B asks for 8 characters of any kind, so a password in the wild is short with a mix of kinds, and a key
     long with much entropy; identifiers of programs, paths and words are neither.
     """
-    if (
-        len(value) < 6
-        or _PLACEHOLDER.search(value) is not None
-        or _EXAMPLE.search(value) is not None
-        or _made_up(value)
-    ):
+    if len(value) < 6 or _is_placeholder(value) or _is_example(value) or _made_up(value):
         return False
     if _is_code(value) or (len(value) < 32 and _NAMED_PARTS.match(value) is not None):
         return False
