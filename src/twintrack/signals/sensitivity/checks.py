@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 
 Check = Callable[[str], bool]
@@ -53,16 +55,25 @@ def iban(number: str) -> bool:
 
 
 _LOOKED_AT = 512
+_SHORT = 64
 
 
 def entropy_bits(text: str) -> float:
     """Shannon entropy per character of what stands in `text` itself."""
     text = text[:_LOOKED_AT]
     size = len(text)
-    if not size:
-        return 0.0
-    shares = [count / size for count in map(text.count, dict.fromkeys(text))]
+    counts = Counter(text).values()
+    if size <= _SHORT:
+        return -float(sum(map(_terms(size).__getitem__, counts)))
+    shares = [count / size for count in counts]
     return -float(sum(map(operator.mul, shares, map(math.log2, shares))))
+
+
+@cache
+def _terms(size: int) -> list[float]:
+    """What a character that stands there so often adds, of so many."""
+    shares = [count / size for count in range(1, size + 1)]
+    return [0.0, *map(operator.mul, shares, map(math.log2, shares))]
 
 
 def _weighted(number: str, weights: tuple[int, ...]) -> int:

@@ -7,10 +7,10 @@ written with a star at its end, may have up to six more letters, for languages t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
 
 from twintrack.signals.sensitivity.fold import View, beyond_ascii, low
 from twintrack.signals.sensitivity.nominate import nominator
@@ -26,7 +26,8 @@ Hits = dict[str, list[tuple[int, int]]]
 """Of each concept that stands in a window: where, in order."""
 
 
-class _Word(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Word:
     literal: str
     size: int
     entries: tuple[tuple[str, int], ...]
@@ -148,6 +149,7 @@ class Lexicon:
         asked = text = view.low
         plain = view.plain
         camels = _camels(plain) if plain != text else []
+        before, behind = _by_letter(text, camels or ())
         if camels != [] and ('"' in text or "=" in text):  # patientMrn holds mrn
             capitals = [found.start() for found in _CAMEL_AT.finditer(plain)] if camels is None else camels
             parts = [f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}" for at in capitals]
@@ -163,7 +165,8 @@ class Lexicon:
                 for concept in anywhere[at]:
                     hits.setdefault(concept, [])
                 continue
-            if end < 0 or crowded or not word.plainly or (word.bordered and camels != []):
+            at_camels = word.bordered and (camels is None or word.literal[0] in behind or word.literal[-1] in before)
+            if end < 0 or crowded or at_camels or not word.plainly:
                 rest.setdefault(at, []).append(end)
                 continue
             # As `_starts` and `_places` do, for what nearly all words are.
@@ -189,7 +192,9 @@ class Lexicon:
                 hits.setdefault(concept, [])
             word = words[at]
             if word is not None and (accents or not word.beyond_ascii):
-                _add(hits, word, text, plain, _starts(word, text, ends, camels))
+                if word.bordered and camels is None:
+                    ends = [-1]
+                _add(hits, word, text, plain, _starts(word, text, ends, before, behind))
         if not _OF_FIGURES.isdisjoint(hits):
             for at in self.nominations.in_case(plain):
                 hits[self._cased[at]] = []
@@ -199,15 +204,17 @@ class Lexicon:
         return hits
 
 
-def _starts(word: _Word, text: str, ends: list[int], camels: list[int] | None) -> list[int]:
+def _starts(
+    word: _Word, text: str, ends: list[int], before: dict[str, list[int]], behind: dict[str, list[int]]
+) -> list[int]:
     """Where a word may stand, in order: all places where it does as it has to, and perhaps others.
 
     Args:
         ends: as `Nominations.nominate` says.
-        camels: places of capitals behind small letters; None: not known.
+        before, behind: places of capitals right behind small letters, by the small letter and by the capital.
     """
-    literal, size, bordered = word.literal, word.size, word.bordered
-    if ends[0] < 0 or (bordered and (camels is None or len(camels) > _MANY_CAMELS)):
+    literal, size = word.literal, word.size
+    if ends[0] < 0:
         return _all_of(text, literal)
     starts: list[int] = []
     for end in ends:
@@ -216,14 +223,22 @@ def _starts(word: _Word, text: str, ends: list[int], camels: list[int] | None) -
             starts.append(start)
         elif start > 0 and text.startswith(literal, start - 1):
             starts.append(start - 1)
-    if bordered and camels:
-        starts += [place for place in camels if text.startswith(literal, place)]
-        starts += [place - size for place in camels if text.endswith(literal, 0, place)]
+    if word.bordered:
+        starts += [place for place in behind.get(literal[0], ()) if text.startswith(literal, place)]
+        starts += [place - size for place in before.get(literal[-1], ()) if text.endswith(literal, 0, place)]
     return starts if len(starts) < _SOME else sorted(set(starts))
 
 
+def _by_letter(text: str, camels: Sequence[int]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    before: dict[str, list[int]] = {}
+    behind: dict[str, list[int]] = {}
+    for place in camels:
+        before.setdefault(text[place - 1], []).append(place)
+        behind.setdefault(text[place], []).append(place)
+    return before, behind
+
+
 _SOME = 2
-_MANY_CAMELS = 8
 _CASES = bytes(97 if chr(code).islower() else 65 if chr(code).isupper() else 32 for code in range(256))
 
 

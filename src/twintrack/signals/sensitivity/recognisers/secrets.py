@@ -122,7 +122,7 @@ _LOOKED_AT = 256
 def _made_up(value: str) -> bool:
     """More than half of it is one character again and again, or one run of the alphabet or of the figures."""
     value = value[:_LOOKED_AT].lstrip("A")  # base64 of zeros, which real tokens begin with
-    codes = list(map(ord, value))
+    codes = value.encode() if value.isascii() else list(map(ord, value))
     apart = list(map(operator.sub, codes[1:], codes))
     if apart.count(0) < _STEPS and apart.count(1) < _STEPS:
         return False
