@@ -119,6 +119,36 @@ def test_one_that_sends_all_to_the_cheapest_too(log: Books, replayed):
     assert found["usd"]["dr"]["value"] == pytest.approx(0.0001)
 
 
+def test_what_one_model_writes_more_than_another_is_in_the_dollars(books: Books, replayed):
+    """The dear model writes four times what the cheap one does, which no estimate knows beforehand."""
+    rng = np.random.default_rng(5)
+    truth = []
+    for number in range(800):
+        chosen = PREMIUM if rng.random() < 0.2 else MANAGED
+        long = int(rng.integers(200, 600))
+        wrote = long if chosen == MANAGED else 4 * long
+        truth.append((500 + 4 * long) * 1e-6)
+        one = f"r{number}"
+        books.write(
+            dispatch(
+                one, deployment=chosen, chosen=chosen, complexity=0.5, ruled_out=(), features=packed(NUMBERS),
+                propensity=0.2 if chosen == PREMIUM else 0.8, at_us=T0 + number,
+            ),
+            settle(
+                one, cost_nusd=(500 + wrote) * (100 if chosen == MANAGED else 1000), input_tokens=500,
+                output_tokens=wrote,
+            ),
+        )  # fmt: skip
+    books.load()
+    usd = replayed(POLICY + "keep_quality = 1.0\n")["usd"]
+    cost = float(np.mean(truth))
+    for way in ("ips", "snips", "dr"):
+        assert usd[way]["low"] <= cost <= usd[way]["high"], way
+    widths = {way: usd[way]["high"] - usd[way]["low"] for way in ("ips", "dr")}
+    assert widths["dr"] < widths["ips"], "it knows the prices"
+    assert abs(usd["model"]["value"] - cost) < 0.1 * cost
+
+
 def test_in_words(log: Books, replayed):
     said = replayed(POLICY + "keep_quality = 1.0\n", json_=False)
     assert "of 600 requests" in said.lower()

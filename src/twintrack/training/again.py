@@ -146,12 +146,11 @@ class Model:
             reading = self._predictor.read(_WITHOUT_WORDS, signals.features)
         return self._judge.p_good(deployment, msgspec.structs.replace(signals, reading=reading))
 
-    def nusd(self, deployment: Deployment, each: Decided, signals: Signals) -> float | None:
-        """At the tokens of the answer that was given; None: unknown. One more request costs an own engine nothing."""
+    def nusd(self, deployment: Deployment, signals: Signals) -> float | None:
+        """At the tokens that were estimated before anybody answered; None: unknown. One more request costs an own
+        engine nothing."""
         if deployment.per_hour_nusd:
             return 0.0
         if deployment.price is None:
             return None
-        read = signals.prompt_tokens_est if each.input_tokens is None else each.input_tokens
-        wrote = signals.output_tokens_est if each.output_tokens is None else each.output_tokens
-        return float(cost_nusd(deployment.price, read, wrote))
+        return float(cost_nusd(deployment.price, signals.prompt_tokens_est, signals.output_tokens_est))

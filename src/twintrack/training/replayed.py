@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ from twintrack.training.replay import Estimate, Logged, estimates
 
 LEAST = 30
 """Requests below which no interval means anything."""
+_FEW = 10
+"""Answers of a deployment from which their proportion is its own."""
 LEFT_OUT: Final = {
     "simulated": "answered by simulated providers",
     "fitted": "a router was fitted to verdicts of that time",
@@ -162,14 +164,47 @@ def _quality(kept: Sequence[_Row], again: Again, model: Model) -> Figures | None
 
 
 def _usd(kept: Sequence[_Row], again: Again, model: Model) -> Figures | None:
-    values = []
+    """A model may write twice what another does, so what an answer costs is foreseen from the estimate, in the
+    proportion that this deployment's other answers cost to theirs. A forecast from the answer itself would be right
+    about every logged one, and nothing would correct what it says of the others."""
+    rows, costs = [], []
     for row in kept:
         each, signals = row.logged, row.choice.signals
-        was = model.nusd(again.deployments[each.answered], each, signals)
-        now = model.nusd(row.choice.deployment, each, signals)
+        was = model.nusd(again.deployments[each.answered], signals)
+        now = model.nusd(row.choice.deployment, signals)
         if was is not None and now is not None and each.cost_nusd is not None:
-            values.append((row, each.cost_nusd / 1e9, was / 1e9, now / 1e9))
+            rows.append((row, was, now))
+            costs.append(_Cost(each.answered, each.cost_nusd, was, propensity(each)))
+    parts = [_proportions(costs[1 - part :: 2]) for part in (0, 1)]  # each half by what the other one cost
+    values = []
+    for number, ((row, was, now), cost) in enumerate(zip(rows, costs, strict=True)):
+        by = parts[number % 2]
+        new = row.choice.deployment.name
+        values.append((row, cost.nusd / 1e9, was * by(cost.of) / 1e9, now * by(new) / 1e9))
     return _figures(values, share=False)
+
+
+class _Cost(NamedTuple):
+    of: str
+    nusd: int
+    estimated: float
+    propensity: float
+
+
+def _proportions(costs: Sequence[_Cost]) -> Callable[[str], float]:
+    """What answers of a deployment cost, to what was estimated; of one that gave fewer than `_FEW`, of all."""
+    known: dict[str, list[_Cost]] = {}
+    for each in costs:
+        if each.estimated:
+            known.setdefault(each.of, []).append(each)
+
+    def proportion(of: Sequence[_Cost]) -> float:
+        estimated = sum(each.estimated / each.propensity for each in of)
+        return sum(each.nusd / each.propensity for each in of) / estimated if estimated else 1.0
+
+    every = proportion([each for some in known.values() for each in some])
+    found = {name: proportion(some) for name, some in known.items() if len(some) >= _FEW}
+    return lambda name: found.get(name, every)
 
 
 def _figures(values: Sequence[tuple[_Row, float, float, float]], *, share: bool) -> Figures | None:
