@@ -57,9 +57,9 @@ def _what(node: ast.AST) -> str:
 CARRIERS: dict[str, tuple[str, ...]] = {
     "gateway.classifying:_send:outgoing.call": ("a classifier", "a classifier, streamed"),
     "gateway.classifying:_send:pool.send": ("a classifier", "a classifier, streamed"),
-    "gateway.handle:_send:outgoing.call": tuple(hop.name for hop in HOPS),
-    "gateway.handle:_send:outgoing.continuing": ("take-up of a cut stream", "take-up, messages"),
-    "gateway.handle:_send:pool.send": tuple(hop.name for hop in HOPS),
+    "gateway.sending:_send:outgoing.call": tuple(hop.name for hop in HOPS),
+    "gateway.sending:_send:outgoing.continuing": ("take-up of a cut stream", "take-up, messages"),
+    "gateway.sending:_send:pool.send": tuple(hop.name for hop in HOPS),
     "gateway.ner:begin:pool.send": tuple(reading.name for reading in ASKED),
     "gateway.ner:on_failure:pool.send": tuple(reading.name for reading in ASKED),
     "providers.pool:_open:create_connection": tuple(hop.name for hop in HOPS),

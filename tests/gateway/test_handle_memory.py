@@ -13,7 +13,8 @@ from support.fuzzing.inside import Inside
 from support.fuzzing.secrets import ENVIRON, MODELS, config
 from support.raw import request
 from twintrack.gateway.attempt import Attempt
-from twintrack.gateway.handle import Exchange
+from twintrack.gateway.handle import Inquiring
+from twintrack.gateway.sending import Sending
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
@@ -54,7 +55,7 @@ def nobody_collects() -> Iterator[None]:
 
 
 def kept() -> int:
-    return sum(isinstance(each, (Exchange, Attempt)) for each in gc.get_objects())
+    return sum(isinstance(each, (Inquiring, Sending, Attempt)) for each in gc.get_objects())
 
 
 def chunked(*pieces: bytes) -> list[bytes]:

@@ -146,7 +146,7 @@ def test_a_slow_loop_holds_the_provider_back(config: Path, mine: Provider) -> No
             if len(heard) < 10:
                 await asyncio.sleep(0.05)
                 (exchange,) = gateway._state.exchanges  # type: ignore[union-attr]
-                most = max(most, sum(map(len, exchange._client.pieces)))  # type: ignore[attr-defined]
+                most = max(most, sum(map(len, exchange._reply.client.pieces)))  # type: ignore[attr-defined]
         assert len(words(b"".join(heard))) == 500 * 60_000 + 3
         assert most < 6_000_000
 
@@ -170,7 +170,7 @@ def test_nor_does_it_let_whoever_takes_a_stream_up_run_ahead(config: Path, mine:
             if len(heard) == 1:
                 await asyncio.sleep(1.0)
                 (exchange,) = gateway._state.exchanges  # type: ignore[union-attr]
-                most = sum(map(len, exchange._client._client.pieces))  # type: ignore[attr-defined]
+                most = sum(map(len, exchange._reply.client._client.pieces))  # type: ignore[attr-defined]
         assert len(words(b"".join(heard))) == 100 + 500 * 60_000 + 3
         assert most < 6_000_000
 

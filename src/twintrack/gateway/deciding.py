@@ -64,21 +64,25 @@ def decided(undecided: Undecided) -> tuple[Accepted, Wanted | None]:
     return accepted, wanted if decision.drafting is not None else None
 
 
-def refuse_record(undecided: Undecided | Accepted, refused: Refused) -> Refuse:
-    """What the journal says where nobody may answer. What was understood of the request stays on record."""
+def note_refused(request: Undecided | Accepted, refused: Refused) -> None:
+    """Nobody may answer. What was understood of the request stays on record."""
     error, route, signals = refused.error, refused.route, refused.signals
-    snapshot = undecided.serving.snapshot
-    return Refuse(
-        undecided.request_id,
-        time.time_ns() // 1000,
-        snapshot.generation,
-        route.index if route else -1,
-        undecided.key,
-        undecided.endpoint.name,
-        error.status,
-        error.code,
-        RUNG[signals.data_class],
-        signals.prompt_tokens_est,
-        getattr(error, "ruled_out", ()),
-        caller_trace(undecided.headers, snapshot),
+    gateway, snapshot = request.gateway, request.serving.snapshot
+    gateway.note(
+        Refuse(
+            request.request_id,
+            time.time_ns() // 1000,
+            snapshot.generation,
+            route.index if route else -1,
+            request.key,
+            request.endpoint.name,
+            error.status,
+            error.code,
+            RUNG[signals.data_class],
+            signals.prompt_tokens_est,
+            getattr(error, "ruled_out", ()),
+            caller_trace(request.headers, snapshot),
+        )
     )
+    outcome = "refused" if error.status < 500 else "unavailable"
+    gateway.count_request((route.name if route else "", "", signals.data_class, outcome))

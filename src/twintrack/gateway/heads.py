@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from twintrack.gateway.accepted import Accepted
+from twintrack.gateway.attempt import Attempt
 from twintrack.policy.explain import header_reason
 from twintrack.wire.dialect import Endpoint
-from twintrack.wire.http1 import Headers, ResponseHead
+from twintrack.wire.http1 import Headers
 from twintrack.wire.limits import MARKS, carried
 
 _MOST_CHARS = 1_000
@@ -37,25 +37,21 @@ def told(headers: Headers, from_dialect: str, to_dialect: str) -> bytes:
 
 
 def answer_lines(
-    accepted: Accepted,
-    position: int,
-    content_type: bytes,
-    response: ResponseHead | None,
-    dialect: str,
-    dropped: Sequence[str],
-    attempts: int,
-    cost_nusd: int | None,
+    accepted: Accepted, attempt: Attempt, content_type: bytes, attempts: int, cost_nusd: int | None
 ) -> bytes:
-    """Of an answer by the deployment at `position`, which speaks `dialect`.
+    """Of what `attempt` brought.
 
-    `cost_nusd` None: not known yet, or never.
+    Args:
+        attempts: so many were made.
+        cost_nusd: None: not known yet, or never.
     """
     request_id = accepted.request_id.encode()
+    position, response, dropped = attempt.position, attempt.response, attempt.dropped
     target = accepted.decision.order[position].deployment
     head = accepted.serving.answer_head(target.index, accepted.endpoint, accepted.signals.data_class)
     headers = head % (content_type, request_id, request_id)
     if response is not None and not _TOLD.isdisjoint(response.headers):
-        headers += told(response.headers, dialect, accepted.endpoint.dialect)
+        headers += told(response.headers, attempt.passage.dialect, accepted.endpoint.dialect)
     if dropped:
         headers += b"x-twintrack-dropped: %b\r\n" % _value(", ".join(dropped))
     route = accepted.route

@@ -21,9 +21,10 @@ from twintrack.config.secrets import resolve
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import TwintrackError, UpstreamError
 from twintrack.gateway import detecting
-from twintrack.gateway.handle import Exchange
+from twintrack.gateway.handle import Inquiring, handle
 from twintrack.gateway.judging import take
 from twintrack.gateway.open import dialing, read_snapshot
+from twintrack.gateway.sending import Sending
 from twintrack.gateway.state import TICK_S, GatewayState
 from twintrack.ledger.journal import Journal
 from twintrack.ledger.segment import journal_folder
@@ -150,9 +151,7 @@ class Gateway:
         state = self._opened()
         client = _Caller()
         lower = {name.lower().encode(): value.encode("latin-1") for name, value in (headers or {}).items()}
-        exchange = Exchange(state, BY_NAME[endpoint], client, lower, -1)
-        client.exchange = exchange
-        exchange.begin(msgspec.json.encode(request))
+        client.exchange = handle(state, BY_NAME[endpoint], client, lower, -1, msgspec.json.encode(request))
         return client
 
     def _opened(self) -> GatewayState:
@@ -172,7 +171,7 @@ class _Caller:
     """The `Client` of one call."""
 
     def __init__(self) -> None:
-        self.exchange: Exchange | None = None
+        self.exchange: Sending | Inquiring | None = None
         self.headed = asyncio.Event()
         self.status = 0
         self.headers: dict[str, str] = {}

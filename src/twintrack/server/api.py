@@ -16,7 +16,7 @@ from twintrack.errors import (
     nearest,
 )
 from twintrack.gateway import judging
-from twintrack.gateway.handle import Exchange
+from twintrack.gateway.handle import handle
 from twintrack.gateway.state import GatewayState
 from twintrack.providers.outbox import Outbox
 from twintrack.server.http import ClientConnection, Waiting
@@ -97,9 +97,7 @@ class Api:
         except TwintrackError as error:
             self.refuse(connection, head, error)
             return None
-        exchange = Exchange(self.gateway, endpoint, connection, head.headers, key)
-        exchange.begin(body)
-        return exchange
+        return handle(self.gateway, endpoint, connection, head.headers, key, body)
 
     def check(self, head: RequestHead) -> None:
         """Only what goes to models or judges them has a body worth waiting for, and only from callers we know."""

@@ -1,6 +1,6 @@
 """A gateway without sockets, clock and processes: the real protocol objects of both sides, fed with bytes.
 
-What is real: `ClientConnection`, `Api`, `Exchange`, `Pool`, `Connection` and everything they call. What is not: the
+What is real: `ClientConnection`, `Api`, `handle`, `Pool`, `Connection` and everything they call. What is not: the
 transports, which only remember, and the event loop, whose turns are taken by hand. So a hundred thousand requests take
 a minute, and the order of things is the same each time.
 """
