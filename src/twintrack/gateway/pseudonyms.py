@@ -18,7 +18,8 @@ from twintrack.errors import TwintrackError
 from twintrack.gateway import fault
 from twintrack.gateway.client import Client
 from twintrack.gateway.restoring import Restoring
-from twintrack.gateway.screening import SLICE_NS, Screening
+from twintrack.gateway.screening import Screening
+from twintrack.gateway.slices import Slices
 from twintrack.gateway.undecided import Undecided
 from twintrack.signals.sensitivity.finding import Finding
 from twintrack.signals.sensitivity.naming import Naming
@@ -62,8 +63,8 @@ def replacing(undecided: Undecided, first: Screening, wanted: frozenset[str]) ->
 class Pseudonyms:
     """An `Inquiry`."""
 
-    __slots__ = ("_again", "_asked", "_done", "_dropped", "_first", "_found", "_made", "_most_ns", "_second",
-                 "_spent_ns", "_steps", "_undecided", "_wanted")  # fmt: skip
+    __slots__ = ("_again", "_asked", "_done", "_dropped", "_first", "_found", "_made", "_second", "_slices",
+                 "_steps", "_undecided", "_wanted")  # fmt: skip
 
     def __init__(
         self, undecided: Undecided, first: Screening, wanted: frozenset[str], found: tuple[Finding, ...]
@@ -78,8 +79,7 @@ class Pseudonyms:
         self._first = first
         self._wanted = wanted
         self._found = found
-        self._most_ns = int(undecided.serving.snapshot.detect.max_s * 1e9)
-        self._spent_ns = 0
+        self._slices = Slices(undecided.serving.snapshot.detect.max_s)
         self._steps: Iterator[None] = iter(())
         self._made: Pseudonymised | None = None
         self._asked = undecided.asked
@@ -114,14 +114,11 @@ class Pseudonyms:
 
     def _slice(self) -> bool:
         """True: there is a new body, or will be none."""
-        began = time.perf_counter_ns()
-        until = began + SLICE_NS
+        until = self._slices.begin()
         try:
             for _ in self._steps:
-                now = time.perf_counter_ns()
-                if now >= until:
-                    self._spent_ns += now - began
-                    return self._spent_ns > self._most_ns
+                if time.perf_counter_ns() >= until:
+                    return self._slices.end()
         except (Impossible, TwintrackError):
             return True
         except Exception as error:  # noqa: BLE001 - a fault of ours: the request keeps its class and goes on

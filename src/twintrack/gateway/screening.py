@@ -12,85 +12,25 @@ import time
 from collections.abc import Callable, Iterator
 
 from twintrack.config.settings import DATA_CLASSES, Screen
-from twintrack.config.snapshot import Route
 from twintrack.errors import BadRequest
 from twintrack.gateway.choosing import RUNG, class_unread
 from twintrack.gateway.ner import Question
-from twintrack.gateway.override import said
+from twintrack.gateway.report import Report
+from twintrack.gateway.slices import SLICE_NS, Slices
+from twintrack.gateway.sticky import with_earlier_turns
 from twintrack.gateway.undecided import Undecided
-from twintrack.ledger.records import Screened
-from twintrack.signals.sensitivity.finding import Finding, Scanned, Unscanned, Verdict
-from twintrack.signals.sensitivity.grade import Grade, grade
+from twintrack.signals.sensitivity.finding import Scanned, Unscanned, Verdict
+from twintrack.signals.sensitivity.grade import grade
 from twintrack.signals.sensitivity.pieces import Malformed
 from twintrack.signals.sensitivity.scan import Scan, with_more, with_only
 from twintrack.signals.sensitivity.seams import Seam
 from twintrack.signals.sensitivity.surface import Part, Surface, Unscannable
 from twintrack.signals.sensitivity.surfaces import reading
 
-SLICE_NS = 500_000
 _HASHED_BYTES = 65_536
 """Of the body at once: some 40 µs."""
 _HMAC_BYTES = 16
-_FIRST_TURN_CHARS = 1024
-_FIRST_TURNS = 2
-"""A system prompt and what the user said: such a request stands there whole, and what another conversation brought that
-began with the same words is not its own."""
 _END = Unscanned("error", "behind the last text")
-_BANDS = (0.7, 0.9)
-
-
-class Report:
-    """What was read of a request."""
-
-    __slots__ = ("_undecided", "body_hmac", "counts", "detector", "found", "graded", "mode", "pseudonyms", "scores",
-                 "sticky", "texts", "unscanned")  # fmt: skip
-
-    def __init__(self, undecided: Undecided, mode: Screen) -> None:
-        self._undecided = undecided
-        self.mode = mode
-        self.detector = ""
-        """Its version."""
-        self.found = 0
-        """Rung that the findings make."""
-        self.sticky = False
-        self.graded: Grade | None = None
-        """All that was found; None: it is not known."""
-        self.pseudonyms = 0
-        """Values that were replaced."""
-        self.counts: dict[str, int] = {}
-        """Findings by type."""
-        self.scores: tuple[float, ...] = ()
-        self.unscanned: tuple[str, ...] = ()
-        self.body_hmac = b""
-        self.texts: list[tuple[Surface, tuple[Finding, ...]]] = []
-        """Those in which something was found; offsets of the findings are in the text of their own."""
-
-    def record(self, route: Route | None, data_class: str) -> Screened:
-        """For the journal. `data_class`: the one that held."""
-        undecided = self._undecided
-        label = undecided.labels.data_class
-        low = sum(score < _BANDS[0] for score in self.scores)
-        middle = sum(score < _BANDS[1] for score in self.scores) - low
-        return Screened(
-            undecided.request_id,
-            time.time_ns() // 1000,
-            undecided.serving.snapshot.generation,
-            route.index if route is not None else -1,
-            undecided.key,
-            self.detector,
-            self.mode,
-            self.found,
-            RUNG.get(label, len(RUNG) - 1) if label is not None else -1,
-            RUNG[data_class],
-            self.sticky,
-            said(undecided),
-            tuple(sorted(self.counts.items())),
-            (low, middle, len(self.scores) - low - middle),
-            self.unscanned,
-            self.body_hmac,
-            self.pseudonyms,
-            categories=undecided.categories,
-        )
 
 
 def screening(undecided: Undecided) -> Screening | None:
@@ -107,9 +47,9 @@ def screening(undecided: Undecided) -> Screening | None:
 class Screening:
     """An `Inquiry`."""
 
-    __slots__ = ("_again", "_cpu_ns", "_done", "_dropped", "_hash", "_hashed", "_later", "_most_cpu_ns", "_name",
-                 "_places", "_question", "_read_texts", "_scan", "_sticks", "_surface", "_surfaces", "_undecided",
-                 "_verdicts", "report")  # fmt: skip
+    __slots__ = ("_again", "_done", "_dropped", "_hash", "_hashed", "_name", "_places", "_question", "_read_texts",
+                 "_scan", "_slices", "_sticks", "_surface", "_surfaces", "_undecided", "_verdicts",
+                 "report")  # fmt: skip
 
     def __init__(
         self, undecided: Undecided, mode: Screen, *, sticks: bool, again: frozenset[str] | None = None
@@ -130,11 +70,7 @@ class Screening:
         self._surface: Surface | None = None
         self._name = b""
         """Under which its verdict is kept."""
-        self._later = False
-        """The first slice is over."""
-        self._cpu_ns = 0
-        """Spent in the others."""
-        self._most_cpu_ns = int(undecided.serving.snapshot.detect.max_s * 1e9)
+        self._slices = Slices(undecided.serving.snapshot.detect.max_s)
         self._hash: hmac.HMAC | None = None
         self._hashed = 0
         """Bytes of the body so far."""
@@ -224,24 +160,19 @@ class Screening:
 
     def _slice(self) -> bool:
         """True: all is read, and what was found is noted."""
-        began = time.perf_counter_ns()
-        # What the first slice takes of the processor is not worth asking the system for.
-        cpu_began = time.thread_time_ns() if self._later else 0
+        until = self._slices.begin()
         try:
-            finished = self._read(began + SLICE_NS)
+            finished = self._read(until)
         except Malformed as error:
             self._refuse(error)
             finished = True
         except Exception as error:  # noqa: BLE001 - whatever fails, the request counts as sensitive and goes on
             self._verdicts.append(Unscanned("error", f"{type(error).__name__} in screening"))
             finished = True
-        if self._later:
-            self._cpu_ns += time.thread_time_ns() - cpu_began
-            if not finished and self._cpu_ns > self._most_cpu_ns:
-                self._verdicts.append(Unscanned("time", "reading took too long"))
-                finished = True
-        self._later = True
-        self._undecided.gateway.screened_ns += time.perf_counter_ns() - began
+        if self._slices.end() and not finished:
+            self._verdicts.append(Unscanned("time", "reading took too long"))
+            finished = True
+        self._undecided.gateway.screened_ns += time.perf_counter_ns() - until + SLICE_NS
         return finished
 
     def _read(self, until: int) -> bool:
@@ -345,8 +276,10 @@ class Screening:
     def stick(self) -> None:
         """What was found is the conversation's as well, and what that brought is the request's."""
         undecided = self._undecided
-        rung, kept = self._stuck(undecided.categories)
-        undecided.found, undecided.categories = DATA_CLASSES[rung], kept
+        found, categories = self.report.found, undecided.categories
+        rung, together = with_earlier_turns(undecided, found, categories)
+        self.report.sticky = rung > found or len(together) > len(categories)
+        undecided.found, undecided.categories = DATA_CLASSES[rung], together
 
     def _blind(self) -> None:
         """What was read means nothing: it may be anything."""
@@ -355,32 +288,6 @@ class Screening:
         undecided.report = report
         if report.mode == "enforce":
             undecided.found, undecided.categories = DATA_CLASSES[-1], tuple(undecided.serving.policy.categories)
-
-    def _stuck(self, categories: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
-        """With what the conversation brought before; and it goes on with what this turn brings."""
-        undecided = self._undecided
-        gateway, found = undecided.gateway, self.report.found
-        remembered, sticky_s = gateway.remembered, undecided.serving.snapshot.detect.sticky_s
-        if not sticky_s or not (found or len(remembered)):
-            return found, categories
-        key = undecided.serving.snapshot.keys[undecided.key].name if undecided.key >= 0 else ""
-        prompt, kept = undecided.asked.prompt(), undecided.asked.continues()
-        names = [remembered.name(key, each) for each in (prompt.first_user[:_FIRST_TURN_CHARS], *kept) if each]
-        rung, both = found, set(categories)
-        if prompt.turns > _FIRST_TURNS or prompt.last_user != prompt.first_user or kept:
-            for name in names:
-                before, its = remembered.of(name, gateway.now)
-                rung = max(rung, before)
-                both.update(its)
-        together = tuple(sorted(both))
-        if rung:
-            for name in names:
-                # What began alike and holds less takes nothing from what was found before.
-                before, its = remembered.of(name, gateway.now)
-                kept_categories = tuple(sorted(both.union(its)))
-                remembered.note(name, max(rung, before), kept_categories, gateway.now + sticky_s)
-        self.report.sticky = rung > found or len(both) > len(categories)
-        return rung, together
 
 
 def _within(text: str, placeholders: frozenset[str]) -> bool:

@@ -127,6 +127,7 @@ def test_a_part_leads_back_to_its_value():
         ({"type": "video_url", "video_url": {"url": "https://host/x.mp4"}}, "video"),
         ({"type": "file", "file": {"filename": "x.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}}, "file"),
         ({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}}, "file"),
+        ({"type": ["file"], "file_id": "file-1"}, "elsewhere"),
         ({"type": "file", "file": {"file_id": "file-1"}}, "elsewhere"),
         ({"type": "text", "text": f"look: data:image/png;base64,{PNG}"}, "image"),
         ({"type": "text", "text": PNG}, "image"),

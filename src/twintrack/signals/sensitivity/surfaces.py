@@ -173,7 +173,7 @@ def _members(members: dict[str, Any], path: str, name: str, lines: _Lines) -> It
             yield Unscannable(place, "sealed")
             continue
         if (key in _ELSEWHERE and path == "$" and value) or (
-            key in _FILES and isinstance(value, str) and (name in _HOLDS_FILES or members.get("type") in _MEDIA)
+            key in _FILES and isinstance(value, str) and (name in _HOLDS_FILES or _may_be_media(members))
         ):
             yield Unscannable(place, "elsewhere")
         if isinstance(value, dict | list):
@@ -287,6 +287,12 @@ def _rest(data: str, path: str) -> Iterator[Surface | Unscannable | None]:
     for text in following(data):
         yield Unscannable(path, "encoded") if text is None else _alone(text, path)
         yield None
+
+
+def _may_be_media(members: dict[str, Any]) -> bool:
+    """Whether its type is that of a file, or none that anybody knows: a list, a number."""
+    said = members.get("type")
+    return said in _MEDIA if isinstance(said, str) else said is not None
 
 
 def _media_kind(members: dict[str, Any]) -> UnscannableKind | None:
