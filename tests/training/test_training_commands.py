@@ -80,6 +80,11 @@ def test_a_hash_is_blind_to_case_spacing_and_answer_options():
     assert text_hash(question.upper() + "  \n") == plain
     assert text_hash(f"{question}\nA. one\nB. two\nAnswer:") == plain
     assert text_hash(question.replace("bread", "butter")) != plain
+    # Examples before a question do not make all questions after them one, and its options do not tell it from itself.
+    example = "Which of these colours does ripe grass have in spring?\nA. red\nB. green\nAnswer: B\n\n"
+    after, other = (example + each + "\n" for each in (question, question.replace("bread", "butter")))
+    assert text_hash(after + "A. one\nB. two\nAnswer:", whole=True) == text_hash(after + "A. two\nB. one", whole=True)
+    assert text_hash(after + "A. one\nB. two", whole=True) != text_hash(other + "A. one\nB. two", whole=True)
     asked = [question, f"Question: {question}", f"Q17. {question}", question.replace("bread", "butter")]
     assert overlapping(asked, frozenset({plain})) == [True, True, True, False]
 

@@ -15,6 +15,8 @@ _FROM = 400
 """Characters compared: options may be lettered or ordered otherwise further on."""
 _LABEL = re.compile(r"^\W*(?:question|problem|task|user|instruction|q)\W{0,3}\d{0,5}\W{0,3}[:.)]\s*", re.IGNORECASE)
 _OPTIONS = re.compile(r"\n\s*\(?A[.):]\s|\nAnswer:")
+_LAST_OPTIONS = re.compile(r".*\n\s*(?=\(?A[.):]\s)|.*(?=\nAnswer:)", re.DOTALL)
+"""Examples may stand before the question, each with its options."""
 
 
 def text_hash(prompt: str, *, whole: bool = False) -> int:
@@ -22,10 +24,12 @@ def text_hash(prompt: str, *, whole: bool = False) -> int:
 
     `whole`: of all of it and not of its beginning, which requests to one application may share.
     """
+    if whole:
+        before = _LAST_OPTIONS.match(prompt)
+        text = before[0] if before is not None and before.end() > 40 else prompt
+        return crc32(_ODD.sub("", text.casefold()).encode("utf-8", "replace"))
     options = _OPTIONS.search(prompt)
     text = prompt[: options.start()] if options is not None and options.start() > 40 else prompt
-    if whole:
-        return crc32(_ODD.sub("", text.casefold()).encode("utf-8", "replace"))
     return crc32(_ODD.sub("", text[: 2 * _FROM].casefold())[:_FROM].encode("utf-8", "replace"))
 
 
