@@ -116,3 +116,20 @@ def test_a_strong_model_without_a_price_or_a_file_is_an_error_that_says_so():
         replay(answers(0.0), "larg", PRICES, shipped_prior())
     with pytest.raises(TwintrackError, match="labels leave nothing"):
         replay(answers(0.0), "large", PRICES, shipped_prior(), labels=395)
+
+
+def test_the_luckiest_of_many_mixes_is_not_called_better_and_one_that_is_better_is():
+    from twintrack.training.figures import against_mix
+    from twintrack.training.resample import Questions
+    from twintrack.training.strategies import Answers, Strategy
+
+    def high(shares: list[float], seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        right = {f"model {place}": (rng.random(300) < share).astype(float) for place, share in enumerate(shares)}
+        on = Answers(right, {name: np.full(300, 1.0 + place) for place, name in enumerate(right)}, {}, {})
+        return against_mix(Strategy("single", (f"model {len(shares) - 1}",)), on, Questions(range(300)), rng)["high"]
+
+    alike = [high([0.8] * 8, seed) < 0 for seed in range(100)]
+    assert sum(alike) <= 6  # 2.5 % of the time by chance; by its own standard error alone the luckiest is in a tenth
+    better = [high([0.8] * 6 + [0.95, 0.8], seed) < 0 for seed in range(20)]
+    assert sum(better) >= 19

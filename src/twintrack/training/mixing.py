@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from twintrack.training.strategies import Answers, Strategy
 
 
@@ -43,8 +40,8 @@ class Hull:
         return Strategy("single", (before[2],))
 
 
-def hull_of(on: Answers, rows: NDArray[np.intp] | slice = slice(None)) -> Hull:
-    points = sorted((float(on.usd[name][rows].mean()), -float(on.right[name][rows].mean()), name) for name in on.right)
+def hull_of(on: Answers) -> Hull:
+    points = sorted((float(on.usd[name].mean()), -float(on.right[name].mean()), name) for name in on.right)
     corners: list[tuple[float, float, str]] = []
     for usd, minus, name in points:
         quality = -minus

@@ -40,3 +40,8 @@ class Questions:
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         found: Rows = self._order[np.repeat(self._firsts[at], counts) + within]
         return found
+
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of the rows of each question. `values`: shape (rows, k)."""
+        found: NDArray[np.float64] = np.add.reduceat(values[self._order], self._firsts, axis=0)
+        return found
