@@ -203,3 +203,20 @@ def test_all_deployments_are_as_steep_as_verdicts_on_them_together_say():
         outcomes[:500, 0] = np.nan
         assert steepness(away, outcomes, weight) == pytest.approx(times, rel=0.15)
     assert steepness(away, rng.permutation(outcomes), weight) == 0.5
+
+
+def test_who_is_weaker_is_not_left_to_twenty_verdicts_where_it_is_known():
+    """The weaker model was lucky: so the prior, by which it suffers more from what is hard, is not turned round."""
+    prompts = [text for pair in zip(*(world(10, seed=3)[0], world(10, seed=8)[0]), strict=True) for text in pair]
+    examples = as_examples(prompts)
+    rng = np.random.default_rng(0)
+    lucky, unlucky = (rng.permutation(np.arange(20) < right).astype(float) for right in (15, 14))
+    scores = {"weak": lucky, "strong": unlucky}
+    known = fit(examples, scores, shipped_prior(), order=("weak", "strong"))
+    open_ = fit(examples, scores, shipped_prior())
+    assert known.names == ("weak", "strong")
+    assert open_.names == ("strong", "weak")
+    contrast = shipped_prior().mean("contrast_slope")
+    assert known.heads[1].slope == pytest.approx(contrast, abs=0.02)
+    # Hardly anything speaks for either, so nothing is expected of the contrast.
+    assert abs(open_.heads[1].slope) < abs(contrast) / 2

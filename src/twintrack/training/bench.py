@@ -203,7 +203,8 @@ def ranking(
     """What each test row is expected to gain from the strong model; its difficulty while labels are too few to fit."""
     if len(train) < LEAST_VERDICTS:
         return difficulties(everything.take(test))
-    fitted = fit(everything.take(train), {name: each[train] for name, each in tables.items()}, prior, seed)
+    table = {name: each[train] for name, each in tables.items()}
+    fitted = fit(everything.take(train), table, prior, seed, order=(weak, strong))
     if len(fitted.names) < 2:
         return difficulties(everything.take(test))
     p = fitted.p_good(everything.take(test))

@@ -220,14 +220,13 @@ def _answers(
     for name in sorted(cheap, key=lambda each: -outcomes.scores[each][train].mean())[:1]:
         rows, beyond = train[:MOST_REQUESTS], train[MOST_REQUESTS:]  # in the order of chance
         table = {each: outcomes.scores[each][rows] for each in (name, strong)}
-        fitted = fit(examples.take(rows), table, prior, seed)
-        if set(fitted.names) != {name, strong}:
+        fitted = fit(examples.take(rows), table, prior, seed, order=(name, strong))
+        if len(fitted.names) < 2:
             continue
-        way = 1.0 if fitted.names[1] == strong else -1.0
         p = fitted.p_good(examples.take(test))
         seen = np.concatenate([fitted.left_out, fitted.p_good(examples.take(beyond))])
-        seen_gain[name] = way * (seen[:, 1] - seen[:, 0])
-        unseen_gain[name] = way * (p[:, 1] - p[:, 0])
+        seen_gain[name] = seen[:, 1] - seen[:, 0]
+        unseen_gain[name] = p[:, 1] - p[:, 0]
 
     def part(rows: NDArray[np.intp], gain: dict[str, Array]) -> Answers:
         return Answers(

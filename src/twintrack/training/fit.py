@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import erf
 
 import numpy as np
 
@@ -83,9 +84,13 @@ def standardised(examples: Examples, centre: float, spread: float) -> Array:
     return np.clip((difficulties(examples) - centre) / spread, -3, 3)
 
 
-def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 0) -> Fitted:
+def fit(
+    examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 0, *, order: Sequence[str] = ()
+) -> Fitted:
     """Args:
         scores: by deployment, shape (n,), 0 to 1; NaN where there is no verdict.
+        order: of all deployments, the weakest first, where more is known of it than these verdicts say. Among twenty
+            the weaker one has the higher mean often enough, and the prior on the contrast would point backwards.
     Raises:
         TwintrackError: no deployment has `LEAST_VERDICTS`.
     """
@@ -100,7 +105,8 @@ def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 
     if not judged.all():
         examples = examples.take(np.flatnonzero(judged))
         counted = {name: values[judged] for name, values in counted.items()}
-    names = tuple(sorted(counted, key=lambda name: float(np.nanmean(counted[name]))))
+    ranked = order or sorted(counted, key=lambda name: float(np.nanmean(counted[name])))
+    names = tuple(name for name in ranked if name in counted)
     table = np.column_stack([counted[name] for name in names])
     if len(examples) > MOST_REQUESTS:
         rows = np.sort(rng.choice(len(examples), MOST_REQUESTS, replace=False))
@@ -109,7 +115,8 @@ def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 
     centre, spread = float(raw.mean()), float(raw.std()) + 0.1
     on = ground(examples, standardised(examples, centre, spread))
     paired = len(names) == 2 and bool(np.isfinite(table).all(1).mean() >= _PAIRED)
-    heads, mix, left_out = _heads(on, table, paired, prior, rng)
+    sure = 1.0 if order or not paired else _sure(table)
+    heads, mix, left_out = _heads(on, table, paired, prior, sure, rng)
     sums = left_out @ mix.T
     knots = []
     steep = steepness(sums, table, examples.weight()) if paired else None
@@ -122,8 +129,15 @@ def fit(examples: Examples, scores: dict[str, Array], prior: Prior, seed: int = 
     return Fitted(names, on, heads, mix, tuple(knots), centre, spread, calibrated, verdicts)
 
 
+def _sure(table: Array) -> float:
+    """That the second is the better one, less that the first is: from 1 down to 0, where that is open."""
+    gain = table[:, 1] - table[:, 0]
+    gain = gain[np.isfinite(gain)]
+    return erf(float(gain.mean()) / max(1e-9, float(gain.std()) * (2 / len(gain)) ** 0.5))
+
+
 def _heads(
-    on: Ground, table: Array, paired: bool, prior: Prior, rng: np.random.Generator
+    on: Ground, table: Array, paired: bool, prior: Prior, sure: float, rng: np.random.Generator
 ) -> tuple[tuple[Head, ...], Array, Array]:
     """Heads, how they mix, and what each predicts for every example without it."""
     count = table.shape[1]
@@ -139,7 +153,7 @@ def _heads(
         both[full], mix = turned(table[full], on.weights[full])
         heads = [
             *fit_heads(on, both[:, :1], [prior.mean("sum_slope")], rng, _SUM_LINE),
-            *fit_heads(on, both[:, 1:], [prior.mean("contrast_slope")], rng, _CONTRAST_LINE),
+            *fit_heads(on, both[:, 1:], [sure * prior.mean("contrast_slope")], rng, _CONTRAST_LINE),
         ]
     else:
         shared = fit_heads(on, level[:, None], [slope], rng)
