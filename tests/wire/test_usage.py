@@ -13,26 +13,18 @@ from stream_texts import chunk, event
 from usage_cases import CASES, Case
 
 from twintrack.wire.endpoints import BY_NAME
-from twintrack.wire.usage import (
-    NO_USAGE,
-    AnthropicUsage,
-    GeminiUsage,
-    Odd,
+from twintrack.wire.reported.anthropic import AnthropicUsage, anthropic_usage, as_anthropic, begun, merged
+from twintrack.wire.reported.gemini import GeminiUsage, gemini_usage
+from twintrack.wire.reported.openai import (
     OpenAIUsage,
     ResponsesUsage,
-    Usage,
-    anthropic_usage,
-    as_anthropic,
     as_openai,
     as_responses,
-    begun,
     embeddings_usage,
-    gemini_usage,
-    known,
-    merged,
     openai_usage,
     responses_usage,
 )
+from twintrack.wire.usage import NO_USAGE, Odd, Usage, known
 
 SHAPES: dict[str, Any] = {
     "openai": (OpenAIUsage, openai_usage),

@@ -9,8 +9,9 @@ from twintrack.wire import sse
 from twintrack.wire.body import member, with_first, with_members, with_model
 from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Tokens, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
+from twintrack.wire.reported.openai import OpenAIUsage, Timings, openai_usage, timings_usage
 from twintrack.wire.stream import TAIL_BYTES, PassingStream
-from twintrack.wire.usage import NO_USAGE, Odd, OpenAIUsage, Timings, Usage, openai_usage, timings_usage
+from twintrack.wire.usage import NO_USAGE, Odd, Usage
 
 _MODALITY_OF_PART = {"image_url": "image", "input_audio": "audio", "video_url": "video", "file": "file"}
 

@@ -9,7 +9,8 @@ from twintrack.wire import chat
 from twintrack.wire.body import with_members, with_model
 from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Stream, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
-from twintrack.wire.usage import Odd, OpenAIUsage, Usage, embeddings_usage
+from twintrack.wire.reported.openai import OpenAIUsage, embeddings_usage
+from twintrack.wire.usage import Odd, Usage
 
 
 class EmbeddingsRequest(Asked, kw_only=True):

@@ -11,8 +11,9 @@ from twintrack.wire.body import with_members, with_model
 from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Tokens, has_labels, without_labels
 from twintrack.wire.foreign import without_foreign_thinking
 from twintrack.wire.prompt import Prompt
+from twintrack.wire.reported.anthropic import AnthropicUsage, anthropic_usage, begun, merged
 from twintrack.wire.stream import PassingStream
-from twintrack.wire.usage import AnthropicUsage, Odd, Usage, anthropic_usage, begun, merged
+from twintrack.wire.usage import Odd, Usage
 
 _MODALITY_OF_BLOCK = {"image": "image", "document": "file"}
 THREAD = "$.thread"

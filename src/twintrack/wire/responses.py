@@ -13,8 +13,9 @@ from twintrack.wire import chat
 from twintrack.wire.body import member, with_first, with_members, with_model
 from twintrack.wire.dialect import UNREADABLE, Asked, Endpoint, Tokens, has_labels, without_labels
 from twintrack.wire.prompt import Prompt
+from twintrack.wire.reported.openai import ResponsesUsage, responses_usage
 from twintrack.wire.stream import TAIL_BYTES, PassingStream
-from twintrack.wire.usage import Odd, ResponsesUsage, Usage, responses_usage
+from twintrack.wire.usage import Odd, Usage
 
 OUR_MARK = "twintrack."
 """How `encrypted_content` begins that stands for what another dialect's provider wants back."""

@@ -8,7 +8,8 @@ from twintrack.errors import UpstreamError
 from twintrack.wire.canonical.answer import Finish
 from twintrack.wire.canonical.parts import Citation, Logprob
 from twintrack.wire.canonical.signature import marked
-from twintrack.wire.usage import Odd, OpenAIUsage, Timings, Usage, openai_usage, timings_usage
+from twintrack.wire.reported.openai import OpenAIUsage, Timings, openai_usage, timings_usage
+from twintrack.wire.usage import Odd, Usage
 
 
 class _Said(msgspec.Struct, gc=False):

@@ -13,7 +13,7 @@ from twintrack.wire.canonical.parts import Citation, Logprob, Refusal, Text, Thi
 from twintrack.wire.canonical.request import Request
 from twintrack.wire.canonical.signature import unmarked
 from twintrack.wire.dialects.chat.read_request import FunctionsRequest
-from twintrack.wire.usage import as_openai
+from twintrack.wire.reported.openai import as_openai
 
 _TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast"))
 _FINISHES: dict[Finish, str] = {

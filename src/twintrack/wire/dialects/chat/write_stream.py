@@ -24,7 +24,8 @@ from twintrack.wire.dialects.chat.write_answer import (
     thinking_block,
 )
 from twintrack.wire.dialects.untaken import Untaken
-from twintrack.wire.usage import NO_USAGE, Usage, as_openai
+from twintrack.wire.reported.openai import as_openai
+from twintrack.wire.usage import NO_USAGE, Usage
 
 _encode = msgspec.json.Encoder().encode
 

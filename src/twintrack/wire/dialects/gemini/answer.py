@@ -28,7 +28,8 @@ from twintrack.wire.dialects.gemini.shapes import (
     Token,
     Whole,
 )
-from twintrack.wire.usage import NO_USAGE, Usage, gemini_usage
+from twintrack.wire.reported.gemini import gemini_usage
+from twintrack.wire.usage import NO_USAGE, Usage
 
 _WHOLE = msgspec.json.Decoder(Whole)
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
-from twintrack.wire.usage import GeminiUsage, Odd
+from twintrack.wire.reported.gemini import GeminiUsage
+from twintrack.wire.usage import Odd
 
 NO_RAW = Raw(b"")
 

@@ -13,7 +13,8 @@ from twintrack.wire.canonical.signature import marked
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.dialects.messages.citations import WebLocation, as_location, read_citation
 from twintrack.wire.dialects.messages.write_conversation import fitting_id
-from twintrack.wire.usage import AnthropicUsage, Odd, Usage, anthropic_usage, as_anthropic
+from twintrack.wire.reported.anthropic import AnthropicUsage, anthropic_usage, as_anthropic
+from twintrack.wire.usage import Odd, Usage
 
 FINISHES: Final[dict[str, Finish]] = {
     "end_turn": "stop",

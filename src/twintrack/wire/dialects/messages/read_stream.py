@@ -9,7 +9,8 @@ from twintrack.wire.canonical.answer import Sink
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.dialects.messages.answer import StopDetails, finish_of, signature_of
 from twintrack.wire.dialects.messages.citations import read_citation
-from twintrack.wire.usage import AnthropicUsage, Odd, Usage, anthropic_usage, begun, merged
+from twintrack.wire.reported.anthropic import AnthropicUsage, anthropic_usage, begun, merged
+from twintrack.wire.usage import Odd, Usage
 
 _NO_RAW = msgspec.Raw(b"")
 

@@ -9,7 +9,7 @@ from twintrack.wire.canonical.answer import Answer
 from twintrack.wire.canonical.parts import Refusal, ToolCall
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.dialects.responses import said
-from twintrack.wire.usage import responses_usage
+from twintrack.wire.reported.openai import responses_usage
 
 _RESPONSE = msgspec.json.Decoder(said.Response)
 

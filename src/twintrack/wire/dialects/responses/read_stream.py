@@ -12,7 +12,8 @@ from twintrack.wire.canonical.parts import Refusal, Text, Thinking, ToolCall
 from twintrack.wire.canonical.signature import marked
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.dialects.responses import said
-from twintrack.wire.usage import NO_USAGE, Odd, responses_usage
+from twintrack.wire.reported.openai import responses_usage
+from twintrack.wire.usage import NO_USAGE, Odd
 
 T = TypeVar("T")
 

@@ -15,8 +15,9 @@ from twintrack.wire.dialects.responses import shapes
 from twintrack.wire.dialects.responses.annotations import URLCitation
 from twintrack.wire.dialects.responses.write_request import TIERS, write_format, write_reasoning
 from twintrack.wire.dialects.responses.write_tools import write_choice, write_tools
+from twintrack.wire.reported.openai import as_responses
 from twintrack.wire.responses import OUR_REASONING
-from twintrack.wire.usage import Usage, as_responses
+from twintrack.wire.usage import Usage
 
 encode = msgspec.json.Encoder().encode
 _ODD = re.compile(r"[^A-Za-z0-9_]")

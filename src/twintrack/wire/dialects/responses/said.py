@@ -10,7 +10,8 @@ from twintrack.wire.canonical.parts import Citation, Logprob, Part, Refusal, Tex
 from twintrack.wire.canonical.signature import marked
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.dialects.responses.annotations import read_annotation
-from twintrack.wire.usage import Odd, ResponsesUsage
+from twintrack.wire.reported.openai import ResponsesUsage
+from twintrack.wire.usage import Odd
 
 
 class _Said(msgspec.Struct, gc=False):
