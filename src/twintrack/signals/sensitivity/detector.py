@@ -26,7 +26,7 @@ from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, L
 from twintrack.signals.sensitivity.sought import Alternatives
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Recogniser
 
-VERSION = "4"
+VERSION = "5"
 """Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
 _SPOKEN_AT = (
     "(at)",
@@ -50,7 +50,7 @@ _APART = frozenset(("en", "fr", "es", "it", "pt", "pl", "cs", "tr", "ru", "el", 
 _SHAPES: dict[str, tuple[str, ...]] = {
     NUMBER: (r"[0-9][^a-z0-9]{0,2}[0-9a-z][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9]",),
     "shape:card": (r"[0-9](?:[^a-z0-9]{0,2}[0-9]){11}",),
-    "shape:iban": (r"[a-z][a-z][0-9][0-9][ -]?[a-z0-9]{2}",),
+    "shape:iban": (r"[a-z][a-z][0-9][0-9][ +_.-]?[a-z0-9]{2}",),
     "shape:phone": (r"[0-9](?:[^a-z0-9]{0,3}[0-9]){6}",),
     "shape:ipv4": (r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",),
     "shape:ipv6": (r"[0-9a-f]:(?:[0-9a-f]{0,4}:){2}", r"[0-9a-f]::[0-9a-f]"),
@@ -59,10 +59,10 @@ _SHAPES: dict[str, tuple[str, ...]] = {
 }
 """What has to stand in a text before a recogniser of that shape looks at it at all."""
 _CASED = {
-    "cased:card": r"(?:^|[^A-Za-z0-9_.,+])[0-9](?:(?:[ \-.+]|[^\x00-\x7f]{2}|[ \-]?\n ?)?[0-9]){11}",
-    "cased:card-alone": r"(?:^|[^A-Za-z0-9_.,+])[2-9](?:[0-9]{13}|[0-9]{3}(?:[ \-.][0-9]{4}){3}"
+    "cased:card": r"(?:^|[^A-Za-z0-9_.,+])[0-9](?:(?:[ \-.+_]|[^\x00-\x7f]{2}|[ \-]?\n ?)?[0-9]){11}",
+    "cased:card-alone": r"(?:^|[^A-Za-z0-9_.,+])[2-9](?:[0-9]{13}|[0-9]{3}(?:[ \-.+_][0-9]{4}){3}"
     r"|[0-9]{3}[ \-][0-9]{6}[ \-][0-9]{5})",
-    "cased:iban": r"(?:[A-Za-z]|[^\x00-\x7f]{2}){2}[0-9]{2}(?:[ \-\n]{0,2}(?:[0-9A-Za-z]|[^\x00-\x7f]{2})){11}",
+    "cased:iban": r"(?:[A-Za-z]|[^\x00-\x7f]{2}){2}[0-9]{2}(?:[ \-+_.\n]{0,2}(?:[0-9A-Za-z]|[^\x00-\x7f]{2})){11}",
     "cased:plus": r"[+][^0-9A-Za-z]{0,4}[0-9][0-9()\[\] .\-/]{4,22}[0-9]",
     "cased:extension": r"[0-9][^0-9A-Za-z]{0,8}(?:[xX]|[eE][xX][tT])[^0-9A-Za-z]{0,5}[0-9]",
 }

@@ -16,22 +16,32 @@ import msgspec
 
 _ESCAPE = re.compile(
     r"[%\\&](?:"  # looked for by its first character, which is quick
-    r"(?<=%)[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"  # URL: RFC 3986, 2.1
-    r"|(?<=\\)(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|[nrt\"'/\\])"  # JSON: RFC 8259, 7
-    r"|(?<=&)(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|amp|lt|gt|quot|apos|nbsp|commat|period|colon|lowbar|hyphen|dash);"  # HTML
+    r"(?<=%)(?:25)*[0-9A-Fa-f]{2}(?:%(?:25)*[0-9A-Fa-f]{2})*"  # URL: RFC 3986, 2.1; also of what was escaped before
+    r"|(?<=\\)(?:\\{0,7}u[0-9a-fA-F]{4}(?:\\{1,8}u[0-9a-fA-F]{4})*|\\{0,7}[nrt\"'/]"  # JSON: RFC 8259, 7; in JSON
+    r"|\\{0,7}x[0-9a-fA-F]{2}(?:\\{1,8}x[0-9a-fA-F]{2})*|\\{0,7}u\{[0-9a-fA-F]{1,6}\}|\\{0,7}U[0-9a-fA-F]{8}|\\)"
+    r"|(?<=&)(?:amp;)*(?:#\d{2,7};?|#[xX][0-9a-fA-F]{2,7};?"  # HTML
+    r"|(?:amp|lt|gt|quot|apos|nbsp|commat|period|colon|lowbar|hyphen|dash|plus|sol|num);)"
     r")"
 )
-_MAY_ESCAPE = re.compile(r"[%\\&](?:(?<=%)[0-9A-Fa-f]|(?<=\\)[unrt\"'/\\]|(?<=&)[#a-z])")
+_MAY_ESCAPE = re.compile(r"[%\\&](?:(?<=%)[0-9A-Fa-f]|(?<=\\)[unrt\"'/\\xU]|(?<=&)[#a-z])")
+_QUOTED = re.compile(r"=[0-9A-F]{2}(?:=[0-9A-F]{2})+")
+"""Quoted-printable (RFC 2045, 6.7), several bytes in a row: one alone may be a value."""
+_MOST_TIMES = 4
+"""That a text is escaped in itself."""
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "/": "/", "\\": "\\"}
 _ENTITY = {
     "amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " ", "commat": "@", "period": ".",
-    "colon": ":", "lowbar": "_", "hyphen": "-", "dash": "-",
+    "colon": ":", "lowbar": "_", "hyphen": "-", "dash": "-", "plus": "+", "sol": "/", "num": "#",
 }  # fmt: skip
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]+|\u001b\\[[0-9;]*m"
+    "[\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u20d0-\u20ff\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]+|\u001b\\[[0-9;]*m"
 )
-"""Unicode's default ignorable characters (DerivedCoreProperties, 15.1), and a terminal's colours."""
-_UNSEEN = frozenset(chr(code) for code in range(0xAD, 0x10000) if _INVISIBLE.fullmatch(chr(code)))
+"""Unicode's default ignorable characters (DerivedCoreProperties, 15.1), marks on Latin letters and around figures, and
+a terminal's colours."""
+_UNSEEN = frozenset(
+    chr(code) for code in (*range(0xAD, 0x10000), *range(0xE0000, 0xE1000)) if _INVISIBLE.fullmatch(chr(code))
+)
 _MOST_REPLACED = 24
 _MIXED = re.compile("[A-Za-z0-9\u0370-\u03ff\u0400-\u04ff@._+-]{3,}")
 _PAIRS = (
@@ -40,7 +50,10 @@ _PAIRS = (
 )
 _LOOKALIKE = str.maketrans({pair[0]: pair[1] for pair in _PAIRS.split()})
 """Cyrillic and Greek letters drawn as Latin ones (Unicode confusables.txt, 15.1), read so in a word that has both."""
-_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u30fc"
+_DASHES = (
+    "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d\u058a\u05be\u2043\u207b\u208b"
+    "\u00b7\u2022\u2027\u2219\u22c5"  # points in the middle, where people write them between figures
+)
 
 
 class _Plain(dict[int, int]):
@@ -49,8 +62,14 @@ class _Plain(dict[int, int]):
     def __missing__(self, code: int) -> int:
         char = chr(code)
         found = code
-        if char in _DASHES and char != "\u30fc":
+        if char in _DASHES:
             found = 45
+        elif char in "\u2044\u2215":
+            found = 47
+        elif char in "\u3002\uff61":  # as in names of hosts: UTS 46
+            found = 46
+        elif char == "\u2800":
+            found = 32
         elif char in "\u2018\u2019\u201a\u201b\u02bc\uff07":
             found = 39
         elif char in "\u201c\u201d\u201e\u201f\uff02":
@@ -58,7 +77,7 @@ class _Plain(dict[int, int]):
         elif char.isspace() and char not in "\x85\u2028\u2029":
             found = 32
         else:
-            digit = unicodedata.decimal(char, None)
+            digit = unicodedata.digit(char, None)
             if digit is not None:
                 found = 48 + digit
             else:
@@ -142,6 +161,8 @@ def view(text: str) -> View:
     source: _Source | None = None
     if ("%" in text or "\\" in text or "&" in text) and _MAY_ESCAPE.search(text) is not None:
         text, source = _replaced(text, source, _ESCAPE, _unescaped)
+    if "=" in text and _QUOTED.search(text) is not None:
+        text, source = _replaced(text, source, _QUOTED, _unquoted)
     if text.isascii():
         if "\u001b" in text:
             text, source = _replaced(text, source, _INVISIBLE, _nothing)
@@ -205,18 +226,50 @@ def _nothing(match: re.Match[str]) -> str:
 def _unescaped(match: re.Match[str]) -> str:
     found = match[0]
     if found[0] == "%":
-        plain = unquote(found, errors="replace")
-        return found if "\ufffd" in plain else plain
+        return _of_url(found)
     if found[0] == "&":
-        name = found[1:-1]
+        name = found.rstrip(";")[1:].rpartition(";")[2]
         if name[0] != "#":
             return _ENTITY[name]
-        code = int(name[2:], 16) if name[1] == "x" else int(name[1:])
-        return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
-    if found[1] != "u":
-        return _SIMPLE[found[1]]
-    units = bytes.fromhex(found.replace("\\u", ""))
-    return units.decode("utf-16-be", "replace")
+        return _character(int(name[2:], 16) if name[1] in "xX" else int(name[1:]))
+    said = found.lstrip("\\")
+    if not said:
+        return "\\"
+    if said[0] == "x":
+        return _bytes(re.sub(r"\\+x", "", found))
+    if said[0] == "U" or said.startswith("u{"):
+        return _character(int(said.strip("uU{}"), 16))
+    if said[0] != "u":
+        return _SIMPLE[said]
+    return bytes.fromhex(re.sub(r"\\+u", "", found)).decode("utf-16-be", "replace")
+
+
+def _of_url(found: str) -> str:
+    for _ in range(_MOST_TIMES):
+        plain = unquote(found, errors="replace")
+        if "\ufffd" in plain:
+            return found
+        if plain == found:
+            break
+        found = plain
+    return found
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    return _bytes(match[0].replace("=", ""))
+
+
+def _character(code: int) -> str:
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
+
+
+def _bytes(figures: str) -> str:
+    """Of bytes in hexadecimal: UTF-8, or Latin 1."""
+    data = bytes.fromhex(figures)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _replaced(

@@ -9,8 +9,9 @@ from unicodedata import is_normalized, normalize
 
 import msgspec
 
-from twintrack.signals.sensitivity.encoded import as_text, inners
+from twintrack.signals.sensitivity.encoded import inners, is_encoded
 from twintrack.signals.sensitivity.finding import Finding
+from twintrack.signals.sensitivity.fold import view
 from twintrack.signals.sensitivity.naming import Naming
 from twintrack.wire.dialect import UNREADABLE
 from twintrack.wire.placeholders import quoted, shaped
@@ -21,8 +22,6 @@ MOST_VALUES = 500
 """Of a request with more of them nothing is replaced: each text is searched for each of them."""
 _SHORT = 6
 """Shorter values are only replaced where they stand as words."""
-_BLOB = 24
-"""Characters from which on base64 is read."""
 _SEPARATORS = {ord(char): None for char in " \t\n\r.-/()\u00a0\u2009\u202f"}
 _BETWEEN = "[ \\t\\n\\r.\\-/()\u00a0\u2009\u202f]*"
 _LONG = 16_384
@@ -61,7 +60,7 @@ class Values:
         Raises:
             Impossible: it is encoded, or there are too many.
         """
-        if not raw or (len(raw) >= _BLOB and as_text(raw) is not None):
+        if not raw or is_encoded(raw):
             raise Impossible("a finding inside encoded text")
         value = _unquoted(raw) if json else raw
         normal = normalised(value)
@@ -108,7 +107,15 @@ class Values:
         other letters or with invisible ones."""
         for at in range(0, len(text), _LONG - _SHARED):
             piece = text[at : at + _LONG]
-            yield (_otherwise(piece) and self.within(piece)) or any(map(self.within, inners(piece)))
+            yield (
+                (_otherwise(piece) and self.within(piece))
+                or self._escaped(piece)
+                or any(map(self.within, inners(piece)))
+            )
+
+    def _escaped(self, text: str) -> bool:
+        meant = view(text).plain
+        return meant != text and self.within(meant) and not self.within(text)
 
     def replaced(self, text: str) -> str:
         """At once, for what is short."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from twintrack.signals.sensitivity.checks import digits, iban, luhn
 from twintrack.signals.sensitivity.window import AFTER, Raw, Window
 
-_CARD = re.compile(rf"\d(?<![A-Za-z0-9_.,+]\d)(?:[ \-.·+]?\d|[ \-]?\n ?\d){{11,18}}{AFTER}(?!\.\d)")
-_ROW = re.compile(r"[0-9]+(?:(?:[ \-.·+]|[ \-]?\n ?)[0-9]+)*")
+_CARD = re.compile(rf"\d(?<![A-Za-z0-9_.,+]\d)(?:[ \-.+_]?\d|[ \-]?\n ?\d){{11,18}}{AFTER}(?!\.\d)")
+_ROW = re.compile(r"[0-9]+(?:(?:[ \-.+_]|[ \-]?\n ?)[0-9]+)*")
 """All figures that may stand in one card number."""
 _FEWEST = 12
 _BEHIND = 2
@@ -22,9 +22,9 @@ _ISSUED = re.compile(
     r"|62\d{14}(?:\d{3})?$|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}$|220[0-4]\d{12}$|(?:60|81|82|508)\d{13,14}$"
     r"|9792\d{12}$"
 )
-_GROUPED = re.compile(r"\d{4}[ \-.]\d{4}[ \-.]\d{4}[ \-.]\d{4}$|\d{4}[ \-]\d{6}[ \-]\d{5}$")
+_GROUPED = re.compile(r"\d{4}[ \-.+_]\d{4}[ \-.+_]\d{4}[ \-.+_]\d{4}$|\d{4}[ \-]\d{6}[ \-]\d{5}$")
 _CROWD = 3
-_IBAN = re.compile(r"[A-Z](?<![A-Za-z0-9À-ɏ].)[A-Z]\d{2}(?:[ \-\n]{0,2}[A-Z0-9]){11,30}")
+_IBAN = re.compile(r"[A-Z](?<![A-Za-z0-9À-ɏ].)[A-Z]\d{2}(?:[ \-+_.\n]{0,2}[A-Z0-9]){11,30}")
 _IBAN_LENGTH = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
     "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
