@@ -61,7 +61,8 @@ def test_cost_baseline_and_savings_stand_with_interval_and_coverage(console, led
     ledger.answered("u", now_us - 50_000_000, UNPRICED, cost_nusd=None, baseline_nusd=4_000_000_000)
     ledger.load()
     page = words(console.get("/").text)
-    assert "4 requests in the last 7 days cost $3.30. That is $8.70 less than the baseline" in page
+    assert "4 requests in the last 7 days cost $3.30, 1 attempt of unknown cost left out. That is $8.70 less" in page
+    assert "95\u00a0% confidence between" in console.get("/").text
     assert "Cost of answered and failed attempts $3.30 and 1 attempt of unknown cost" in page
     assert "+$8.70 95 %: +$8.36 to +$9.04 over 75 % of attempts" in page
 
@@ -88,7 +89,7 @@ def test_an_unpriced_model_costs_unknown_never_nothing(console, ledger, now_us):
     ledger.load()
     page = words(console.get("/").text)
     assert "1 request in the last 7 days; what they cost is unknown." in page
-    assert "Saved baseline less cost unknown unknown" in page
+    assert "Saved baseline less cost, where both are known unknown unknown" in page
 
 
 def test_idle_engines_are_a_line_of_their_own_and_count(console, ledger, snapshot, now_us):

@@ -77,7 +77,8 @@ def headline(books: Books) -> list[str]:
     if line.cost_nusd is None or (line.cost_unknown and not line.cost_nusd):  # a failure's nothing is no sum
         return [f"{asked}; what they cost is unknown."]
     idle = ", idle engines included" if books.idle_nusd else ""
-    sentences = [f"{asked} cost {usd(line.cost_nusd + books.idle_nusd)}{idle}."]
+    without = f", {many(line.cost_unknown, 'attempt')} of unknown cost left out" if line.cost_unknown else ""
+    sentences = [f"{asked} cost {usd(line.cost_nusd + books.idle_nusd)}{idle}{without}."]
     savings = line.savings
     if savings is None:
         return [*sentences, "What routing saved is unknown."] if line.attempts else sentences
@@ -96,9 +97,9 @@ def _doubt(savings: Savings, books: Books) -> str:
     if low == high:
         return ""
     if low <= 0 <= high:
-        return f", which may be chance: the 95 % interval is {signed(low)} to {signed(high)} saved"
+        return f", which may be chance: the 95\u00a0% interval is {signed(low)} to {signed(high)} saved"
     least, most = sorted((abs(low), abs(high)))
-    return f", with 95 % confidence between {usd(least)} and {usd(most)}"
+    return f", with 95\u00a0% confidence between {usd(least)} and {usd(most)}"
 
 
 def rows(spans: Sequence[Books]) -> list[Row]:
@@ -107,7 +108,7 @@ def rows(spans: Sequence[Books]) -> list[Row]:
         Row("Requests", "", tuple(_requests(each) for each in spans)),
         Row("Cost", "of answered and failed attempts", tuple(_cost(each.line) for each in spans)),
         Row("Baseline", "the same tokens on the last tier", tuple(_baseline(each.line) for each in spans)),
-        Row("Saved", "baseline less cost", tuple(_saved(each.line) for each in spans)),
+        Row("Saved", "baseline less cost, where both are known", tuple(_saved(each.line) for each in spans)),
     ]
     if any(each.engines for each in spans):
         table.append(Row("Idle engines", "paid by the hour, used by nobody", tuple(_idle(each) for each in spans)))
