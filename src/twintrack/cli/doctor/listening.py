@@ -21,6 +21,8 @@ from twintrack.ledger.folder import holder
 
 _PORT, _TLS = "port", "tls"
 _ASK_S = 2.0
+_LISTENS = "0A"
+"""The kernel's number of that state of a socket."""
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # what it may listen on, not what we would
 _SOON_S = 30 * 86_400.0
 _NOW_S = 7 * 86_400.0
@@ -68,11 +70,33 @@ def _held(case: Case, host: str, number: int, pid: int | None) -> Finding:
         ours = f", and the gateway that uses this data folder (process {pid}) does not answer there"
         what = f"{spoken} is taken by another program" if pid is None else f"{spoken} is taken{ours}"
         return problem(_PORT, what, f"ss -ltnp 'sport = :{number}' shows by which; or set another server.listen.")
+    if not _listens(pid, number):
+        what = f"{spoken} is served by another gateway than the one that uses this data folder (process {pid})"
+        return problem(_PORT, what, f"ss -ltnp 'sport = :{number}' shows by which; or set another server.listen.")
     status, body = answer
     served = f"{spoken} is served by our own gateway (process {pid})"
     if status == 200:
         return ok(_PORT, f"{served}, which is ready")
     return problem(_PORT, f"{served}: {body}", "See what it says on stderr.")
+
+
+def _listens(pid: int, number: int) -> bool:
+    """Whether the process holds a socket that listens on the port; True where we may not look."""
+    try:
+        held = {os.readlink(each.path) for each in os.scandir(f"/proc/{pid}/fd")}
+        lines = [line.split() for kind in ("tcp", "tcp6") for line in _table(kind)]
+    except OSError:
+        return True
+    return any(f"socket:[{line[9]}]" in held for line in lines if int(line[1].rpartition(":")[2], 16) == number)
+
+
+def _table(kind: str) -> list[str]:
+    """Sockets that listen, as Linux tells them."""
+    try:
+        lines = Path(f"/proc/net/{kind}").read_text().splitlines()[1:]
+    except FileNotFoundError:  # a machine without IPv6
+        return []
+    return [line for line in lines if line.split()[3] == _LISTENS]
 
 
 def _asked(host: str, number: int, *, tls: bool) -> tuple[int, str] | None:
