@@ -25,7 +25,7 @@ from soak.clients import PATIENCE_S, Clients
 from soak.plan import NOBODY, Ask, Plan, configuration
 from soak.providers import invoices
 from soak.watch import Watch, children, sample
-from twintrack.ledger.schema import database
+from twintrack.ledger.database import database
 
 _LOOK_S = 5.0
 _TELL_S = 30.0

@@ -17,9 +17,9 @@ from support.gateway import Served, deployment, provider
 from support.processes import free_port
 from support.provider import Provider, listening, refusing_port
 from support.web import Server
-from twintrack.ledger import schema
+from twintrack.ledger.database import open_writer
 from twintrack.ledger.load import Loader
-from twintrack.ledger.schema import VERSION
+from twintrack.ledger.schema import MIGRATIONS, VERSION
 
 CANARY = "sk-canary-77aa01"
 
@@ -213,9 +213,9 @@ def test_a_folder_that_cannot_be_made_is_said(examine, mine):
 def test_an_older_a_newer_a_foreign_and_a_broken_ledger(examine, mine, monkeypatch):
     ledger = Path(".twintrack/ledger.db")
     with monkeypatch.context() as before:
-        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        before.setattr(schema, "VERSION", 1)
-        schema.open_writer(ledger).close()
+        before.setattr("twintrack.ledger.database.MIGRATIONS", MIGRATIONS[:1])
+        before.setattr("twintrack.ledger.database.VERSION", 1)
+        open_writer(ledger).close()
     assert examine(good(mine)).one("note", "database", f"has schema 1, and {VERSION} is the newest")
     with Loader(Path(".twintrack")):
         pass
@@ -238,7 +238,7 @@ def test_an_older_a_newer_a_foreign_and_a_broken_ledger(examine, mine, monkeypat
 
 def test_a_page_that_is_damaged_is_found(examine, mine):
     ledger = Path(".twintrack/ledger.db")
-    connection = schema.open_writer(ledger)
+    connection = open_writer(ledger)
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
     with ledger.open("r+b") as file:

@@ -24,10 +24,10 @@ from twintrack.errors import ConfigError, EnvironmentProblem
 from twintrack.gateway.open import read_snapshot
 from twintrack.ledger.audit import checkpoint, seal
 from twintrack.ledger.audit.verify import verify
+from twintrack.ledger.database import database, reading
 from twintrack.ledger.journal import Journal
 from twintrack.ledger.load import Loader
 from twintrack.ledger.records import Names
-from twintrack.ledger.schema import database, reading
 from twintrack.ledger.secret import secret
 from twintrack.providers.scripted import chat_answer
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import twintrack.control
-from twintrack.ledger.schema import database
+from twintrack.ledger.database import database
 
 HOUR_US = 3_600_000_000
 FOLDER = Path(twintrack.control.__file__).parent

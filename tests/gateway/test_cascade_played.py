@@ -21,8 +21,8 @@ import twintrack
 from support.gateway import provider
 from twintrack.gateway.agreement import final_answer
 from twintrack.ledger.balance import balance
+from twintrack.ledger.database import database
 from twintrack.ledger.load import Loader
-from twintrack.ledger.schema import database
 from twintrack.ledger.summary import summary
 from twintrack.providers.scripted import Received, Script, ScriptedProvider, Tokens
 from twintrack.providers.scripted.shapes import chat_body

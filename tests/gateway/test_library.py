@@ -18,8 +18,8 @@ from support.raw import events, words
 from support.waiting import eventually
 from twintrack.errors import ConfigError, TwintrackError, UpstreamError
 from twintrack.gateway.outgoing import Outgoing
+from twintrack.ledger.database import database, reading
 from twintrack.ledger.load import Loader
-from twintrack.ledger.schema import database, reading
 from twintrack.providers.scripted import (
     Script,
     chat_answer,

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from twintrack.config.snapshot import Deployment
+from twintrack.ledger.database import database
 from twintrack.ledger.journal import Journal
 from twintrack.ledger.load import Loaded, Loader
 from twintrack.ledger.records import Dispatch, Names, Refuse, Screened, Settle
-from twintrack.ledger.schema import MIGRATIONS, database
+from twintrack.ledger.schema import MIGRATIONS
 from twintrack.ledger.segment import journal_folder
 
 DATA = Path(__file__).parent / "data"

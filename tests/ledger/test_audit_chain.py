@@ -46,7 +46,7 @@ from twintrack.ledger.audit.entry import (
 from twintrack.ledger.audit.opened import reading_chain
 from twintrack.ledger.audit.seal import HmacSeal
 from twintrack.ledger.audit.verify import Verified, verify
-from twintrack.ledger.schema import reading
+from twintrack.ledger.database import reading
 
 SEAL = HmacSeal(b"k" * 32)
 

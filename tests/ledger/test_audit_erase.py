@@ -17,10 +17,10 @@ from twintrack.ledger.audit.seal import HmacSeal
 from twintrack.ledger.audit.verify import verify
 from twintrack.ledger.backup import back_up
 from twintrack.ledger.balance import balance
+from twintrack.ledger.database import database, open_writer, reading
 from twintrack.ledger.erase import Erasure, Subject, erase, kinds_of
 from twintrack.ledger.records import Judged
 from twintrack.ledger.restore import restore
-from twintrack.ledger.schema import database, open_writer, reading
 from twintrack.ledger.summary import summary
 
 SEAL = HmacSeal(b"k" * 32)

@@ -26,7 +26,7 @@ from twintrack.config.settings import DataClass
 from twintrack.ledger.audit.decisions import decision_of, decisions
 from twintrack.ledger.audit.prove import Proof, prove
 from twintrack.ledger.audit.told import told
-from twintrack.ledger.schema import reading
+from twintrack.ledger.database import reading
 from twintrack.signals.sensitivity.measured import measured, misses
 
 RULES = {

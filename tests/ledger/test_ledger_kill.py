@@ -14,7 +14,7 @@ from ledger_records import Books
 
 from twintrack.ledger.audit.verify import verify
 from twintrack.ledger.balance import balance
-from twintrack.ledger.schema import reading
+from twintrack.ledger.database import reading
 
 _WORKER = """
 import os, signal, sys, time

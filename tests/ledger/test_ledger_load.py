@@ -30,9 +30,9 @@ from ledger_records import (
 
 from twintrack.errors import LedgerError
 from twintrack.ledger.balance import balance
+from twintrack.ledger.database import database, open_writer
 from twintrack.ledger.load import Loader, LoaderBusy
 from twintrack.ledger.records import Settle
-from twintrack.ledger.schema import database, open_writer
 from twintrack.ledger.segment import Chunk, JournalReader
 
 

@@ -10,8 +10,8 @@ import pytest
 from ledger_records import HOUR_US, PREMIUM, SIMULATED, T0, UNPRICED, Books, dispatch, refuse, released, settle
 
 from twintrack.errors import LedgerError
+from twintrack.ledger.database import database
 from twintrack.ledger.entries import Attempt, Refusal, entries, recent
-from twintrack.ledger.schema import database
 from twintrack.ledger.summary import summary
 from twintrack.ledger.tally import Line
 

@@ -10,13 +10,14 @@ import pytest
 from ledger_records import Books, dispatch, left_by, settle
 
 from twintrack.errors import LedgerError
-from twintrack.ledger import copies, schema
+from twintrack.ledger import copies
 from twintrack.ledger.backup import back_up
 from twintrack.ledger.balance import balance
 from twintrack.ledger.copies import KEPT, upgrades_kept
+from twintrack.ledger.database import database, open_reader, refuse_newer, version_of
 from twintrack.ledger.load import Loader
 from twintrack.ledger.restore import restore
-from twintrack.ledger.schema import MIGRATIONS, VERSION, database, open_reader, refuse_newer
+from twintrack.ledger.schema import MIGRATIONS, VERSION
 
 NEXT = "ALTER TABLE attempts ADD COLUMN of_the_next_version INTEGER;"
 ROWS = {("a", 0), ("b", 0), ("b", 1), ("late", 0), ("open", 0), ("own", 0)}
@@ -30,7 +31,7 @@ def attempts(folder: Path) -> set[tuple[str, int]]:
 
 def version(path: Path) -> int:
     with closing(sqlite3.connect(path)) as db:
-        return schema.version_of(db)
+        return version_of(db)
 
 
 def load(folder: Path) -> None:
@@ -75,8 +76,8 @@ def upgraded(books: Books, monkeypatch: pytest.MonkeyPatch) -> Path:
     books.load(dispatch("kept"), settle("kept"))
     books.close()
     with monkeypatch.context() as later:
-        later.setattr(schema, "MIGRATIONS", (*MIGRATIONS, NEXT))
-        later.setattr(schema, "VERSION", VERSION + 1)
+        later.setattr("twintrack.ledger.database.MIGRATIONS", (*MIGRATIONS, NEXT))
+        later.setattr("twintrack.ledger.database.VERSION", VERSION + 1)
         new = Books(books.folder)
         new.load(dispatch("later"), settle("later"))
         new.close()
@@ -130,8 +131,8 @@ def test_without_a_copy_nothing_is_upgraded(books: Books, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as later:
-        later.setattr(schema, "MIGRATIONS", (*MIGRATIONS, NEXT))
-        later.setattr(schema, "VERSION", VERSION + 1)
+        later.setattr("twintrack.ledger.database.MIGRATIONS", (*MIGRATIONS, NEXT))
+        later.setattr("twintrack.ledger.database.VERSION", VERSION + 1)
         later.setattr(copies, "copy_database", full)
         with pytest.raises(LedgerError, match=r"is not brought up to date.*No space left.*Free as much disk space"):
             Loader(books.folder)

@@ -16,9 +16,10 @@ from ledger_records import T0, Books, dispatch, left_by, settle
 
 from twintrack.errors import LedgerError
 from twintrack.ledger.balance import balance
+from twintrack.ledger.database import database, open_reader
 from twintrack.ledger.entries import entries
 from twintrack.ledger.records import SCHEMA, Settle
-from twintrack.ledger.schema import MIGRATIONS, VERSION, database, open_reader
+from twintrack.ledger.schema import MIGRATIONS, VERSION
 from twintrack.ledger.summary import summary
 
 NEW = [

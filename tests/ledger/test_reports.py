@@ -26,11 +26,11 @@ from twintrack.catalog.frameworks import frameworks
 from twintrack.config import settings
 from twintrack.ledger.audit.entry import Erased
 from twintrack.ledger.audit.note import note
+from twintrack.ledger.database import open_writer, reading
 from twintrack.ledger.reports.form import Report, as_json, as_markdown
 from twintrack.ledger.reports.gathered import changes
 from twintrack.ledger.reports.sections import REPORTS
 from twintrack.ledger.reports.written import reports
-from twintrack.ledger.schema import open_writer, reading
 
 RULES = {
     "public": {"zones": ["own", "contracted", "third_party"], "regions": ["*"]},

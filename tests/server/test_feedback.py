@@ -13,7 +13,7 @@ import pytest
 from support.gateway import Served, deployment, provider, question, route
 from support.provider import Provider
 from support.waiting import eventually
-from twintrack.ledger.schema import database
+from twintrack.ledger.database import database
 from twintrack.ledger.verdicts import verdicts
 from twintrack.providers.scripted import chat_answer, chat_events, stream
 

@@ -21,7 +21,7 @@ from support.raw import Answer, Raw
 from support.waiting import eventually
 from twintrack.ledger.audit.prove import prove
 from twintrack.ledger.balance import balance
-from twintrack.ledger.schema import database, reading
+from twintrack.ledger.database import database, reading
 
 _CALM = ("twintrack: serving ", "twintrack: configuration ", "twintrack: what changed in ")
 

@@ -11,8 +11,8 @@ from twintrack.cli.audit_keys import signer
 from twintrack.errors import LedgerError
 from twintrack.ledger.audit import checkpoints
 from twintrack.ledger.audit.checkpoint import line
+from twintrack.ledger.database import reading
 from twintrack.ledger.load import Loader, LoaderBusy
-from twintrack.ledger.schema import reading
 
 
 @click.command("checkpoint")

@@ -12,8 +12,8 @@ from twintrack.cli import data as data_folder
 from twintrack.cli.audit_keys import known
 from twintrack.ledger.audit import checkpoint
 from twintrack.ledger.audit.verify import Verified, verify
+from twintrack.ledger.database import reading
 from twintrack.ledger.moment import moment
-from twintrack.ledger.schema import reading
 
 
 @click.command("verify")

@@ -86,7 +86,7 @@ def _models(ctx: click.Context) -> Iterable[tuple[str, str]]:
 def _requests(ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The newest requests of the ledger."""
     from twintrack.cli.data import folder
-    from twintrack.ledger.schema import database, open_reader
+    from twintrack.ledger.database import database, open_reader
 
     with closing(open_reader(database(folder(ctx.params.get("data"))))) as db:
         rows = db.execute(

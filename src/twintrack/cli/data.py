@@ -10,9 +10,9 @@ import click
 from twintrack.cli.file import USUAL
 from twintrack.config.load import load as load_configuration
 from twintrack.errors import ConfigError, LedgerError
+from twintrack.ledger.database import database
 from twintrack.ledger.load import Loader, LoaderBusy
 from twintrack.ledger.pending import is_begun
-from twintrack.ledger.schema import database
 from twintrack.ledger.segment import SUFFIX, journal_folder
 
 option = click.option(

@@ -13,8 +13,8 @@ from twintrack.cli import data as data_folder
 from twintrack.errors import TwintrackError
 from twintrack.ledger.audit.decisions import decision_of
 from twintrack.ledger.audit.told import was_read
+from twintrack.ledger.database import database, reading
 from twintrack.ledger.entries import Entry, entries
-from twintrack.ledger.schema import database, reading
 from twintrack.ledger.story import told
 from twintrack.ledger.verdicts import sentences
 

@@ -14,10 +14,10 @@ from twintrack.cli import complete
 from twintrack.cli import data as data_folder
 from twintrack.cli.numbers import Share
 from twintrack.errors import BadRequest, TwintrackError
+from twintrack.ledger.database import database
 from twintrack.ledger.entries import entries
 from twintrack.ledger.journal import SEGMENT_BYTES, Journal
 from twintrack.ledger.records import SCHEMA, Judged, Names
-from twintrack.ledger.schema import database
 from twintrack.ledger.segment import journal_folder
 from twintrack.ledger.verdicts import STANDINGS, standings
 from twintrack.wire.feedback import SOURCES, Source, Verdict, read_feedback

@@ -16,11 +16,11 @@ import msgspec
 
 from twintrack.cli import data as data_folder
 from twintrack.errors import EnvironmentProblem, LedgerError
+from twintrack.ledger.database import explained, open_writer
 from twintrack.ledger.erase import Erasure, Kind, Subject, erase, kinds_of
 from twintrack.ledger.folder import BACKUPS, loading
 from twintrack.ledger.hours import HOUR_US
 from twintrack.ledger.moment import FORMS, moment, moment_us
-from twintrack.ledger.schema import explained, open_writer
 from twintrack.ledger.secret import secret
 from twintrack.ledger.segment import journal_folder
 

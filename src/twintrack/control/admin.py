@@ -22,9 +22,9 @@ from starlette.routing import Route
 from twintrack.config.snapshot import Deployment, Snapshot
 from twintrack.errors import BadRequest, NotFound, nearest
 from twintrack.ledger.balance import balance
+from twintrack.ledger.database import database
 from twintrack.ledger.entries import entries, recent
 from twintrack.ledger.moment import FORMS, moment_us
-from twintrack.ledger.schema import database
 from twintrack.ledger.story import told
 from twintrack.ledger.summary import BY, summary
 from twintrack.ledger.verdicts import sentences, verdicts

@@ -49,7 +49,7 @@ def _refuse_newer(folder: Path) -> None:
     if not pid:
         said = b""
         try:
-            from twintrack.ledger.schema import database, refuse_newer
+            from twintrack.ledger.database import database, refuse_newer
 
             refuse_newer(database(folder))
         except LedgerError as error:

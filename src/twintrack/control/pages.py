@@ -17,8 +17,8 @@ from twintrack.control.overview import overview
 from twintrack.control.render import render
 from twintrack.control.serving import first_request, serving
 from twintrack.errors import NotFound
+from twintrack.ledger.database import database
 from twintrack.ledger.entries import Attempt, entries
-from twintrack.ledger.schema import database
 from twintrack.ledger.story import in_short
 from twintrack.ledger.verdicts import sentences
 from twintrack.policy.explain import fix_sentence, objection_sentence

@@ -166,7 +166,7 @@ class Supervisor:
         from twintrack.control.plane import run
         from twintrack.control.telling import Telling
         from twintrack.control.watch import Watch
-        from twintrack.ledger.schema import database
+        from twintrack.ledger.database import database
 
         self._close_sockets()
         watch = Watch(self._snapshot, self._board, self._plan.secret)

@@ -21,8 +21,8 @@ from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger import archive
 from twintrack.ledger.archive import CONFIGURATION, Manifest
 from twintrack.ledger.copies import copy_database
+from twintrack.ledger.database import DATABASE, FOREIGN, explained, foreign, version_of
 from twintrack.ledger.folder import on_disk
-from twintrack.ledger.schema import DATABASE, FOREIGN, explained, foreign, version_of
 from twintrack.ledger.segment import SUFFIX, EmptySegment, JournalReader, journal_folder, without_content
 from twintrack.signals.weights import ROUTER, VERIFIER
 

@@ -8,9 +8,9 @@ from math import isclose
 from pathlib import Path
 from typing import Any, Final
 
+from twintrack.ledger.database import reading
 from twintrack.ledger.hours import HOUR_US
 from twintrack.ledger.rollup import Sums
-from twintrack.ledger.schema import reading
 from twintrack.ledger.segment import journal_folder
 
 _KNOWN_COST: Final = "(cost_nusd IS NOT NULL OR state = 'released')"

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from twintrack.ledger.schema import reading
+from twintrack.ledger.database import reading
 from twintrack.ledger.verdicts import judgements
 
 MOST: Final = 100_000

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from twintrack.ledger.database import reading
 from twintrack.ledger.hours import HOUR_US, engine_cost
-from twintrack.ledger.schema import reading
 
 
 class RuledOut(msgspec.Struct, frozen=True, array_like=True):

@@ -26,12 +26,12 @@ from twintrack.ledger.audit import checkpoints
 from twintrack.ledger.audit.checkpoint import Checkpoint
 from twintrack.ledger.audit.seal import Seal
 from twintrack.ledger.batch import Batch, NeedsCare
+from twintrack.ledger.database import database, explained, open_writer
 from twintrack.ledger.folder import LOADER_LOCK
 from twintrack.ledger.memory import Memory
 from twintrack.ledger.pending import finish as finish_restore
 from twintrack.ledger.records import Record, Settle
 from twintrack.ledger.rollup import AttemptRow
-from twintrack.ledger.schema import database, explained, open_writer
 from twintrack.ledger.segment import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless, journal_folder
 from twintrack.ledger.words import Basis, DeploymentWords, Ending, Words
 

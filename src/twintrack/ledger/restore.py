@@ -17,9 +17,10 @@ from twintrack.ledger.archive import CONFIGURATION, BackupBroken, Manifest
 from twintrack.ledger.audit.entry import Restored as Audited
 from twintrack.ledger.audit.note import note
 from twintrack.ledger.copies import copy_database
+from twintrack.ledger.database import DATABASE, explained, version_of
 from twintrack.ledger.folder import BACKUPS, LOADER_LOCK, claim, loading
 from twintrack.ledger.load import Loader
-from twintrack.ledger.schema import DATABASE, VERSION, explained, version_of
+from twintrack.ledger.schema import VERSION
 
 _SQLITE = b"SQLite format 3\0"
 

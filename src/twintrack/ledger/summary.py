@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from twintrack.errors import LedgerError, nearest
+from twintrack.ledger.database import reading
 from twintrack.ledger.hours import HOUR_US, engine_cost, shares
-from twintrack.ledger.schema import reading
 from twintrack.ledger.tally import COUNTED, SUMS, Line, Tally
 
 _BY: Final = {

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from twintrack.ledger.schema import reading
+from twintrack.ledger.database import reading
 from twintrack.ledger.verdicts import TRUST
 
 HOURS_A_DAY: Final = 24

@@ -14,8 +14,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from twintrack.ledger.database import reading
 from twintrack.ledger.moment import moment
-from twintrack.ledger.schema import reading
 from twintrack.ledger.tally import Z_95
 
 Standing = Literal["counts", "unknown", "foreign", "unanswered"]

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from twintrack.cli.doctor.finding import Finding, note, ok, problem, size
 from twintrack.errors import LedgerError
+from twintrack.ledger.database import FOREIGN, database, explained, foreign, refuse_newer, version_of
 from twintrack.ledger.folder import holder
 from twintrack.ledger.pending import is_begun
-from twintrack.ledger.schema import FOREIGN, VERSION, database, explained, foreign, refuse_newer, version_of
+from twintrack.ledger.schema import VERSION
 from twintrack.ledger.segment import SUFFIX, journal_folder
 
 _DATABASE, _JOURNAL = "database", "journal"

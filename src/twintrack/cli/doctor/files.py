@@ -15,8 +15,8 @@ from twintrack.config.settings import Settings
 from twintrack.errors import ConfigError
 from twintrack.gateway.verifier import decode as verifier_weights
 from twintrack.gateway.verifier import verifier_in
+from twintrack.ledger.database import DATABASE
 from twintrack.ledger.journal import SEGMENT_BYTES
-from twintrack.ledger.schema import DATABASE
 from twintrack.ledger.segment import journal_folder
 from twintrack.signals.predictor import weights_in
 from twintrack.signals.weights import ROUTER, VERIFIER, decode_router

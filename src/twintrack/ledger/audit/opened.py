@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from twintrack.errors import LedgerError
-from twintrack.ledger.schema import reading
+from twintrack.ledger.database import reading
 
 
 @contextmanager
