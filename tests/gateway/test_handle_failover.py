@@ -70,6 +70,10 @@ def gateway(
     for number in range(1, 4):
         config += provider(f"again.{number}", mine.url) + deployment(f"again.{number}", f"again.{number}")
     config += provider("lone", mine.url) + deployment("alone", "lone")
+    config += deployment("narrow", "mine").replace("100000", "4000") + deployment("as-narrow", "other").replace(
+        "100000", "4000"
+    )
+    config += route("windows", "narrow", "as-narrow", "good") + route("narrow-alone", "narrow", "as-narrow")
     with Served(tmp_path_factory.mktemp("failover"), config) as gateway:
         yield gateway
         assert gateway.query("SELECT count(*) n FROM entries WHERE state = 'dispatched'") == [{"n": 0}]
@@ -306,3 +310,22 @@ def test_a_whole_message_ends_cleanly(gateway: Served, claude: Provider) -> None
     assert events(answer.body)[-1] == {"type": "message_stop"}
     claude.scripts["message-reset"] = message_answer("fine")
     assert gateway.ask(question("message-reset", max_tokens=9), "/v1/messages").json()["content"][0]["text"] == "fine"
+
+
+def test_a_prompt_longer_than_we_thought_goes_to_a_larger_window(
+    gateway: Served, mine: Provider, other: Provider
+) -> None:
+    """Another vocabulary may count twice what we estimate; whose window is no larger is not asked."""
+    refusal = "request (4100 tokens) exceeds the available context size (4000 tokens), try increasing it"
+    mine.scripts["narrow"] = error_answer(400, refusal)
+    other.scripts["as-narrow"] = chat_answer("it was asked")
+    for streamed in (False, True):
+        answer = gateway.chat("windows", stream=streamed)
+        assert (answer.status, answer.headers["x-twintrack-model"]) == (200, "good")
+        first, second = gateway.entries(answer.id)
+        assert (first["deployment"], second["deployment"]) == ("narrow", "good")
+        assert (first["state"], first["outcome"], first["cost_nusd"]) == ("released", "upstream_refused", 0)
+    alone = gateway.chat("narrow-alone")
+    assert (alone.status, refusal.encode() in alone.body) == (400, True)
+    assert len(gateway.entries(alone.id)) == 1
+    assert gateway.chat("narrow").status == 400

@@ -20,10 +20,21 @@ LATE = 1e9
 class Bench:
     """Deployments a, b, c … in this order."""
 
-    def __init__(self, *providers: str, rules: Failover | None = None, repeats: bool = True, random: float = 0.5):
+    def __init__(
+        self,
+        *providers: str,
+        rules: Failover | None = None,
+        repeats: bool = True,
+        random: float = 0.5,
+        windows: tuple[int, ...] = (),
+    ):
         self.pulses = [Pulse(f"d{place}") for place in range(len(providers))]
         order: Any = [
-            SimpleNamespace(deployment=SimpleNamespace(index=place, provider=provider, max_in_flight=2))
+            SimpleNamespace(
+                deployment=SimpleNamespace(
+                    index=place, provider=provider, max_in_flight=2, context_tokens=windows[place] if windows else 0
+                )
+            )
             for place, provider in enumerate(providers)
         ]
         self.course = Course(order, self.pulses, rules or Failover(), lambda: random, repeats=repeats)
@@ -58,6 +69,24 @@ def test_nobody_with_the_same_account_is_asked_where_it_is_spent() -> None:
     assert bench.next() == Step(2, 0.0)
     bench.fail(2, "spent")
     assert bench.next() is None
+
+
+@pytest.mark.parametrize(
+    ("windows", "said", "then"),
+    [
+        ((512, 512, 4096, 8192), 512, 2),
+        ((8192, 4096, 8192, 16384), 0, 3),
+        ((8192, 4096, 8192, 0), 0, None),  # who knows how large the last one's is
+        ((0, 4096, 8192, 0), 4096, 2),
+        ((0, 4096, 8192, 0), 0, None),
+    ],
+)
+def test_a_prompt_that_is_too_long_goes_to_larger_windows_alone(
+    windows: tuple[int, ...], said: int, then: int | None
+) -> None:
+    bench = Bench("x", "y", "z", "w", windows=windows)
+    bench.course.failed(0, Failure("too_long", UpstreamError("no"), window=said), 0.0)
+    assert bench.next() == (None if then is None else Step(then, 0.0))
 
 
 def test_where_nobody_else_is_left_the_same_is_asked_after_a_random_pause_that_grows() -> None:

@@ -22,6 +22,7 @@ from twintrack.wire.dialect import Stream
 from twintrack.wire.http1 import ResponseHead
 from twintrack.wire.passage import Passage, Untranslatable
 from twintrack.wire.pipe import Pipe
+from twintrack.wire.refusal import reworded
 from twintrack.wire.stream import PassingStream
 from twintrack.wire.usage import NO_USAGE, Usage
 from twintrack.wire.wish import wish
@@ -241,6 +242,7 @@ class Attempt:
         unkept = status == 404 and bool(self._accepted.asked.pinned())
         ours = (status in _OUR_FAULT and not unkept) or status < 400
         kind: Kind
+        too_long = None
         if spent:
             kind = "spent"
             self._accepted.serving.rest_account(self._target, now, SPENT_PAUSE_S if wait_s is None else wait_s)
@@ -253,14 +255,16 @@ class Attempt:
             elif self._probe:
                 pulse.undecided()  # moderation says this as well, and no client's words may close a deployment
         else:
-            kind = "client"
+            too_long = reworded(status, body).too_long
+            kind = "client" if too_long is None else "too_long"
             if not unkept:
                 pulse.alive()
             elif self._probe:
                 pulse.undecided()
         why = "it does not accept our key or model" if ours else ""
         error = UpstreamError(f"The provider answered {status}", why=_WHY_NOT_OK.get(status // 100, why))
-        self._let_go().on_failed(self, Failure(kind, error, wait_s, status, body))
+        window = 0 if too_long is None else too_long[1]
+        self._let_go().on_failed(self, Failure(kind, error, wait_s, status, body, window))
 
     def _failed(
         self, error: UpstreamError, *, kind: Kind | None = None, blame: bool = True, usage: Usage | None = None

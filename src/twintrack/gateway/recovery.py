@@ -27,6 +27,7 @@ Kind = Literal[
     "refused",  # it does not accept our key, our model, or answers with no answer
     "timeout",
     "broken",  # framing or content
+    "too_long",  # the prompt is longer than its window, which another's may not be
     "client",  # what the client asked for is refused, by anybody
     "deadline",  # of the request itself
 ]
@@ -51,6 +52,8 @@ class Failure:
     """Of its refusal; 0: it did not refuse."""
     body: bytes = b""
     """Of its refusal."""
+    window: int = 0
+    """Tokens it takes, where it refused what is longer and says so."""
     silent: bool = False
     """Broken before the first byte of an answer, as when a server restarts."""
 
@@ -107,9 +110,17 @@ class Course:
         self._tried[position] = self._tried.get(position, 0) + 1
         if failure.kind == "spent":
             self._spent.add(self._order[position].deployment.provider)
+        elif failure.kind == "too_long":
+            self._outgrown(max(failure.window, self._order[position].deployment.context_tokens))
         self._again_at.pop(position, None)
         if failure.again:
             self._again_at[position] = now + self._pause_s(self._tried[position], failure.wait_s)
+
+    def _outgrown(self, window: int) -> None:
+        """Only who is known to have a larger window is asked now; by the estimate the smaller ones would have done."""
+        for position, admitted in enumerate(self._order):
+            if not 0 < window < admitted.deployment.context_tokens:
+                self.impossible(position)
 
     def impossible(self, position: int) -> None:
         """This provider has no words for the request."""

@@ -31,7 +31,8 @@ _LEDGER = """
 A row that is *settled* costs what the provider told to have used, to the nano-dollar what it bills, or an estimate
 where it told nothing that can be believed. What is *released* cannot have cost anything. *Unknown* is neither: the
 provider may bill it or not, and no figure is made up for it. Where the client's own words were refused, they would be
-refused elsewhere too, and nobody else is asked.
+refused elsewhere too, and nobody else is asked. But for one reason: a prompt that is longer than a window, which our
+estimate did not foresee, goes on to those of the route whose window is larger.
 """
 
 _TRY = """
