@@ -278,3 +278,31 @@ def test_a_detector_is_made_only_where_one_is_needed(zones: list[str], mode: str
         config += provider(f"p{number}", f"http://127.0.0.1:{9000 + number}/v1", zone=zone)
         config += deployment(f"d{number}", f"p{number}")
     assert detecting.is_needed(compiled(*parse(config, "x.toml"))) is needed
+
+
+PNG = {"type": "image_url", "image_url": {"url": "https://host.example/x.png"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "helps"),
+    [
+        (CARD, {}, "Add one, or leave out what was found in the request (financial)."),
+        (
+            [PNG],
+            {},
+            "Add one, or leave out what could not be read (image) or say its class in [detect.unscannable].",
+        ),
+        (CLEAN, {"x-twintrack-class": "restricted"}, "Add one, or label the request with the class it really has."),
+        (
+            CARD,
+            {"x-twintrack-class": "restricted"},
+            "Add one, or label the request with the class it really has.",
+        ),
+    ],
+    ids=["found", "an image", "a label", "a label above what was found"],
+)
+def test_a_refusal_says_what_helps_and_nothing_else(
+    gateway: Served, content: Any, headers: dict[str, str], helps: str
+) -> None:
+    said = by(gateway, {"model": "theirs", "messages": [{"role": "user", "content": content}]}, **headers)
+    assert said.endswith(helps), said

@@ -33,7 +33,7 @@ _LABEL_HEADERS = tuple((label, b"x-twintrack-" + label.encode()) for label in LA
 _LABELLED = override.HEADERS.union(name for _, name in _LABEL_HEADERS)
 _MOST_MOVED = 0.25
 _TEXT_ONLY = ("text",)
-_NAMED_CLASS: DataClass = "internal"
+NAMED_CLASS: DataClass = "internal"
 """Of a request that names a deployment and carries no label; a route says its own."""
 
 
@@ -197,7 +197,7 @@ def class_known(undecided: Undecided, route: Route) -> tuple[DataClass, tuple[st
 def class_unread(serving: Serving, asked: Asked, labels: Labels, key: int) -> DataClass:
     """Class of a request as far as labels, key and route tell."""
     route = serving.routes.get(asked.model)
-    default_class = _NAMED_CLASS if route is None else route.default_class
+    default_class = NAMED_CLASS if route is None else route.default_class
     return data_class(labels.data_class, serving.floor(key), default_class)
 
 
@@ -229,7 +229,7 @@ def _named(
         "und",
         "unread",
         0.0,
-        data_class(labels.data_class, _least(serving, labels, key, found), _default(labels, _NAMED_CLASS)),
+        data_class(labels.data_class, _least(serving, labels, key, found), _default(labels, NAMED_CLASS)),
         labels.data_class is not None,
         labels.deadline_ms,
         labels.max_cost_nusd,

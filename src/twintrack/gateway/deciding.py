@@ -6,6 +6,7 @@ import time
 
 from twintrack.gateway import override
 from twintrack.gateway.accepted import Accepted
+from twintrack.gateway.advice import advise
 from twintrack.gateway.cascade import drafted
 from twintrack.gateway.checks import Wanted
 from twintrack.gateway.choosing import RUNG, Refused, choose
@@ -35,6 +36,7 @@ def decided(undecided: Undecided) -> tuple[Accepted, Wanted | None]:
             undecided.kind,
         )
     except Refused as refused:
+        advise(undecided, refused)
         if report is not None:
             gateway.note(report.record(refused.route, refused.signals.data_class))
         raise

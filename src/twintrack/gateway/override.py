@@ -59,6 +59,9 @@ class Unread:
     def __init__(self, undecided: Undecided) -> None:
         self._undecided = undecided
 
+    def causes(self, rung: int) -> list[str]:
+        return []
+
     def record(self, route: Route | None, data_class: DataClass) -> Screened:
         undecided = self._undecided
         label = undecided.labels.data_class

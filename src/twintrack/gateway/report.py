@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import get_args
 
-from twintrack.config.settings import Screen
+from twintrack.config.settings import DATA_CLASSES, Screen
+from twintrack.config.settings import Unscannable as Kind
 from twintrack.config.snapshot import Route
 from twintrack.gateway.choosing import RUNG
 from twintrack.gateway.override import said
@@ -15,6 +17,9 @@ from twintrack.signals.sensitivity.grade import Grade
 from twintrack.signals.sensitivity.surface import Surface
 
 _BANDS = (0.7, 0.9)
+_TOLD = frozenset(get_args(Kind))
+"""Kinds of which a configuration may say what class they have."""
+_LONG = frozenset(("too_large", "time"))
 
 
 class Report:
@@ -42,6 +47,32 @@ class Report:
         self.body_hmac = b""
         self.texts: list[tuple[Surface, tuple[Finding, ...]]] = []
         """Those in which something was found; offsets of the findings are in the text of their own."""
+
+    def causes(self, rung: int) -> list[str]:
+        """What would have to go so that what was read does not make a request this class, as phrases."""
+        if self.mode != "enforce":
+            return []
+        serving = self._undecided.serving
+        by = serving.ladder
+        found = [
+            name
+            for name in (self.graded.categories if self.graded is not None else ())
+            if RUNG[by.classes.get(name, by.own_class)] >= rung or name in serving.policy.categories
+        ]
+        unread = [kind for kind in self.unscanned if RUNG[by.unscannable.get(kind, DATA_CLASSES[-1])] >= rung]
+        told = [kind for kind in unread if kind in _TOLD]
+        phrases = []
+        if found:
+            phrases.append(f"leave out what was found in the request ({', '.join(found)})")
+        if told:
+            phrases.append(
+                f"leave out what could not be read ({', '.join(told)}) or say its class in [detect.unscannable]"
+            )
+        if not _LONG.isdisjoint(unread):
+            phrases.append("shorten it, since reading it took too long")
+        if self.sticky:
+            phrases.append("begin another conversation, since this one held what may not leave")
+        return phrases
 
     def record(self, route: Route | None, data_class: str) -> Screened:
         """For the journal. `data_class`: the one that held."""

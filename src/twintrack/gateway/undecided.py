@@ -37,6 +37,10 @@ class Report(Protocol):
         """`data_class`: the one that held; `route` None: the client named a deployment."""
         ...
 
+    def causes(self, rung: int) -> list[str]:
+        """What would have to go so that what was read does not make a request this class, as phrases."""
+        ...
+
 
 class Restoring(Protocol):
     """Puts values back into an answer."""

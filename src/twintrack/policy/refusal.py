@@ -22,6 +22,9 @@ class NobodyMay(NoEligibleModel):
     """Lasting objections stand against every deployment."""
 
     ruled_out: tuple[RuledOut, ...] = ()
+    would: str = ""
+    """Where its class or what was found in it is what stands against it: whose rules these are, and who would serve it.
+    Whoever knows what made it this class says what helps."""
 
 
 class TooLongForAll(PromptTooLong):
@@ -75,8 +78,10 @@ def refusal(
         tokens, output = signals.prompt_tokens_est, signals.max_output_tokens
         error = TooLongForAll(tokens, output, window, why=why, fix=fix_sentence(CONTEXT))
     elif codes & PRIVACY:
-        fix = _fix(snapshot, ruled_out, signals, view, route, key)
-        error = NobodyMay("No model can serve this request", why=why, fix=fix)
+        places, served = _served(snapshot, ruled_out, RUNG[signals.data_class], view, route, key)
+        would = f"By {places} {served}."
+        error = NobodyMay("No model can serve this request", why=why, fix=f"{would} {_helps(signals)}")
+        error.would = would
     else:
         fix = fix_sentence(told[-1][1]) if told else "Add deployments to the route."
         error = NobodyMay("No model can serve this request", why=why, fix=fix)
@@ -103,15 +108,10 @@ def unreached(
     return Unavailable(_nobody_can(signals), why=why, fix=f"Start it again, or add another one. By {places} {served}")
 
 
-def _fix(
-    snapshot: Snapshot, ruled_out: tuple[RuledOut, ...], signals: Signals, view: View, route: Route | None, key: int
-) -> str:
-    """Who would serve it, where it is said that these may not, and what made it this class."""
-    places, served = _served(snapshot, ruled_out, RUNG[signals.data_class], view, route, key)
+def _helps(signals: Signals) -> str:
     if signals.categories:
-        found = ", ".join(signals.categories)
-        return f"By {places} {served}. Add one, or leave out what was found in the request ({found})."
-    return f"By {places} {served}. Add one, or label the request with the class it really has."
+        return f"Add one, or leave out what was found in the request ({', '.join(signals.categories)})."
+    return "Add one, or label the request with the class it really has."
 
 
 def _served(
