@@ -35,7 +35,7 @@ _DEPTH = 2
 
 
 class Scan:
-    __slots__ = ("_clock", "_detector", "_steps", "_text", "verdict_or_none")
+    __slots__ = ("_clock", "_detector", "_steps", "_text", "_until", "verdict_or_none")
 
     def __init__(self, detector: Detector, text: str, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._detector = detector
@@ -44,6 +44,8 @@ class Scan:
         self.verdict_or_none: Verdict | None = None
         if len(text) > MOST_CHARACTERS:
             self.verdict_or_none = Unscanned("too_large", f"{len(text)} characters")
+        self._until = 0
+        """When the slice is over, on the clock."""
         self._steps = self._read()
 
     @property
@@ -56,38 +58,34 @@ class Scan:
         """Read on for about `budget_ns`, a step longer at most. True: `verdict` is final."""
         if self.verdict_or_none is not None:
             return True
-        clock = self._clock
-        until = clock() + budget_ns
+        self._until = self._clock() + budget_ns
         try:
             for _ in self._steps:
-                if clock() >= until:
-                    return False
+                return False
         except Exception as error:  # noqa: BLE001 - whatever fails, the text counts as sensitive, and requests go on
             self.verdict_or_none = Unscanned("error", f"{type(error).__name__} in a detector")
             return True
         return True
 
     def _read(self) -> Iterator[None]:
+        """Each time that a slice is over."""
         found: list[Finding] = []
         inside: list[Finding] = []
-        for _ in self._level(self._text, 0, found, inside):
-            yield
-            for each in (found, inside):
-                if len(each) > MOST_FINDINGS + _SLACK:
-                    _thin(each)
+        yield from self._level(self._text, 0, found, inside)
         once = joined(found)
         self.verdict_or_none = Scanned(tuple(sorted({*once, *inside})) if inside else once, _Proof())
 
     def _level(self, text: str, depth: int, found: list[Finding], inside: list[Finding]) -> Iterator[None]:
         """Windows of a text; `inside`: what is found in encoded text, each at the place of all that is encoded there.
         It stands at one place, but it is not one thing, and nothing of it outdoes the other."""
-        detector = self._detector
+        detector, clock = self._detector, self._clock
         at = 0
         while True:
             piece = text[at : at + WINDOW] if at or len(text) > WINDOW else text
             folded = view(piece)
             window = Window(folded, detector.lexicon.hits(folded))
-            yield
+            if clock() >= self._until:
+                yield
             for recogniser in detector.asked(window.hits):
                 for raw in recogniser.find(window):
                     start, end, kind, category, evidence, rule = raw
@@ -97,7 +95,10 @@ class Scan:
                         start, end = folded.span(start, end)
                     score = detector.score(kind, category, evidence)
                     found.append(Finding(at + start, at + end, kind, category, score, evidence, rule))
-                yield
+                if len(found) > MOST_FINDINGS + _SLACK:
+                    _thin(found)
+                if clock() >= self._until:
+                    yield
             if depth < _DEPTH and "shape:blob" in window.hits:
                 for start, end, inner in decoded(piece):
                     own: list[Finding] = []
@@ -107,6 +108,8 @@ class Scan:
                         msgspec.structs.replace(one, start=at + start, end=at + end)
                         for one in dict.fromkeys((*joined(own), *deeper))
                     ]
+                    if len(inside) > MOST_FINDINGS + _SLACK:
+                        _thin(inside)
             if at + WINDOW >= len(text):
                 return
             at += _STRIDE
