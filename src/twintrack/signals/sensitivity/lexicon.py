@@ -149,7 +149,7 @@ class Lexicon:
         asked = text = view.low
         plain = view.plain
         camels = _camels(plain) if plain != text else []
-        before, behind = _by_letter(text, camels or ())
+        before, behind = _by_letter(text, camels) if camels else ({}, {})
         if camels != [] and ('"' in text or "=" in text):  # patientMrn holds mrn
             capitals = [found.start() for found in _CAMEL_AT.finditer(plain)] if camels is None else camels
             parts = [f"{plain[max(0, at - _PART) : at]} {plain[at : at + _PART]}" for at in capitals]
@@ -271,12 +271,12 @@ def _all_of(text: str, literal: str) -> list[int]:
 
 
 _CAMEL_AT = re.compile(r"[A-Z](?<=[a-z].)")
-_PART = 16
-"""Characters before and after the capital in such a name."""
 _SHORT = 3
 """Letters of a word whose accents have to stand: without them it may be another language's commonest."""
 _LONG = 7
 """Characters of a word that hardly stands inside another: it is looked for without its borders, which costs less."""
+_PART = _LONG + 1
+"""Characters before and after the capital in such a name: longer words are looked for without their borders."""
 
 
 def _pattern(literal: str, entries: list[tuple[str, int]]) -> bytes:

@@ -14,18 +14,20 @@ from typing import Any
 
 from twintrack.signals.sensitivity.demands import PARSER
 
-_MOST = 8
+_MOST = 24
 """Literals that a pattern may begin with."""
 _SHORTEST = 2
 
 
-def beginnings(parsed: Any) -> tuple[str, ...]:
-    """Literals one of which each match of a parsed pattern begins with; none: it may begin otherwise."""
-    found = _beginnings(parsed)
-    return tuple(dict.fromkeys(found)) if found and min(map(len, found)) >= _SHORTEST else ()
+def beginnings(parsed: Any) -> tuple[tuple[str, ...], bool]:
+    """Literals one of which each match of a parsed pattern begins with, and whether in any case: then they are small.
+    None: it may begin otherwise."""
+    any_case = _folds_case(parsed)
+    found = _beginnings(parsed, any_case)
+    return (tuple(dict.fromkeys(found)) if found and min(map(len, found)) >= _SHORTEST else ()), any_case
 
 
-def _beginnings(parsed: Any) -> list[str]:
+def _beginnings(parsed: Any, any_case: bool) -> list[str]:
     literals = [""]
     for op, value in parsed:
         kind = str(op)
@@ -36,11 +38,13 @@ def _beginnings(parsed: Any) -> list[str]:
             more = [chr(value)]
         elif kind == "IN" and all(str(each) == "LITERAL" for each, _ in value):
             more = [chr(code) for _, code in value]
-        elif kind == "SUBPATTERN" and not value[1] and not value[2]:
-            more = _beginnings(value[3])
+        elif kind == "SUBPATTERN":
+            more = _beginnings(value[3], any_case)
         elif kind == "BRANCH":
-            branches = [_beginnings(branch) for branch in value[1]]
+            branches = [_beginnings(branch, any_case) for branch in value[1]]
             more = [each for branch in branches for each in branch] if all(branches) else []
+        if any_case:
+            more = [each.lower() for each in more] if all(map(str.isascii, more)) else []
         if not more or len(literals) * len(more) > _MOST:
             break
         literals = [before + each for before in literals for each in more]
@@ -64,6 +68,18 @@ def at(pattern: Pattern[str], text: str, literals: tuple[str, ...], where: str) 
         for literal, place in places.items():
             if 0 <= place < behind:
                 places[literal] = where.find(literal, behind)
+
+
+def at_any(pattern: Pattern[str], text: str, literals: Pattern[str], where: str) -> Iterator[Match[str]]:
+    """The same with many literals, in one pattern."""
+    begins = literals.search(where)
+    while begins is not None:
+        found = pattern.match(text, begins.start())
+        behind = begins.start() + 1
+        if found is not None:
+            yield found
+            behind = max(behind, found.end())
+        begins = literals.search(where, behind)
 
 
 def first_of(patterns: Sequence[Pattern[str]], text: str, start: int, end: int) -> Iterator[tuple[int, Match[str]]]:
