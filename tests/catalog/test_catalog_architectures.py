@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twintrack.catalog import models
-from twintrack.catalog.architectures import Architecture, architectures, find, kv_bytes, weight_bytes
+from twintrack.catalog.architectures import Architecture, architectures, find, kv_bytes
 
 _ROWS = architectures().values()
 _ODD = ("deepseek-ai/DeepSeek-V4", "nvidia/", "Qwen/Qwen3.5", "Qwen/Qwen3-Next", "meta-llama/Llama-4")
@@ -86,7 +86,3 @@ def test_every_open_model_that_can_be_sized_is():
 def test_keys_and_values_are_counted_as_the_model_keeps_them(name, tokens, expected):
     assert kv_bytes(architectures()[name], tokens) == expected
     assert kv_bytes(architectures()[name], tokens, bytes_per_value=1) == expected / 2
-
-
-def test_weights_take_their_bits():
-    assert weight_bytes(architectures()["meta-llama/Meta-Llama-3.1-70B"], 4) == pytest.approx(35.3e9)

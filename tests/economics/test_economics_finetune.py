@@ -10,7 +10,6 @@ from twintrack.catalog.architectures import find
 from twintrack.catalog.gpus import gpus
 from twintrack.catalog.tuning import jobs
 from twintrack.economics.finetune import (
-    adapter_share,
     adapter_weights,
     closed_plan,
     compare,
@@ -69,7 +68,6 @@ def test_open_runs_go_side_by_side_and_closed_jobs_one_after_the_other():
 def test_an_adapter_is_a_sliver_of_a_gpu():
     assert adapter_weights(SMALL, 16) == 41_943_040  # the number peft prints for every linear layer of 8B
     assert tuned(model=SMALL).adapter_gb == pytest.approx(0.084, abs=0.001)
-    assert adapter_share(tuned(model=SMALL), A100) < 0.001
     assert tuned("full").adapter_gb == 0
 
 

@@ -43,7 +43,6 @@ def test_the_hull_drops_what_mixing_two_others_beats_and_aiq_is_the_area_below()
     assert frontier.hull(points) == [(0.0, 0.2), (2.0, 0.9), (4.0, 1.0)]
     assert frontier.aiq(points, 4.0) == pytest.approx((2 * 0.55 + 2 * 0.95) / 4)
     assert frontier.aiq(points, 8.0) == pytest.approx((2 * 0.55 + 2 * 0.95 + 4 * 1.0) / 8)
-    assert frontier.at_cost(points, 1.0) == pytest.approx(0.55)
 
 
 def test_the_arena_score_puts_accuracy_first():

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from twintrack.errors import BadRequest, ExpectationFailed, HeadTooLarge, RequestError, TooLarge, UpstreamError
+from twintrack.errors import BadRequest, ExpectationFailed, HeadTooLarge, RequestError, UpstreamError
 from twintrack.wire import http1
 from twintrack.wire.http1 import CHUNKED, UNTIL_CLOSE, Chunked, FramingError, RequestHead, ResponseHead
 
@@ -495,10 +495,3 @@ def test_a_known_line_means_what_it_meant_when_it_was_new(padding: str) -> None:
 def test_a_status_line_is_written_with_its_reason_if_it_has_one() -> None:
     assert http1.status_line(200) == b"HTTP/1.1 200 OK\r\n"
     assert http1.status_line(599) == b"HTTP/1.1 599 \r\n"
-
-
-def test_a_body_over_the_limit_is_named_with_both_numbers() -> None:
-    http1.check_body_size(10, 10)
-    with pytest.raises(TooLarge, match="The body has 11 bytes, the limit is 10") as refusal:
-        http1.check_body_size(11, 10)
-    assert refusal.value.status == 413

@@ -68,11 +68,6 @@ def kv_bytes(architecture: Architecture, context_tokens: int, bytes_per_value: f
     return kept * per_token * bytes_per_value
 
 
-def weight_bytes(architecture: Architecture, bits: float) -> float:
-    """Weights at `bits` each, in bytes."""
-    return architecture.total_b * 1e9 * bits / 8
-
-
 @functools.cache
 def architectures() -> Mapping[str, Architecture]:
     """By repository name, in the file's order."""

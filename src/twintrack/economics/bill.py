@@ -41,11 +41,6 @@ class Tokens:
     """Means that the amounts are for."""
     output_tokens: float
 
-    @property
-    def usd_per_token(self) -> float:
-        """Of input and output together, nothing cached."""
-        return (self.fresh_usd + self.output_usd) / (self.input_tokens + self.output_tokens)
-
 
 @dataclass(frozen=True, slots=True)
 class Engines:

@@ -96,11 +96,6 @@ class Estimate:
     def scaled(self, by: float) -> Estimate:
         return Estimate(self.value * by, self.low * by, self.high * by)
 
-    @property
-    def log_sd(self) -> float:
-        """Standard deviation of the logarithm, if that is normal."""
-        return math.log(self.high / self.low) / 2 / Z_80 if self.low > 0 else 0.0
-
 
 Z_80 = 1.2816
 """80 % of a normal distribution lie within so many standard deviations."""

@@ -215,12 +215,6 @@ def closed_plan(
     )
 
 
-def adapter_share(plan: OpenPlan, gpu: Gpu) -> float:
-    """Share of one GPU's memory an adapter takes beside its base model: what serving it adds where the base is served
-    anyway."""
-    return plan.adapter_gb / (gpu.memory_gib * 1.073741824)
-
-
 def endpoint_usd_per_month(gpus: int, usd_per_gpu_hour: float) -> float:
     """An endpoint that is up all month, used or not."""
     return gpus * usd_per_gpu_hour * HOURS_PER_MONTH

@@ -159,11 +159,7 @@ class Controller:
         """
         # To be better than what was chosen is no credit here either.
         p_now = min(p_now, p + self.shifts[chosen])
-        change = p_now - (p + self.shifts[chosen])
-        allowance = self.allowance + STEP * change
-        self.allowance = self._least if allowance < self._least else 1.0 if allowance > 1.0 else allowance
-        self._predicted += p_now - p
-        self._net[chosen] -= 1.0
+        self._changed(chosen, p_now - (p + self.shifts[chosen]), p_now - p)
 
     def let_through(self, chosen: int, p: float, p_best: float) -> None:
         """Likewise, but a check alone let it through, which rests on no verdict. It is taken to be as good as the best,
@@ -175,11 +171,15 @@ class Controller:
         change = p_best + self.shifts[self.checked] - p - self.shifts[chosen]
         if change > 0.0:
             return  # no credit
+        self._changed(chosen, change, p_best - p)
+        self._net[self.checked] += 1.0
+
+    def _changed(self, chosen: int, change: float, predicted: float) -> None:
+        """The account had `chosen`: what the answer is better than that by, with the shifts and without."""
         allowance = self.allowance + STEP * change
         self.allowance = self._least if allowance < self._least else 1.0 if allowance > 1.0 else allowance
-        self._predicted += p_best - p
+        self._predicted += predicted
         self._net[chosen] -= 1.0
-        self._net[self.checked] += 1.0
 
     def learn(self, verdicts: Mapping[int, Verdicts]) -> None:
         """Verdicts by deployment, all that count: they take the place of those of before."""

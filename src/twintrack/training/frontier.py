@@ -112,12 +112,6 @@ def aiq(points: Sequence[tuple[float, float]], most_usd: float) -> float:
     return area / most_usd
 
 
-def at_cost(points: Sequence[tuple[float, float]], usd: float) -> float:
-    """Quality that mixing the best of `points` buys for `usd` a request; else that of the cheapest."""
-    corners = hull(points)
-    return float(np.interp(usd, [cost for cost, _ in corners], [quality for _, quality in corners]))
-
-
 def arena_score(accuracy: float, usd_per_thousand: float) -> float:
     """RouterArena's score, 0 to 100."""
     usd = min(max(usd_per_thousand, _ARENA_LEAST), _ARENA_MOST)

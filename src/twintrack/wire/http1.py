@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from twintrack.errors import BadRequest, ExpectationFailed, HeadTooLarge, TooLarge, UpstreamError
+from twintrack.errors import BadRequest, ExpectationFailed, HeadTooLarge, UpstreamError
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _REQUEST_LINE = re.compile(rb"(?!CONNECT )(" + _TOKEN + rb") (/[\x21-\x7e]*) HTTP/1\.([01])")
@@ -296,9 +296,3 @@ _STATUS_LINES = {status: b"HTTP/1.1 %d %s\r\n" % (status, reason) for status, re
 
 def status_line(status: int) -> bytes:
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-
-
-def check_body_size(length: int, limit: int) -> None:
-    """Raises TooLarge."""
-    if length > limit:
-        raise TooLarge(f"The body has {length} bytes, the limit is {limit}")

@@ -137,7 +137,6 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         raise Malformed("The body ends too early, or holds what is no JSON value") from None
 
 
-_OF_OBJECTS = re.compile(r"\[[ \t\n\r]*\{")
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
