@@ -1,6 +1,7 @@
 """Where a router loses: every set of public outcomes left out in turn, on pairs of models drawn from all its models.
 
     TWINTRACK_DATA=/path/to/data python tools/check_transfer.py [--labels 0,20,50,200,1000] [--pairs 6] [--seeds 2]
+        [--chosen]
 
 `tools/check_routing.py` has pairs that somebody chose; here chance chooses among all whose stronger model is better by
 4 points and by 4 standard errors. Each is fitted to some labels of the set, with a prior that saw neither the set nor
@@ -13,12 +14,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
+from check_routing import PAIRS
 
 from twintrack.signals.weights import shipped_prior
 from twintrack.training.bench import ranking
@@ -48,6 +51,7 @@ def main() -> int:
     parser.add_argument("--labels", default="0,20,50,200,1000")
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--chosen", action="store_true", help="the pairs of tools/check_routing.py instead")
     asked = parser.parse_args()
     folder = os.environ.get("TWINTRACK_DATA")
     if not folder:
@@ -56,7 +60,9 @@ def main() -> int:
     counts = [int(each) for each in asked.labels.split(",")]
     means: dict[int, list[Array]] = {}
     for name in SETS:
-        found = measured(read_outcomes(Path(folder) / "routing" / f"{name}.parquet"), counts, asked.pairs, asked.seeds)
+        outcomes = read_outcomes(Path(folder) / "routing" / f"{name}.parquet")
+        pairs = [pair for of, *pair in PAIRS if of == name] if asked.chosen else drawn(outcomes, asked.pairs)
+        found = measured(outcomes, counts, pairs, asked.seeds)
         for labels, each in found.items():
             means.setdefault(labels, []).append(told(name, labels, each))
     for labels, rows in means.items():
@@ -80,7 +86,9 @@ def told(name: str, labels: int, each: list[Shown]) -> Array:
     return np.array([ours.mean(), length.mean(), minus.mean(), below, above, len(each)], float)
 
 
-def measured(outcomes: Outcomes, counts: list[int], pairs: int, seeds: int) -> dict[int, list[Shown]]:
+def measured(
+    outcomes: Outcomes, counts: list[int], pairs: Iterable[Sequence[str]], seeds: int
+) -> dict[int, list[Shown]]:
     shipped = shipped_prior()
     shared = {each.name: sum(overlapping(outcomes.prompts, unpack(each.texts))) for each in shipped.sources}
     chance = by_accident(len(outcomes), max(each.rows for each in shipped.sources))
@@ -88,7 +96,7 @@ def measured(outcomes: Outcomes, counts: list[int], pairs: int, seeds: int) -> d
     everything = as_examples(outcomes.asked)
     hashes = np.array([text_hash(each, whole=True) for each in outcomes.prompts])
     found: dict[int, list[Shown]] = {}
-    for weak, strong in drawn(outcomes, pairs):
+    for weak, strong in pairs:
         scores = {each: outcomes.scores[each] for each in (weak, strong)}
         both = np.flatnonzero(np.all([np.isfinite(each) for each in scores.values()], axis=0))
         for labels in counts:
