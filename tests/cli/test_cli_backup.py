@@ -182,7 +182,7 @@ def test_one_written_where_a_reference_belongs_too(cli, tmp_path):
         (("backup", "new", "--config", "none.toml"), 3, "There is no configuration none.toml."),
         (("restore", "none"), 4, "There is no backup none. Name the file that twintrack backup wrote."),
         (("restore", "none", "--check"), 4, "There is no backup none."),
-        (("restore", "old", "--to", "new"), 1, "old is not a whole backup."),
+        (("restore", "old", "--to", "new"), 1, "old is not a whole backup: "),
         (("restore", "old", "--config", "old"), 4, "old exists already. Name a new file for the configuration."),
         (("restore",), 2, "Missing argument 'FILE'"),
     ],

@@ -72,7 +72,7 @@ OTHERS = {
     "catalog.importing:fetch:urlopen": "prices are fetched",
     "cli.doctor.listening:_asked:HTTPConnection": "our own port is tried",
     "cli.doctor.listening:_asked:HTTPSConnection": "our own port is tried",
-    "cli.doctor.listening:_try_to_listen:socket.socket": "our own port is tried",
+    "cli.doctor.listening:_try_to_bind:socket.socket": "our own port is tried",
     "cli.doctor.reach:_connection:HTTPConnection": "a provider's list of models",
     "cli.doctor.reach:_connection:HTTPSConnection": "a provider's list of models",
     "cli.doctor.reach:reach:pool.reach": "a connection is opened and closed",

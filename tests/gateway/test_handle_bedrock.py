@@ -156,7 +156,7 @@ def test_without_credentials_the_next_one_answers_or_nobody_is_asked(
         assert answer.status == 503
         assert answer.headers["retry-after"] == "1"
         message = answer.json()["error"]["message"]
-        assert "There are no AWS credentials." in message
+        assert "There are no AWS credentials: " in message
         assert "Set AWS_ACCESS_KEY_ID" in message
         assert gateway.chat("alone", stream=True).status == 503
 
@@ -215,7 +215,7 @@ def test_a_region_nobody_said_is_asked_for(tmp_path: Path) -> None:
     said = 'api = "bedrock"\nurl = "http://127.0.0.1:9/v1"\nzone = "own"\nauth = "aws-sigv4"'
     told = check(written(tmp_path, said))
     assert (told.returncode, told.stderr) == (3, "")
-    assert "The AWS region of 127.0.0.1 is not known." in told.stdout
+    assert "The AWS region of 127.0.0.1 is not known: " in told.stdout
     assert "Say region in the provider's table." in told.stdout
 
 
@@ -226,7 +226,7 @@ def test_without_botocore_check_and_serve_name_the_extra(tmp_path: Path) -> None
     file = written(tmp_path, f'api = "bedrock"\nurl = "http://127.0.0.1:9/v1"\nzone = "own"\n{SIGNED}')
     told = check(file, PYTHONPATH=str(blocked.parent))
     assert told.returncode == 3
-    assert "botocore is not installed." in told.stdout
+    assert "botocore is not installed: " in told.stdout
     assert "pip install 'twintrack[bedrock]'" in told.stdout
 
     gateway = Served(tmp_path / "served", file.read_text(), {"PYTHONPATH": str(blocked.parent)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import click
@@ -10,10 +11,15 @@ import click
 from twintrack.cli.file import USUAL
 from twintrack.config.load import load as load_configuration
 from twintrack.errors import ConfigError, LedgerError
-from twintrack.ledger.database import database
+from twintrack.ledger.behind import is_loaded, written
+from twintrack.ledger.database import database, is_empty
 from twintrack.ledger.load import Loader, LoaderBusy
 from twintrack.ledger.pending import is_begun
 from twintrack.ledger.segment import SUFFIX, journal_folder
+
+_PATIENCE_S = 5.0
+"""What a running gateway gets to load what we want to see; it does so four times a second."""
+_POLL_S = 0.02
 
 option = click.option(
     "--data",
@@ -61,13 +67,14 @@ def ledger(data: Path) -> Path | None:
 
     A running gateway loads its journals itself, within a fraction of a second. If none does, this command does it.
     """
-    load(data)
+    if not load(data):
+        _warn(("The newest rows may be missing: the running gateway has not loaded them.",))
     path = database(data)
-    return path if path.exists() else None
+    return path if path.exists() and not is_empty(path) else None
 
 
 def load(data: Path) -> bool:
-    """Load what workers have written so far. False: another process does that, and may not be done."""
+    """Load what workers have written so far. False: another process does that, and is not done after some seconds."""
     path = database(data)
     waiting = any(journal_folder(data).glob(f"*{SUFFIX}"))
     if waiting or path.exists() or is_begun(data):
@@ -77,11 +84,22 @@ def load(data: Path) -> bool:
                     _warn(loaded.problems)
                 _warn(loaded.problems)
         except LoaderBusy:
-            return False
+            return _loaded_elsewhere(data)
         except LedgerError as error:
             if not path.exists():
                 raise
             _warn((f"The newest rows may be missing: {error}",))
+    return True
+
+
+def _loaded_elsewhere(data: Path) -> bool:
+    """A gateway that has just started may still be making its ledger, or bringing it up to date."""
+    ends = written(data)
+    late = time.monotonic() + _PATIENCE_S
+    while not is_loaded(data, ends):
+        if time.monotonic() >= late:
+            return False
+        time.sleep(_POLL_S)
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger.folder import claim, loading
 from twintrack.ledger.pending import finish, is_begun
 from twintrack.ledger.segment import journal_folder
+
+_BUSY_S = 5.0
+_BUSY_LOOK_S = 0.02
 
 
 @contextlib.contextmanager
@@ -27,8 +31,7 @@ def claimed(folder: Path) -> Iterator[None]:
     try:
         try:
             if is_begun(folder):
-                with loading(folder):
-                    finish(folder)
+                _finish(folder)
             journal_folder(folder).mkdir(exist_ok=True, mode=0o700)
         except OSError as error:
             raise EnvironmentProblem(
@@ -40,6 +43,19 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _finish(folder: Path) -> None:
+    """A restore that was interrupted; perhaps a command is at it this moment. Raises OSError."""
+    late = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            with loading(folder):
+                return finish(folder)
+        except BlockingIOError:
+            if time.monotonic() >= late:
+                raise
+            time.sleep(_BUSY_LOOK_S)
 
 
 def _refuse_newer(folder: Path) -> None:

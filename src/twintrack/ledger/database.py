@@ -152,6 +152,15 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(row[0] or FOREIGN)
 
 
+def is_empty(path: Path) -> bool:
+    """Whether a gateway made the file and has not written the tables to it; False where it cannot be told."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
+            return version_of(connection) == 0
+    except sqlite3.Error:
+        return False  # whoever works with it says what is wrong
+
+
 def _refuse_newer(version: int, path: Path) -> None:
     if version > VERSION:
         kept = kept_for(path, VERSION)

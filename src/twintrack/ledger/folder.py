@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ RUN: Final = "run"
 BACKUPS: Final = "backups"
 """Copies that we made unasked: before an upgrade, and of what a restore replaced."""
 _LOCK: Final = "lock"
+_GLANCE_S: Final = 0.5
+"""What a glance at the lock takes at most, on a machine that has much to do."""
 LOADER_LOCK: Final = "loader.lock"
 
 
@@ -38,7 +41,7 @@ def claim(folder: Path) -> int:
             fix="Set server.data to a folder this user may write.",
         ) from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _hold(handle)
     except OSError:
         owner = os.pread(handle, 32, 0).decode().strip() or "unknown"
         os.close(handle)
@@ -48,6 +51,18 @@ def claim(folder: Path) -> int:
         ) from None
     os.pwrite(handle, f"{os.getpid():<31}\n".encode(), 0)
     return handle
+
+
+def _hold(handle: int) -> None:
+    """Raises OSError: somebody else holds it, and not just to see whether somebody does, as `holder`."""
+    late = time.monotonic() + _GLANCE_S
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= late:
+                raise
+            time.sleep(_GLANCE_S / 20)
 
 
 def holder(folder: Path) -> int | None:

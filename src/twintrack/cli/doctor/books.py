@@ -104,8 +104,9 @@ def _incidents(db: sqlite3.Connection, folder: Path) -> Iterator[Finding]:
 
 
 def _journal(folder: Path, workers: int) -> Iterator[Finding]:
+    pid = holder(folder)  # first: one that ends meanwhile has loaded its files before it lets go
     segments = sum(1 for _ in journal_folder(folder).glob(f"*{SUFFIX}"))
-    yield backlog(segments, workers, holder(folder))
+    yield backlog(segments, workers, pid)
 
 
 def backlog(segments: int, workers: int, pid: int | None) -> Finding:
