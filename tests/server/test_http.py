@@ -75,11 +75,11 @@ def said(answer: Answer) -> str:
     [
         (b"", "The body is not JSON: it ends too early, at byte 0."),
         (b"{", "The body is not JSON: it ends too early, at byte 1."),
-        (b'{"model":"m","messages":[}', "The body is not JSON. invalid character (byte 25)."),
-        (b"model=m", "The body is not JSON. invalid character (byte 0)."),
-        (b'{"model":"m","messages":[]}{}', "The body is not JSON. trailing characters (byte 28)."),
-        (b'{"model":"\xff","messages":[]}', "The body is not UTF-8. byte 10 begins no character."),
-        (b'{"model":"\\ud800","messages":[]}', "The body is not JSON."),
+        (b'{"model":"m","messages":[}', "The body is not JSON: invalid character (byte 25)."),
+        (b"model=m", "The body is not JSON: invalid character (byte 0)."),
+        (b'{"model":"m","messages":[]}{}', "The body is not JSON: trailing characters (byte 28)."),
+        (b'{"model":"\xff","messages":[]}', "The body is not UTF-8: byte 10 begins no character."),
+        (b'{"model":"\\ud800","messages":[]}', "The body is not JSON: "),
         (b'{"model":"m","messages":[],"x":' + b"[" * 9_000, "The body is nested too deeply."),
         (b'{"model":"m","messages":' + b'[{"a":' * 5_000, "The body is nested too deeply."),
         (b"[]", "$: Expected `object`, got `array`."),
@@ -92,9 +92,9 @@ def said(answer: Answer) -> str:
         ),
         (b'{"model":"m","messages":[],"max_tokens":1e999}', "$.max_tokens: Number out of range."),
         (b'{"model":"m","messages":[],"max_tokens":' + b"9" * 40 + b"}", "$.max_tokens: Expected `int` <="),
-        (b'{"model":"m","messages":[],"api_base":"http://x"}', "$.api_base is not accepted."),
-        (b'{"model":"m","messages":[],"base_url":null}', "$.base_url is not accepted."),
-        (b'{"model":"m","messages":[],"api_key":"k"}', "$.api_key is not accepted."),
+        (b'{"model":"m","messages":[],"api_base":"http://x"}', "$.api_base is not accepted: "),
+        (b'{"model":"m","messages":[],"base_url":null}', "$.base_url is not accepted: "),
+        (b'{"model":"m","messages":[],"api_key":"k"}', "$.api_key is not accepted: "),
         (b'{"mod\\u0065l":"renamed","messages":[],"\xff":1}', "The name of a member is no text."),
         (b'{"model":"mm","messages":[]}', "There is no model 'mm'. Did you mean m?"),
         (b'{"model":"suport-bot","messages":[]}', "There is no model 'suport-bot'. Did you mean support-bot?"),
@@ -129,7 +129,7 @@ def test_the_path_of_what_is_wrong_stands_in_param(gateway: Served) -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "says"),
     [
-        (b"{", "invalid_request_error", "The body is not JSON."),
+        (b"{", "invalid_request_error", "The body is not JSON: "),
         (
             b'{"model":"sonnet","messages":[]}',
             "invalid_request_error",

@@ -295,7 +295,7 @@ def test_any_reason_phrase_or_none(start: str) -> None:
     assert response(start=start).status == 429
 
 
-NO_ANSWER = "The provider's answer is not HTTP/1.1 we accept. "
+NO_ANSWER = "The provider's answer is not HTTP/1.1 we accept: "
 STATUS_LINE = NO_ANSWER + "the status line is not HTTP/1.1 STATUS REASON."
 OTHER_CODING = "The provider's answer has a Transfer-Encoding other than chunked."
 WITH_BODY = "The provider answered {} with a body or an upgrade."

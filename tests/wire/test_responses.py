@@ -125,7 +125,7 @@ def test_variables_of_a_stored_prompt_are_read() -> None:
         ({"input": [{"role": "user", "content": 5}]}, "$.input[0].content: Expected"),
         ({"max_output_tokens": "9"}, "$.max_output_tokens: Expected"),
         ({"store": "no"}, "$.store: Expected"),
-        ({"base_url": "k"}, "$.base_url is not accepted."),
+        ({"base_url": "k"}, "$.base_url is not accepted: "),
     ],
 )
 def test_a_wrong_request_is_refused_with_its_path(more: dict[str, Any], says: str) -> None:
