@@ -50,7 +50,8 @@ def command(
 
     It speaks chat completions, Responses, Messages and embeddings. A request says what goes wrong by a directive in its
     prompt or in the name of its model: `[fault: http(503, retry_after=2)]`, `[fault: cut(words) times 1]`. GET /invoice
-    shows what it would bill. Nothing it says comes from a model.
+    shows what it would bill, at $2 and $8 a million tokens and $0.20 for those from a cache. Nothing it says comes
+    from a model.
     """
     if listed:
         show(("fault", "arguments", "what it does"), (_cells(*each) for each in directives()), whole=("fault",))

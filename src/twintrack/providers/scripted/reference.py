@@ -59,9 +59,9 @@ curl says 18: cut off
 ```
 
 It also keeps the invoice that it would send, so that your own accounting can be held against it: what each request
-would cost at $2 and $8 a million tokens, by what it told or, where it told nothing, by what went out. `--fault` and
-`--share` let a share of all requests go wrong at random, and `--certificate` serves TLS with a certificate that is as
-bad as you like.
+would cost at $2 and $8 a million tokens ($0.20 for those from a cache), by what it told or, where it told nothing, by
+what went out. `--fault` and `--share` let a share of all requests go wrong at random, and `--certificate` serves TLS
+with a certificate that is as bad as you like.
 
 ```console run
 $ curl -s http://127.0.0.1:8080/invoice
