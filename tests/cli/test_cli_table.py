@@ -54,6 +54,13 @@ def test_numbers_that_do_not_fit_continue_below_with_their_names(printed):
     assert [title for number in begins for title in lines[number][2:]] == list(MONEY[2:])
 
 
+def test_keys_that_leave_no_room_for_numbers_become_paragraphs(printed):
+    rows = [("a-route-with-a-name", "a-tier-with-another-name", *SUMS[0][2:])]
+    lines = printed(40, show, MONEY, rows, right=MONEY[2:], keys=2, footer=("all", "", *SUMS[0][2:]))
+    assert lines[:3] == ["a-route-with-a-name", "  tier      a-tier-with-another-name", "  requests  12,000"]
+    assert lines[-5:-2] == ["all", "  requests  12,000", "  cost      $1.20"]
+
+
 def test_texts_that_do_not_fit_become_paragraphs_without_empty_lines_in_them(printed):
     lines = printed(
         36, show, ("state", "about", "found", "to do"), [("ok", "clock", LONG, ""), ("note", "disk", "b", "c")]

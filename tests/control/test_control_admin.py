@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+
+from twintrack.config.snapshot import Tenant
 
 HOUR_US = 3_600_000_000
 MANAGED, PREMIUM, SIMULATED = 1, 2, 5
@@ -22,6 +25,17 @@ def test_the_summary_is_by_what_was_asked_for_since_then(console, ledger, now_us
     assert console.get("/admin/api/summary?by=").json()["total"]["requests"] == 3
     assert console.get("/admin/api/summary?since=2027-03-04").json()["total"]["requests"] == 2
     assert console.get("/admin/api/summary?until=2027-03-04T00:00").json()["total"]["requests"] == 1
+
+
+def test_a_tenant_is_whom_the_configuration_says_its_keys_belong_to(console_over, snapshot, ledger, now_us):
+    ledger.answered("a", now_us - HOUR_US, MANAGED)
+    ledger.load()
+    theirs = tuple(msgspec.structs.replace(key, tenant=0) for key in snapshot.keys)
+    of_acme = msgspec.structs.replace(snapshot, keys=theirs, tenants=(Tenant(0, "acme"),))
+    (row,) = console_over(of_acme).get("/admin/api/summary?by=month,tenant").json()["rows"]
+    assert row["group"] == {"month": "2027-03", "tenant": "acme"}
+    (row,) = console_over(snapshot).get("/admin/api/summary?by=tenant").json()["rows"]
+    assert row["group"] == {"tenant": None}
 
 
 def test_simulated_rows_stand_apart(console, ledger, now_us):

@@ -131,7 +131,7 @@ def test_an_idle_connection_is_closed_after_a_while() -> None:
 def test_nobody_listens() -> None:
     async def test(pool: Pool, provider: ScriptedProvider) -> None:
         waiter = await ask(pool, refusing_port())
-        with pytest.raises(UpstreamError, match=r"127\.0\.0\.1 cannot be reached"):
+        with pytest.raises(UpstreamError, match=r"127\.0\.0\.1 cannot be reached\. Connection refused\.$"):
             await waiter.done
         assert waiter.told == 1
 

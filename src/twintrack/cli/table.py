@@ -50,7 +50,7 @@ def show(
     wide = console.width = max(console.width, _LEAST)
     shown = [*lines, *([tuple(footer)] if footer else [])]
     natural = [max(map(_wide, (title, *column))) for title, column in _columns(titles, shown)]
-    if keys:
+    if keys and sum(natural[:keys]) + _GAP * keys + max(natural[keys:]) <= wide:
         for one, other in pairwise(_parts(natural, keys, wide)):
             places = [*range(keys), *range(one, other)]
             if one > keys:
@@ -70,7 +70,7 @@ def show(
         width if title in right or title in whole else min(width, _READABLE)
         for title, width in zip(titles, natural, strict=True)
     ]
-    if sum(needed) + _GAP * (len(needed) - 1) <= wide:
+    if not keys and sum(needed) + _GAP * (len(needed) - 1) <= wide:
         console.print(_table(titles, lines, right, whole, footer))
     else:
         for place, line in enumerate(shown):

@@ -176,4 +176,6 @@ class Pool:
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.strerror:
+        return error.strerror  # without its number, which says nothing to who reads an answer
     return str(error) or type(error).__name__
