@@ -60,6 +60,32 @@ def test_a_token_is_found_where_it_begins(rule: rules.TokenRule, others: list[st
     assert [each.span() for each in at_any(pattern, seen.plain, together, where)] == expected
 
 
+_STREETS = rules.addresses().street
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    street=st.sampled_from(_STREETS),
+    words=st.lists(st.builds(lambda one, case: case(one), st.sampled_from([s.example for s in _STREETS]), _CASES)),
+    mark=st.sampled_from([" ", "", "\n", ", 12 "]),
+    start=st.integers(0, 20),
+    end=st.integers(0, 120),
+)
+def test_a_street_is_found_where_it_begins(street: rules.Street, words: list[str], mark: str, start: int, end: int):
+    seen = view(mark.join([*words, street.example, street.example.upper(), street.example]))
+    pattern = re.compile(street.regex)
+    literals, any_case = beginnings(PARSER.parse(street.regex))
+    if literals:
+        together = re.compile("|".join(map(re.escape, literals)))
+        found = at_any(pattern, seen.plain, together, seen.low if any_case else seen.plain, start, end)
+        assert [each.span() for each in found] == [each.span() for each in pattern.finditer(seen.plain, start, end)]
+
+
+def test_most_streets_that_begin_with_their_word_are_looked_for_there():
+    begin = {street.languages[0] for street in _STREETS if beginnings(PARSER.parse(street.regex))[0]}
+    assert {"es", "it", "pt", "pl"} <= begin
+
+
 @settings(max_examples=200, deadline=None)
 @given(text=st.text("ab0 ", max_size=30), start=st.integers(0, 5), end=st.integers(0, 30))
 def test_the_first_of_several_patterns_is_that_of_one_with_bars(text: str, start: int, end: int):

@@ -38,8 +38,9 @@ class Nominations:
             short: of the first of them: how the same word stands among letters, blanks and `0`, or nothing.
             cased: for the bytes of a text in its own case.
         """
-        words = [(at, len(each) - len(each.strip(b" 0"))) for at, said in enumerate(short) for each in said]
-        """And how much of a match is no word: its borders."""
+        words = [at for at, said in enumerate(short) for _ in said]
+        self._borders = [len(each) - len(each.strip(b" 0")) for said in short for each in said]
+        """Of each: how much of a match is no word."""
         runs: list[int] = []
         figures: list[int] = []
         others: list[int] = []
@@ -70,20 +71,16 @@ class Nominations:
         there; -1: nobody knows where, nor how often.
         """
         data = low.encode("utf-8", "replace")
-        plain = len(data) == len(low)
         others, words, figures, runs = self._places
-        found: list[tuple[int, int]] = []
-        long_run = False
-        for at, end in self._others.ends(data):
-            if at == self._long_run:
-                long_run = True
-            else:
-                found.append((others[at], end if plain or end < 0 else _characters(data, end)))
+        pairs = self._others.ends(data)
+        long_run = self._long_run in dict(pairs)
+        found = [(others[at], end) for at, end in pairs if at != self._long_run]
         if self._words is not None:
-            for at, end in self._words.ends(b" %b " % data.translate(_LETTERS)):
-                word, borders = words[at]
-                end -= borders
-                found.append((word, end if plain or end < 0 else _characters(data, end)))
+            borders = self._borders
+            among_letters = self._words.ends(b" %b " % data.translate(_LETTERS))
+            found += [(words[at], end - borders[at] if end >= 0 else end) for at, end in among_letters]
+        if len(data) != len(low):
+            found = [(at, end if end < 0 else _characters(data, end)) for at, end in found]
         if self._figures is not None and len(data) - len(data.translate(None, _FIGURES)) >= _FEWEST_FIGURES:
             found += [(figures[at], -1) for at in self._figures.nominate(data)]
         if long_run and self._runs is not None:

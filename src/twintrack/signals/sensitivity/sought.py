@@ -8,20 +8,22 @@ only those are tried whose literals stand in the text.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from re import Match, Pattern
 from typing import Any
 
 from twintrack.signals.sensitivity.demands import PARSER
+from twintrack.signals.sensitivity.fold import low
 
-_MOST = 24
+_MOST = 40
 """Literals that a pattern may begin with."""
 _SHORTEST = 2
 
 
 def beginnings(parsed: Any) -> tuple[tuple[str, ...], bool]:
-    """Literals one of which each match of a parsed pattern begins with, and whether in any case: then they are small.
-    None: it may begin otherwise."""
+    """Literals one of which each match of a parsed pattern begins with, and whether in any case: then they stand as in
+    `View.low`. None: it may begin otherwise."""
     any_case = _folds_case(parsed)
     found = _beginnings(parsed, any_case)
     return (tuple(dict.fromkeys(found)) if found and min(map(len, found)) >= _SHORTEST else ()), any_case
@@ -44,7 +46,9 @@ def _beginnings(parsed: Any, any_case: bool) -> list[str]:
             branches = [_beginnings(branch, any_case) for branch in value[1]]
             more = [each for branch in branches for each in branch] if all(branches) else []
         if any_case:
-            more = [each.lower() for each in more] if all(map(str.isascii, more)) else []
+            more = list(map(low, more))
+            if not all(map(str.isascii, more)):
+                more = []  # of some letters beyond there are more forms than two
         if not more or len(literals) * len(more) > _MOST:
             break
         literals = [before + each for before in literals for each in more]
@@ -70,16 +74,18 @@ def at(pattern: Pattern[str], text: str, literals: tuple[str, ...], where: str) 
                 places[literal] = where.find(literal, behind)
 
 
-def at_any(pattern: Pattern[str], text: str, literals: Pattern[str], where: str) -> Iterator[Match[str]]:
-    """The same with many literals, in one pattern."""
-    begins = literals.search(where)
+def at_any(
+    pattern: Pattern[str], text: str, literals: Pattern[str], where: str, start: int = 0, end: int = sys.maxsize
+) -> Iterator[Match[str]]:
+    """As `pattern.finditer(text, start, end)`, with many literals in one pattern."""
+    begins = literals.search(where, start, end)
     while begins is not None:
-        found = pattern.match(text, begins.start())
+        found = pattern.match(text, begins.start(), end)
         behind = begins.start() + 1
         if found is not None:
             yield found
             behind = max(behind, found.end())
-        begins = literals.search(where, behind)
+        begins = literals.search(where, behind, end)
 
 
 def first_of(patterns: Sequence[Pattern[str]], text: str, start: int, end: int) -> Iterator[tuple[int, Match[str]]]:
@@ -109,7 +115,7 @@ class Alternatives:
         self._patterns = [re.compile(one, flags) for one in each]
         parsed = [PARSER.parse(one, int(flags)) for one in each]
         self._any_case = [_folds_case(one) for one in parsed]
-        self._needs = [_needs(one, low) for one, low in zip(parsed, self._any_case, strict=True)]
+        self._needs = [_needs(one, any_case) for one, any_case in zip(parsed, self._any_case, strict=True)]
 
     def finditer(self, plain: str, low: str) -> Iterator[Match[str]]:
         """As `re`'s of the whole pattern. `low`: `plain` in lower case, without accents."""

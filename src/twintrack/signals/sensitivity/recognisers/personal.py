@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from twintrack.signals.sensitivity.demands import PARSER
+from twintrack.signals.sensitivity.sought import at_any, beginnings
 from twintrack.signals.sensitivity.window import Raw, Window
 
 _DATE = re.compile(
@@ -43,15 +45,32 @@ def _last(text: str, start: int, end: int) -> re.Match[str] | None:
     return found if found is not None and end - found.end() <= 3 else None
 
 
-def _around(pattern: re.Pattern[str], window: Window, hits: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
+class _Street:
+    """A street's form, tried where one of the words stands that it begins with, if it does with any."""
+
+    __slots__ = ("_any_case", "_begins", "_pattern")
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        literals, self._any_case = beginnings(PARSER.parse(pattern.pattern))
+        self._begins = re.compile("|".join(map(re.escape, literals))) if literals else None
+        self._pattern = pattern
+
+    def finditer(self, window: Window, start: int, end: int) -> Iterator[re.Match[str]]:
+        if self._begins is None:
+            return self._pattern.finditer(window.plain, start, end)
+        where = window.low if self._any_case else window.plain
+        return at_any(self._pattern, window.plain, self._begins, where, start, end)
+
+
+def _around(street: _Street, window: Window, hits: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
     """Matches close to one of the words, where a figure stands as well."""
-    text, figures = window.plain, window.figures
+    figures = window.figures
     done = 0
     for start, end in hits:
         first, last = max(done, start - _STREET), end + _STREET
         if last <= done or figures.find(b"0", first, last) < 0:
             continue
-        for found in pattern.finditer(text, first, last):
+        for found in street.finditer(window, first, last):
             done = found.end()
             yield found
         done = max(done, end)
@@ -69,17 +88,17 @@ class Addresses:
 
     def __init__(self, streets: tuple[tuple[str, re.Pattern[str], bool], ...], tail: re.Pattern[str]) -> None:
         """`streets`: concept of its words, pattern, and whether it is an address to write to by itself."""
-        self._streets = streets
+        self._streets = [(concept, _Street(pattern), complete) for concept, pattern, complete in streets]
         self.concepts = frozenset(concept for concept, _, _ in streets)
         self._tail = tail
 
     def find(self, window: Window) -> Iterator[Raw]:
         if b"0" not in window.figures:
             return
-        for concept, pattern, complete in self._streets:
+        for concept, street, complete in self._streets:
             if concept not in window.hits:
                 continue
-            for found in _around(pattern, window, window.hits[concept]):
+            for found in _around(street, window, window.hits[concept]):
                 start, end = found.span()
                 tail = None if complete else self._tail.search(window.plain, end, end + _TAIL)
                 if tail is not None and _ENDED.search(window.plain, end, tail.start()) is not None:
