@@ -32,7 +32,8 @@ from twintrack.ledger.memory import Memory
 from twintrack.ledger.pending import finish as finish_restore
 from twintrack.ledger.records import Record, Settle
 from twintrack.ledger.rollup import AttemptRow
-from twintrack.ledger.segment import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless, journal_folder
+from twintrack.ledger.segment import journal_folder
+from twintrack.ledger.segments import Segment, Segments
 from twintrack.ledger.words import Basis, DeploymentWords, Ending, Words
 
 BATCH: Final = 20_000
@@ -82,22 +83,6 @@ class Loaded:
     """What could not be read, and what was done about it; for the log."""
 
 
-@dataclass(slots=True)
-class _Segment:
-    """A journal file while the loader has it open."""
-
-    reader: JournalReader
-    writer: str
-    name: str
-    inode: int
-    offset: int
-    """Everything before it is in the database."""
-    writer_gone: bool = False
-    done: bool = False
-    damaged: bool = False
-    stuck_at: int = -1
-
-
 class Loader:
     """Loads `FOLDER/journal` into `FOLDER/ledger.db`. One per data folder: it holds `FOLDER/loader.lock` until `close`.
 
@@ -126,9 +111,7 @@ class Loader:
         self._turn = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._memory: Memory | None = None
-        self._segments: dict[str, _Segment] = {}
-        self._unreadable = False
-        self._synced: frozenset[str] = frozenset()
+        self._segments = Segments(self.journals)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.folder / LOADER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -231,15 +214,7 @@ class Loader:
             LedgerError: a disk failed.
         """
         try:
-            names = frozenset(name for name in os.listdir(self.journals) if name.endswith(SUFFIX))
-            for name in names:
-                try:
-                    _fsync(self.journals / name)
-                except FileNotFoundError:
-                    continue  # loaded and removed meanwhile
-            if names - self._synced:
-                _fsync(self.journals)  # the names of the new files
-            self._synced = names
+            self._segments.fsync()
         except OSError as error:
             raise LedgerError(f"The journals in {self.journals} cannot be put on disk", why=str(error)) from error
 
@@ -291,45 +266,18 @@ class Loader:
 
     def _forget(self) -> None:
         self._memory = None
-        for segment in self._segments.values():
-            segment.reader.close()
-        self._segments = {}
+        self._segments.forget()
 
     def _scan(self, problems: list[str]) -> None:
-        """Open the segments that came since the last scan, let go of those that went."""
-        present: dict[str, int] = {}
-        with os.scandir(self.journals) as listing:
-            for entry in listing:
-                if entry.name.endswith(SUFFIX):
-                    present[entry.name] = entry.inode()
-        for name, segment in list(self._segments.items()):
-            if present.get(name) != segment.inode:
-                segment.reader.close()
-                del self._segments[name]
-        self._unreadable = False
-        for name in sorted(present.keys() - self._segments.keys()):
-            path = self.journals / name
-            try:
-                reader = JournalReader(path)
-            except FileNotFoundError:
-                continue
-            except (EmptySegment, NotAJournal):
-                # Perhaps a worker is writing the header this moment; then it holds the lock.
-                if discard_headless(path) == "foreign":
-                    self._quarantine(name, f"{name} does not begin like a journal segment", problems)
-                continue
-            except LedgerError as error:
-                self._unreadable = True
-                problems.append(str(error))
-                continue
-            writer = f"{reader.writer:016x}"
-            cursor = (
-                self._connection()
-                .execute("SELECT offset FROM journal_cursor WHERE writer = ? AND seq = ?", (writer, reader.seq))
-                .fetchone()
-            )
-            offset = cursor[0] if cursor else reader.start
-            self._segments[name] = _Segment(reader, writer, name, present[name], offset)
+        db = self._connection()
+
+        def loaded(writer: str, seq: int) -> int | None:
+            where = "SELECT offset FROM journal_cursor WHERE writer = ? AND seq = ?"
+            cursor = db.execute(where, (writer, seq)).fetchone()
+            return None if cursor is None else int(cursor[0])
+
+        for name in self._segments.scan(loaded, problems):
+            self._quarantine(name, f"{name} does not begin like a journal segment", problems)
 
     def _batch(self, problems: list[str]) -> tuple[int, bool]:
         """Store about `BATCH` records. Returns how many, and whether that was all there are."""
@@ -345,11 +293,11 @@ class Loader:
             raise LedgerError("The journal cannot be stored", why="its rows do not fit the ledger's") from error
 
     def _try_batch(self, problems: list[str], *, careful: bool) -> tuple[int, bool]:
-        read: dict[str, tuple[_Segment, int, bool, bool]] = {}
+        read: dict[str, tuple[Segment, int, bool, bool]] = {}
         waiting: set[str] = set()
         left, room = BATCH, _BATCH_BYTES
         memory = self._remember()
-        segments = sorted(self._segments.values(), key=lambda s: (s.writer, s.reader.seq))
+        segments = self._segments.in_order()
         if not segments:
             return 0, True
         with self._transaction() as db:
@@ -375,7 +323,7 @@ class Loader:
                         damaged = segment.reader.verdict(offset)[0] == "damaged"
                         done = True
                     elif stop == "unfinished":
-                        self._notice_stuck(segment, offset, problems)
+                        segment.notice_stuck(offset, problems)
                 if not done:
                     waiting.add(segment.writer)
                 if done or offset != segment.offset:
@@ -397,20 +345,9 @@ class Loader:
             problems.append(f"{batch.insane} records held a number beyond reason, which was stored as unknown")
         return BATCH - left, caught_up
 
-    def _notice_stuck(self, segment: _Segment, offset: int, problems: list[str]) -> None:
-        """A frame of a living worker is in progress for microseconds; one met twice is damaged."""
-        if segment.stuck_at == offset:
-            problems.append(
-                f"{segment.name} cannot be read from byte {offset} on; "
-                "the rest is put aside in a .damaged file when its worker moves on"
-            )
-            segment.stuck_at = -2
-        elif segment.stuck_at != -2:
-            segment.stuck_at = offset
-
     def _remove_finished(self, problems: list[str]) -> None:
         """Remove segments that are loaded to the end and whose worker writes elsewhere or is gone."""
-        finished = [segment for segment in self._segments.values() if segment.done]
+        finished = [segment for segment in self._segments.in_order() if segment.done]
         if not finished:
             return
         where = [(segment.writer, segment.reader.seq) for segment in finished]
@@ -424,18 +361,13 @@ class Loader:
                 self._quarantine(segment.name, what, problems)
             else:
                 (self.journals / segment.name).unlink(missing_ok=True)
-            segment.reader.close()
-            del self._segments[segment.name]
+            self._segments.let_go(segment)
         with self._transaction() as db:
             db.executemany("DELETE FROM journal_cursor WHERE writer = ? AND seq = ?", where)
 
     def _quarantine(self, name: str, what: str, problems: list[str]) -> None:
         """Put a damaged file aside, whole, and write down why."""
-        kept = f"{name}.damaged"
-        number = 1
-        while (self.journals / kept).exists():
-            number += 1
-            kept = f"{name}.{number}.damaged"
+        kept = self._segments.name_aside(name)
         with self._transaction(durable=True) as db:
             db.execute("INSERT INTO incidents (at_us, kept_as, what) VALUES (?, ?, ?)", (self._clock_us(), kept, what))
         os.rename(self.journals / name, self.journals / kept)
@@ -444,12 +376,12 @@ class Loader:
     def _close_lost(self, problems: list[str]) -> int:
         """Close what dead workers left open. A worker is dead when none of its journal files is left."""
         memory = self._remember()
-        if memory.writers.keys() <= {segment.writer for segment in self._segments.values()}:
+        if memory.writers.keys() <= self._segments.writers():
             return 0
         self._scan(problems)  # a worker may have gone on in a new segment since the last one
-        if self._unreadable:
+        if self._segments.unreadable:
             return 0  # it may be any worker's
-        gone = memory.writers.keys() - {segment.writer for segment in self._segments.values()}
+        gone = memory.writers.keys() - self._segments.writers()
         settles: dict[str, list[Record]] = {writer: [] for writer in gone}
         for (request_id, attempt), running in memory.open.items():
             if running.writer in gone:
@@ -495,8 +427,8 @@ class Loader:
         """Nothing that will still be read was dispatched before it."""
         now_us = self._clock_us()
         newest_us = [
-            now_us if caught_up and segment.stuck_at == -1 else memory.writers.get(segment.writer, 0)
-            for segment in self._segments.values()
+            now_us if caught_up and segment.flows else memory.writers.get(segment.writer, 0)
+            for segment in self._segments.in_order()
         ]
         return min(now_us, *newest_us) - _LATE_US if newest_us else now_us - _LATE_US
 
@@ -536,11 +468,3 @@ def _lost(request_id: str, attempt: int, at_us: int, total_us: int) -> Settle:
         energy_source="unknown",
         response_bytes=0,
     )
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
