@@ -209,3 +209,22 @@ def test_dash_is_stdin(rows, run, monkeypatch, tmp_path):
         os.dup2(before, 0)
         os.close(before)
     assert found.output.startswith("stdin, ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ('"score": 1' + "0" * 400, "not a number from 0 to 1"),
+        ('"score": NaN', "not a number from 0 to 1"),
+        ('"score": 1, "logprobs": [-Infinity]', "no list of natural logarithms"),
+        ('"score": 1, "logprobs": [-1' + "0" * 400 + "]", "no list of natural logarithms"),
+        ('"score": 1, "logprobs": {"a": 1}', "no list of natural logarithms"),
+        ('"score": 1, "prompt": {"a": 1}', "neither a text nor a conversation"),
+    ],
+)
+def test_drafts_that_are_none_are_said_with_their_row(tmp_path, run, wrong, why):
+    file = tmp_path / "drafts.jsonl"
+    good = json.dumps({"prompt": "What is 2 + 2?", "model": "a", "answer": "4", "score": 1})
+    file.write_text(good + '\n{"prompt": "And 3?", "model": "a", "answer": "6", ' + wrong + "}")
+    refused = run("learn", "verifier", "--from", str(file), "--data", str(tmp_path / "data"))
+    assert (refused.exit_code, "row 2" in refused.stderr, why in refused.stderr) == (1, True, True), refused.stderr

@@ -8,6 +8,7 @@ that what agreement is worth can be learned.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,13 +24,14 @@ from twintrack.ledger.verdicts import Judgement
 from twintrack.signals.predictor import Predictor, probability
 from twintrack.signals.read import read
 from twintrack.signals.weights import Router
+from twintrack.training.asked import as_prompt, asked, text_of
 from twintrack.training.files import read_rows
 from twintrack.training.overlap import pack, text_hash, unpack
 from twintrack.training.verifier import Drafts
 from twintrack.training.verifier_learn import LEAST_REQUESTS, InUse, LearnedVerifier, learn_verifier, with_reach
 from twintrack.wire.canonical.parts import Text
 from twintrack.wire.held import Draft
-from twintrack.wire.prompt import NO_LABELS, Prompt
+from twintrack.wire.prompt import NO_LABELS
 
 _COLUMNS = ("prompt", "model", "answer", "score")
 
@@ -111,11 +113,11 @@ def drafts_of(rows: list[dict[str, Any]], path: Path, router: Router | None) -> 
         where = f"{path}: row {number}"
         if any(row.get(each) in (None, "") for each in ("prompt", "model", "score")):
             raise TwintrackError(f"{where} lacks prompt, model or score")
-        text, name = str(row["prompt"]), str(row["model"])
+        question, name = asked(row["prompt"], where), str(row["model"])
+        text = text_of(question)
         place = places.setdefault(text, len(places))
-        prompt = Prompt((text,), text, text, ("text",), False, 1, 0)
         signals = read(
-            prompt,
+            as_prompt(question),
             NO_LABELS,
             endpoint="chat",
             stream=False,
@@ -152,7 +154,7 @@ def drafts_of(rows: list[dict[str, Any]], path: Path, router: Router | None) -> 
 def _score(value: Any, where: str) -> float:
     try:
         score = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         score = -1.0
     if not 0.0 <= score <= 1.0:
         raise TwintrackError(f"{where}, score is {str(value)[:40]!r}, not a number from 0 to 1")
@@ -164,8 +166,8 @@ def _logprobs(value: Any, where: str) -> tuple[float, ...]:
         return ()
     try:
         found = tuple(float(each) for each in (json.loads(value) if isinstance(value, str) else value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = (1.0,)
-    if any(not each <= 0.0 for each in found):
+    if any(not -math.inf < each <= 0.0 for each in found):
         raise TwintrackError(f"{where}, logprobs is no list of natural logarithms")
     return found
