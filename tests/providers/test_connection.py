@@ -168,6 +168,13 @@ def test_what_is_not_the_http_we_accept_is_a_failure_and_ends_the_connection(sen
     assert line.wire.aborted
 
 
+@pytest.mark.parametrize("by", [1_000, 1])
+def test_words_before_a_broken_chunk_are_heard_whatever_comes_together(by: int) -> None:
+    text = CHUNKED + b"5\r\nwords\r\nzz\r\n"
+    calls = Line().get(*[text[at : at + by] for at in range(0, len(text), by)])
+    assert (calls[0], b"".join(calls[1:-1]), calls[-1]) == (200, b"words", "The provider broke its answer's framing")
+
+
 def test_a_few_informational_answers_are_passed_over() -> None:
     line = Line()
     assert line.get(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 4 + HEAD + b"hello") == [200, b"hello", "end"]

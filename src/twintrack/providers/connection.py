@@ -181,7 +181,16 @@ class Connection(asyncio.Protocol):
     def _read_body(self, receiver: Receiver, data: bytes) -> None:
         chunked = self._chunked
         if chunked is not None:
-            for piece in chunked.feed(data):
+            try:
+                pieces = chunked.feed(data)
+            except FramingError as error:
+                # What came before the fault counts, whether or not the network delivered both together.
+                for piece in error.before:
+                    receiver.on_piece(piece)
+                    if self.receiver is not receiver:
+                        return
+                raise
+            for piece in pieces:
                 receiver.on_piece(piece)
                 if self.receiver is not receiver:
                     return

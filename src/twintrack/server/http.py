@@ -213,7 +213,7 @@ class ClientConnection(asyncio.Protocol):
         if transport is None:
             return
         self._flush()
-        if not self._lingers and transport.can_write_eof() and (self._unread or self._held or self._lies_unread()):
+        if not self._lingers and (self._unread or self._held or self._lies_unread()) and transport.can_write_eof():
             # Closing now would reset the connection, and the client might never see its answer. It gets a moment to
             # read.
             self._lingers = True
@@ -230,10 +230,10 @@ class ClientConnection(asyncio.Protocol):
     def _lies_unread(self) -> bool:
         """Whether the client sent what the event loop has not read yet; to close would throw that away."""
         transport = self.transport
-        if transport is None or transport.is_closing():
+        sock = transport.get_extra_info("socket") if transport is not None else None
+        if transport is None or sock is None or transport.is_closing():
             return False
-        sock = transport.get_extra_info("socket")
-        return sock is not None and fcntl.ioctl(sock.fileno(), termios.FIONREAD, _NOTHING) != _NOTHING
+        return fcntl.ioctl(sock.fileno(), termios.FIONREAD, _NOTHING) != _NOTHING
 
     def _await_reader(self) -> None:
         """What is written waits in memory for the client, but not for ever."""

@@ -74,6 +74,11 @@ class ResponseHead:
 class FramingError(ValueError):
     """Bytes that are not the HTTP we accept; the message says which rule they broke."""
 
+    def __init__(self, why: str, before: list[bytes] | None = None) -> None:
+        super().__init__(why)
+        self.before = before or []
+        """Data of the body that stood before the fault in the same bytes."""
+
 
 def request_head(data: bytes, end: int, max_headers: int) -> RequestHead:
     """Parse a head that stands in `data[:end]`, where `end` follows its blank line.
@@ -252,12 +257,12 @@ class Chunked:
                     self._held = crlf
                     break
                 else:
-                    raise FramingError("a chunk is longer than its size")
+                    raise FramingError("a chunk is longer than its size", found)
             else:
                 match = _CHUNK.match(data, at)
                 if match is None:
                     if _broken_size(data[at : at + _LONGEST_SIZE_LINE]):
-                        raise FramingError("a chunk's size line is malformed or has an extension")
+                        raise FramingError("a chunk's size line is malformed or has an extension", found)
                     self._held = data[at:]
                     break
                 self._left = int(match[1], 16)
@@ -271,7 +276,7 @@ class Chunked:
                     elif b"\r\n".startswith(crlf):
                         self._held = data[match.start() :]
                     else:
-                        raise FramingError("trailers are not accepted")
+                        raise FramingError("trailers are not accepted", found)
                     break
         return found
 
