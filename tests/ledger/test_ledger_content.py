@@ -13,9 +13,10 @@ from ledger_records import NAMES, Books, dispatch, settle
 from twintrack.errors import JournalFull
 from twintrack.ledger.backup import back_up, whole_part
 from twintrack.ledger.journal import MOST_WAITING, SEGMENT_BYTES, Journal
-from twintrack.ledger.load import Group, Loader
+from twintrack.ledger.load import Loader
 from twintrack.ledger.records import MOST_CONTENT_BYTES, Content, Dispatch, Names, Record, Settle
 from twintrack.ledger.segment import JournalReader, journal_folder, without_content
+from twintrack.ledger.watcher import Group
 from twintrack.ledger.words import Words
 
 CANARY = b"canary-that-was-asked"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ledger_records import MANAGED, OWN, PREMIUM, SIMULATED, T0, UNPRICED, Books, dispatch, released, settle
 
-from twintrack.ledger.load import Group, Loader
+from twintrack.ledger.load import Loader
 from twintrack.ledger.summary import summary
+from twintrack.ledger.watcher import Group
 from twintrack.telemetry.counters import Counters, Money
 from twintrack.telemetry.usage import count
 

@@ -17,8 +17,9 @@ from twintrack import __version__
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import TwintrackError
 from twintrack.ledger.entries import unfinished
-from twintrack.ledger.load import Group, Loaded
+from twintrack.ledger.load import Loaded
 from twintrack.ledger.records import Record
+from twintrack.ledger.watcher import Group
 from twintrack.ledger.words import Words
 from twintrack.server import metrics
 from twintrack.server.board import MOST_BYTES, Board

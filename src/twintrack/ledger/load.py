@@ -12,12 +12,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, Self
 
 from twintrack.config.snapshot import Deployment
 from twintrack.errors import LedgerError
@@ -30,11 +30,11 @@ from twintrack.ledger.database import database, explained, open_writer
 from twintrack.ledger.folder import LOADER_LOCK
 from twintrack.ledger.memory import Memory
 from twintrack.ledger.pending import finish as finish_restore
-from twintrack.ledger.records import Record, Settle
-from twintrack.ledger.rollup import AttemptRow
+from twintrack.ledger.records import Record, lost
 from twintrack.ledger.segment import journal_folder
 from twintrack.ledger.segments import Segment, Segments
-from twintrack.ledger.words import Basis, DeploymentWords, Ending, Words
+from twintrack.ledger.watcher import Watcher, tell
+from twintrack.ledger.words import DeploymentWords
 
 BATCH: Final = 20_000
 """Records in one transaction: some 100 ms of work, two for each request."""
@@ -44,27 +44,6 @@ _BATCH_BYTES: Final = 64 * 1024 * 1024
 """Of the journals: reached only where routes have content written, which is large."""
 _LATE_US: Final = 60_000_000
 """By how much a record still to be read may be older than the clock says, when the clock is set back, too."""
-
-
-class Group(NamedTuple):
-    """Attempts of one transaction that were the same kind of request and ended the same way."""
-
-    deployment: DeploymentWords
-    basis: Basis
-    ending: Ending
-    rows: list[AttemptRow]
-
-
-class Watcher(Protocol):
-    """Sees what was stored, once it is. It must not raise, and not take long: the ledger waits."""
-
-    @property
-    def wants_records(self) -> bool: ...
-
-    def on_ended(self, groups: list[Group]) -> None: ...
-
-    def on_records(self, records: Sequence[Record], generations: Mapping[int, Words]) -> None:
-        """One writer's, in their order, and what their numbers mean by generation; if it wants them."""
 
 
 class LoaderBusy(LedgerError):
@@ -338,7 +317,7 @@ class Loader:
                 "INSERT OR REPLACE INTO journal_cursor VALUES (?, ?, ?, ?, 0)",
                 [(s.writer, s.reader.seq, s.name, offset) for s, offset, _, _ in read.values()],
             )
-        self._tell(batch, memory)
+        tell(self._watcher, batch, memory)
         for segment, offset, done, damaged in read.values():
             segment.offset, segment.done, segment.damaged = offset, done, damaged
         if batch.insane:
@@ -386,7 +365,7 @@ class Loader:
         for (request_id, attempt), running in memory.open.items():
             if running.writer in gone:
                 ended_us = max(running.at_us, memory.writers[running.writer])
-                settles[running.writer].append(_lost(request_id, attempt, ended_us, ended_us - running.at_us))
+                settles[running.writer].append(lost(request_id, attempt, ended_us, ended_us - running.at_us))
         if not gone:
             return 0
         with self._transaction() as db:
@@ -400,24 +379,9 @@ class Loader:
                 "DELETE FROM journal_cursor WHERE writer = ?",
             ):
                 db.executemany(forget, [(writer,) for writer in gone])
-        self._tell(batch, memory)
+        tell(self._watcher, batch, memory)
         memory.forget_writers(gone)
         return sum(map(len, settles.values()))
-
-    def _tell(self, batch: Batch, memory: Memory) -> None:
-        watcher = self._watcher
-        if watcher is None:
-            return
-        vocabulary = memory.vocabulary
-        groups = []
-        for basis, ending, rows in batch.ended():
-            words = vocabulary.basis_words[basis]
-            assert words.deployment is not None
-            deployment = vocabulary.deployment_words[words.deployment]
-            groups.append(Group(deployment, words, vocabulary.ending_words[ending], rows))
-        watcher.on_ended(groups)
-        for writer, records in batch.taken or ():
-            watcher.on_records(records, memory.generations.get(writer, {}))
 
     def _batch_of(self, db: sqlite3.Connection, memory: Memory, *, careful: bool) -> Batch:
         wanted = self._watcher is not None and self._watcher.wants_records
@@ -442,29 +406,3 @@ class Loader:
         reach_us = min([self._reach_us(memory, caught_up=True), *(running.at_us for running in memory.open.values())])
         with self._transaction() as db:
             booking.forget_busy(db, reach_us)
-
-
-def _lost(request_id: str, attempt: int, at_us: int, total_us: int) -> Settle:
-    """What the worker would have written, had it lived."""
-    return Settle(
-        request_id=request_id,
-        attempt=attempt,
-        at_us=at_us,
-        state="unknown",
-        outcome="lost",
-        status=0,
-        detail="the worker died",
-        ttft_us=None,
-        total_us=total_us,
-        input_tokens=None,
-        output_tokens=None,
-        cache_read_tokens=None,
-        cache_write_tokens=None,
-        reasoning_tokens=None,
-        usage_source="none",
-        cost_nusd=None,
-        baseline_nusd=None,
-        energy_mj=None,
-        energy_source="unknown",
-        response_bytes=0,
-    )

@@ -244,3 +244,32 @@ class Judged(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=6):
 
 
 Record = Names | Dispatch | Settle | Refuse | Content | Screened | Judged
+
+
+def lost(request_id: str, attempt: int, at_us: int, total_us: int) -> Settle:
+    """What a worker that died would have written of an attempt it left open, had it lived.
+
+    `at_us`: when it ended, as far as is known; `total_us`: how long it took till then.
+    """
+    return Settle(
+        request_id=request_id,
+        attempt=attempt,
+        at_us=at_us,
+        state="unknown",
+        outcome="lost",
+        status=0,
+        detail="the worker died",
+        ttft_us=None,
+        total_us=total_us,
+        input_tokens=None,
+        output_tokens=None,
+        cache_read_tokens=None,
+        cache_write_tokens=None,
+        reasoning_tokens=None,
+        usage_source="none",
+        cost_nusd=None,
+        baseline_nusd=None,
+        energy_mj=None,
+        energy_source="unknown",
+        response_bytes=0,
+    )

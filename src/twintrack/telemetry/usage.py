@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twintrack.config.snapshot import Snapshot
-from twintrack.ledger.load import Group
 from twintrack.ledger.rollup import NO_ANSWER
+from twintrack.ledger.watcher import Group
 from twintrack.telemetry.buckets import TOKENS, US, add_all, empty
 from twintrack.telemetry.conventions import Upstream, error_type, forgotten, operation, upstream
 from twintrack.telemetry.counters import Counters, Money, Use, UseKind, no_use
