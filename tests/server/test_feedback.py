@@ -144,6 +144,7 @@ def test_what_is_said_of_an_unknown_request_is_kept_apart_and_reported(gateway: 
         (b'{"id": "", "thumbs": "up"}', 400, "$.id is no request's id"),
         (b'{"id": "a b", "thumbs": "up"}', 400, "$.id is no request's id"),
         (json.dumps({"id": "x" * 65, "thumbs": "up"}).encode(), 400, "$.id is no request's id"),
+        (b'{"id": "anna@example.org", "thumbs": "up"}', 400, "$.id is no request's id"),
         (b'{"id": "tt-1"}', 400, "There is no verdict"),
         (b'{"id": "tt-1", "correction": ""}', 400, "There is no verdict"),
         (b'{"id": "tt-1", "thumbs": "up", "score": 1}', 400, "thumbs and score together are no verdict"),

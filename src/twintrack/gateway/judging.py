@@ -36,7 +36,7 @@ def take(gateway: GatewayState, body: bytes, key: int) -> bytes:
     """
     if len(body) > MOST_BYTES:
         raise too_large()
-    said = read_feedback(body)
+    said = read_feedback(body, ours=True)
     snapshot = gateway.serving.snapshot
     if said.source != "feedback" and key >= 0 and not snapshot.keys[key].judge:
         raise Forbidden(

@@ -55,24 +55,28 @@ _WORDS = Feedback.__struct_fields__
 _CHOICES: dict[str, tuple[str, ...]] = {"thumbs": ("up", "down"), "label": get_args(Label), "source": SOURCES}
 _VERDICTS = ("thumbs", "score", "correct")
 _ID = re.compile(r"[\x21-\x7e]{1,64}")
+_OUR_ID = re.compile(r"tt-[0-9a-f]{1,32}(?:-[0-9a-f]{1,16})?")
+"""As a gateway makes them."""
 DECODER = msgspec.json.Decoder(Feedback)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_feedback(body: bytes, source: Source = "feedback") -> Verdict:
+def read_feedback(body: bytes, source: Source = "feedback", *, ours: bool = False) -> Verdict:
     """Args:
         source: where the body does not say.
+        ours: only an id that a gateway could have made: a verdict is kept under it, and anything else could be words
+            of a prompt.
     Raises:
         BadRequest: not JSON, a wrong type, an unknown member, or not one verdict.
     """
     try:
-        return _verdict(read_json(DECODER, body), source)
+        return _verdict(read_json(DECODER, body), source, _OUR_ID if ours else _ID)
     except BadRequest as error:
         raise _named(body, error) from None
 
 
-def _verdict(said: Feedback, source: Source) -> Verdict:
-    if not _ID.fullmatch(said.id):
+def _verdict(said: Feedback, source: Source, form: re.Pattern[str]) -> Verdict:
+    if not form.fullmatch(said.id):
         raise BadRequest(
             "$.id is no request's id", fix="Send what the answer had in its header x-twintrack-id.", param="$.id"
         )
