@@ -222,26 +222,30 @@ def ledger() -> None:
 
 
 def cost() -> None:
-    """CPU of a decision, µs, median, with a router fitted to 2,000 verdicts of two models."""
+    """CPU of a decision, µs: median over 2,000 requests that are all different, of each the better of three. The router
+    is fitted to 2,000 verdicts of two models; every second request is of a kind it knows."""
     one = outcomes("routellm_mmlu")
-    train = np.random.default_rng(0).permutation(len(one))[:1_000]
-    examples = as_examples([one.prompts[row] for row in train])
+    order = np.random.default_rng(0).permutation(len(one))
+    train, others = order[:1_000], order[1_000:]
     scores = {each: values[train] for each, values in one.scores.items()}
-    weights = router(fit(examples, scores, shipped_prior()), Card("for timing", "-", "-"))
-    predictor = Predictor(weights)
-    text = " ".join(one.prompts[row] for row in train[:60])
-    serving = {with_router: _serving(scores, weights if with_router else None) for with_router in (False, True)}
+    weights = router(fit(as_examples([one.prompts[row] for row in train]), scores, shipped_prior()), Card("", "-", "-"))
+    predictor, plain = Predictor(weights), _serving(scores, None)
+    routed = _serving(scores, weights, "explore = 0.01\nusd_per_day = 1000\n")
+    routed.describing.judged = True
     chat = BY_NAME["chat"]
 
-    def measured(run: Callable[[Any], object], made: list[Any]) -> float:
-        """Of each request the best of nine, since a busy machine takes turns with our caches; of those the median."""
-        best = [2**60] * len(made)
-        for _ in range(9):
+    def measured(run: Callable[[Any], object], make: Callable[[str], Any]) -> float:
+        best = [2**60] * len(texts)
+        for _ in range(3):
+            made = list(map(make, texts))  # anew, since what is read of a request may be kept in it
             for place, each in enumerate(made):
                 start = time.thread_time_ns()
                 run(each)
                 best[place] = min(best[place], time.thread_time_ns() - start)
         return statistics.median(best) / 1_000
+
+    def prompt(text: str) -> Prompt:
+        return Prompt((text,), text, text, ("text",), False, 1, 0)
 
     def signals(prompt: Prompt, with_router: bool, describe: bool = False) -> object:
         return read(
@@ -255,26 +259,30 @@ def cost() -> None:
             describe=describe,
         )
 
-    def decided(asked: Asked, with_router: bool) -> object:
-        return choose(serving[with_router], chat, asked, NO_LABELS, -1, 0)
+    def asked(text: str) -> Asked:
+        return decode(chat, msgspec.json.encode({"model": "auto", "messages": [{"role": "user", "content": text}]}))
 
+    def decided(asked: Asked, serving: Serving) -> object:
+        found = choose(serving, chat, asked, NO_LABELS, -1, 0)[1].features
+        return packed(found) if found else None
+
+    known = " ".join(one.prompts[row] for row in others)
+    new = " ".join(outcomes("alpacaeval").prompts + outcomes("routellm_gsm8k").prompts + outcomes("bfcl").prompts)
     for characters in (1_000, 8_000):
-        texts = [text[place : place + characters] for place in range(0, 8_000, 40)]
-        prompts = [Prompt((each,), each, each, ("text",), False, 1, 0) for each in texts]
-        bodies = [{"model": "auto", "messages": [{"role": "user", "content": each}]} for each in texts]
-        asked = [decode(chat, msgspec.json.encode(body)) for body in bodies]
+        step = min(len(known), len(new)) // 1_000 - 8
+        texts = [of[place * step :][:characters] for place in range(1_000) for of in (known, new)]
         print(
-            f"{characters} characters: evidence alone {measured(evidence, prompts):.0f} µs; signals "
-            f"{measured(lambda each: signals(each, False), prompts):.0f} µs, on a route that learns "
-            f"{measured(lambda each: signals(each, False, True), prompts):.0f} µs, with a fitted router "
-            f"{measured(lambda each: signals(each, True), prompts):.0f} µs; the whole decision "
-            f"{measured(lambda each: decided(each, False), asked):.0f} µs, with router and controller "
-            f"{measured(lambda each: decided(each, True), asked):.0f} µs",
+            f"{characters} characters: evidence alone {measured(evidence, prompt):.0f}; signals "
+            f"{measured(lambda each: signals(each, False), prompt):.0f}, where numbers are kept "
+            f"{measured(lambda each: signals(each, False, True), prompt):.0f}, with a fitted router "
+            f"{measured(lambda each: signals(each, True), prompt):.0f}; the whole decision "
+            f"{measured(lambda each: decided(each, plain), asked):.0f}, with router, controller, exploration, budget "
+            f"and numbers that are kept {measured(lambda each: decided(each, routed), asked):.0f}",
             flush=True,
         )
 
 
-def _serving(models: dict[str, Any], weights: Router | None) -> Serving:
+def _serving(models: dict[str, Any], weights: Router | None, more: str = "") -> Serving:
     """A route from the first of `models` to the last, and what a worker serves it with."""
     deployment = """[[deployments]]
 name = {0!r}
@@ -286,7 +294,7 @@ price = {{ input_usd_per_mtok = {1}, output_usd_per_mtok = {2} }}
     blocks = [deployment.format(name, 1 + place, 4 + place) for place, name in enumerate(models)]
     steps = ", ".join(f"{{ name = 't{place}', deployments = [{name!r}] }}" for place, name in enumerate(models))
     config = '[[providers]]\nname = "here"\napi = "vllm"\nurl = "http://127.0.0.1:9/v1"\nzone = "own"\n'
-    config += f"{''.join(blocks)}[routes.auto]\ntiers = [{steps}]\n"
+    config += f"{''.join(blocks)}[routes.auto]\ntiers = [{steps}]\n{more}"
     made = b"" if weights is None else msgspec.json.encode(weights)
     return Serving(compiled(*parse(config, "timing"), router=made), {}, lambda reference: None, today=0)
 
