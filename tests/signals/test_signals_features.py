@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twintrack.signals.difficulty import difficulty
-from twintrack.signals.features import HEAD, NAMES, TAIL, features, sample
-from twintrack.signals.grams import MOST_WORDS, grams
+from twintrack.signals.evidence import evidence
+from twintrack.signals.features import HEAD, NAMES, TAIL, features
+from twintrack.signals.grams import grams
 from twintrack.signals.predictor import beginnings
 from twintrack.signals.tokens import prompt_tokens
 from twintrack.signals.vocabulary import CODE, CODES, CONSTRAINT, EN, MATH, NEGATION, QUANTITY, REASON
@@ -25,7 +26,7 @@ def prompt(text, **change):
 
 def named(text, **change):
     made = prompt(text, **change)
-    return dict(zip(NAMES, features(made, prompt_tokens(made), sample(made)), strict=True))
+    return dict(zip(NAMES, features(made, prompt_tokens(made), evidence(made)), strict=True))
 
 
 @example(text="A" * 3_000, tools=False, turns=1, output=0)
@@ -63,11 +64,19 @@ def test_longer_and_negated_is_harder_and_to_recognise_is_easier_than_to_write()
 
 
 def test_hashes_are_of_a_bounded_sample_and_of_distinct_words():
-    words = sample(prompt(" ".join(f"word{number}" for number in range(5_000)))).words
-    assert len(grams(words)) <= 2 * MOST_WORDS
-    assert grams(sample(prompt("again " * 300)).words) == grams([b"again", b"again"])
-    assert len(sample(prompt("x" * 10_000)).data) == HEAD + TAIL + 1
+    words = evidence(prompt(" ".join(map(str, range(5_000))))).terms
+    assert len(grams(words)) <= 2 * len(words) <= 384
+    assert grams(evidence(prompt("again " * 50)).terms) == grams([b"again", b"again"])
     assert grams([]) == set()
+
+
+def test_marks_are_counted_in_more_of_a_text_than_its_words_are_looked_up_in():
+    text = "plain words " * 30 + "must not, must not, " * 30 + "plain words " * 30
+    found = named(text)
+    assert found["commas"] == log2(1 + 60)
+    assert found["words"] == log2(1 + 240)
+    assert found["negations"] == found["constraints"] == 0
+    assert named(text + "x, " * 5_000)["commas"] < log2(1 + HEAD + TAIL)
 
 
 MARKS = {
@@ -84,18 +93,20 @@ WORDS = st.lists(st.sampled_from(["the", "Not", "prove", "code", "3x", "12", "su
 
 @given(TEXTS | WORDS.map(" ".join))
 def test_each_number_is_what_counting_one_by_one_gives(text):
-    found, seen = named(text), sample(prompt(text))
-    data, size = seen.data, len(seen.data) or 1
-    words = re.findall(rb"[a-z0-9\x80-\xff]+", bytes(data).lower())
-    codes = [CODES.get(word) for word in words]
+    found, seen = named(text), evidence(prompt(text))
+    data = (text if len(text) <= HEAD + TAIL else f"{text[:HEAD]} {text[-TAIL:]}").encode("utf-8", "replace")
+    size = len(data) or 1
+    words = re.findall(rb"[a-z0-9\x80-\xff]+", data.lower())
+    near = re.findall(rb"[a-z0-9\x80-\xff]+", seen.data.lower())
+    codes = [CODES.get(word) for word in near]
     counts = {name: sum(map(data.count, map(bytes, zip(marks)))) for name, marks in MARKS.items()}
     counts |= {name: codes.count(code) for name, code in KNOWN.items()}
     counts |= {"words": len(words), "digits": len(re.findall(rb"[0-9]", data))}
     counts["numbers"] = len(re.findall(rb"[0-9]+", data))
-    assert seen.words == words
+    assert seen.terms == near
     assert {name: found[name] for name in counts} == {name: log2(1 + count) for name, count in counts.items()}
-    assert found["unique"] == len(set(words)) / (len(words) or 1)
-    assert found["english"] == codes.count(EN) / (len(words) or 1)
+    assert found["unique"] == len(set(near)) / (len(near) or 1)
+    assert found["english"] == codes.count(EN) / (len(near) or 1)
     assert found["capitals"] == len(re.findall(rb"[A-Z]", data)) / size
     assert found["beyond_ascii"] == len(re.findall(rb"[\x80-\xff]", data)) / size
     letters = re.findall(rb"[A-Za-z\x80-\xff \t\r]", data)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from made_up_world import MATHS, TALK, world
 
 from twintrack.errors import TwintrackError
-from twintrack.signals.features import NAMES, features, sample
+from twintrack.signals.evidence import evidence
+from twintrack.signals.features import NAMES, features
 from twintrack.signals.predictor import Predictor, probability
 from twintrack.signals.tokens import prompt_tokens
 from twintrack.signals.weights import Card, shipped_prior
@@ -23,7 +24,7 @@ from twintrack.wire.prompt import Prompt
 
 def read(predictor, text):
     prompt = Prompt((text,), text, text, ("text",), False, 1, 0)
-    seen = sample(prompt)
+    seen = evidence(prompt)
     return predictor.read(seen, features(prompt, prompt_tokens(prompt), seen))
 
 
@@ -134,7 +135,7 @@ def test_reasons_name_the_features_and_add_up(fitted):
     predictor = Predictor(weights)
     text = "integrate polynomial over rational residues"
     prompt = Prompt((text,), text, text, ("text",), False, 1, 0)
-    seen = sample(prompt)
+    seen = evidence(prompt)
     found = features(prompt, prompt_tokens(prompt), seen)
     parts = predictor.parts("small", seen, found)
     assert parts[0].name == "wording"

@@ -10,7 +10,7 @@ import pytest
 from logged_world import LARGE, SMALL, log, p_good, requests
 
 from twintrack.errors import TwintrackError
-from twintrack.signals.features import Sample
+from twintrack.signals.evidence import of_text
 from twintrack.signals.predictor import Predictor, probability
 from twintrack.signals.weights import Router, shipped_prior
 from twintrack.training.ledger import MOST_WEIGHT, learn_from, weights_of
@@ -18,7 +18,7 @@ from twintrack.training.ledger import MOST_WEIGHT, learn_from, weights_of
 
 def foreseen(router: Router, rows: np.ndarray, deployment: str) -> np.ndarray:
     predictor = Predictor(router)
-    nothing = Sample(b"", [])
+    nothing = of_text("")
     return np.array(
         [probability(predictor.deployments[deployment], predictor.read(nothing, tuple(row)))[0] for row in rows]
     )

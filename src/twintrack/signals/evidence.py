@@ -1,4 +1,4 @@
-"""One pass over a bounded sample of the last user turn, shared by language, task and complexity.
+"""One pass over a bounded sample of the last user turn, shared by language, task, complexity and features.
 
 A prompt can be megabytes and the whole reading has some ten microseconds, so at most `HEAD` + `TAIL` characters are
 looked at: people say what they want at the start or at the end of what they paste. Each known word becomes one byte
@@ -22,12 +22,15 @@ _NOT_LEAD = bytes(range(192))
 _NOT_MARKS = _LETTERS + _HIGH + b" \t\r"
 _DIGITS = b"0123456789"
 TO_WORDS = bytes(
-    byte + 32 if 65 <= byte <= 90 else byte if 97 <= byte <= 122 or byte >= 128 else 32 for byte in range(256)
+    byte + 32 if 65 <= byte <= 90 else byte if 97 <= byte <= 122 or byte >= 128 or byte in _DIGITS else 32
+    for byte in range(256)
 )
-"""Lower case; everything that is neither a letter nor part of a longer UTF-8 sequence separates."""
+"""Lower case; everything that is neither letter, digit nor part of a longer UTF-8 sequence separates."""
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
+    terms: list[bytes]
+    """Words in lower case, and numbers. Stay within this room, as `data` does."""
     words: bytes
     """One code of `vocabulary.py` for each word it knows, in order."""
     telling: bytes
@@ -42,19 +45,24 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     maths: int
     """How much it looks like mathematics, from 0: its words, formulas, or quantities asked for among numbers."""
     data: bytes
-    """The sample itself, as UTF-8. Stays within this room."""
+    """The sample itself, as UTF-8."""
 
 
 def evidence(prompt: Prompt) -> Evidence:
-    """Of the last user turn, or of the last text where there is none (a tool's result, an embedding input)."""
-    return of_text(prompt.last_user or (prompt.texts[-1] if prompt.texts else ""))
+    return of_text(looked_at(prompt))
+
+
+def looked_at(prompt: Prompt) -> str:
+    """The last user turn, or the last text where there is none (a tool's result, an embedding input)."""
+    return prompt.last_user or (prompt.texts[-1] if prompt.texts else "")
 
 
 def of_text(text: str) -> Evidence:
     if len(text) > HEAD + TAIL:
         text = f"{text[:HEAD]} {text[-TAIL:]}"
     data = text.encode("utf-8", "replace")  # a lone surrogate is legal in JSON
-    words = bytes(filter(None, map(CODES.get, data.translate(TO_WORDS).split())))
+    terms = data.translate(TO_WORDS).split()
+    words = bytes(filter(None, map(CODES.get, terms)))
     telling = words.translate(None, LANGUAGES)
     leads = b"" if len(data) == len(text) else data.translate(None, _NOT_LEAD)
     marks = data.translate(None, _NOT_MARKS)
@@ -67,7 +75,7 @@ def of_text(text: str) -> Evidence:
     if marks:
         code += _code_marks(marks, data)
         maths += _maths_marks(marks, digits)
-    return Evidence(words, telling, marks, leads, digits, code, maths, data)
+    return Evidence(terms, words, telling, marks, leads, digits, code, maths, data)
 
 
 def _code_marks(marks: bytes, data: bytes) -> int:

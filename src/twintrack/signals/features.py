@@ -1,8 +1,8 @@
 """Numbers that describe a request for a learned predictor: at most 64, versioned, none of them text.
 
-They are counts on a logarithmic scale and shares, so no repetition of a word or mark can push one without limit. What
-stands in the ledger is these alone. The n-grams of `grams.py` help where there are hundreds of verdicts; they are
-never kept.
+They are counts on a logarithmic scale and shares, so no repetition of a word or mark can push one without limit. Marks
+are counted in a wider sample than the words that are looked up, which cost most. What stands in the ledger is these
+numbers alone. The n-grams of `grams.py` help where there are hundreds of verdicts; they are never kept.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 from math import log2
 from struct import Struct
 
-import msgspec
-
-from twintrack.signals.evidence import TO_WORDS
+from twintrack.signals import evidence
+from twintrack.signals.evidence import Evidence, looked_at
 from twintrack.signals.vocabulary import (
     CODE,
-    CODES,
     CONSTRAINT,
     EN,
-    LANGUAGES,
     MATH,
     NEGATION,
     QUANTITY,
@@ -26,12 +23,12 @@ from twintrack.signals.vocabulary import (
 )
 from twintrack.wire.prompt import Prompt
 
-VERSION = 1
+VERSION = 2
 """Of names, order and meaning. Weights and ledger rows of another version are not read."""
 
 HEAD = 1_024
 TAIL = 512
-"""Characters of the last user turn that are looked at."""
+"""Characters of the last user turn in which marks are counted; words are the evidence's."""
 
 NAMES = (
     "tokens", "last_chars", "stem_chars", "option_chars", "options", "lines", "words", "word_chars", "unique",
@@ -46,8 +43,8 @@ _LOWER = bytes(range(97, 123))
 _UPPER = bytes(range(65, 91))
 _HIGH = bytes(range(128, 256))
 _NOT_SIGNS = _LOWER + _HIGH + b" \t\r"
-_TO_TOKENS = bytes(byte if byte in _DIGITS else TO_WORDS[byte] for byte in range(256))
-"""Words in lower case, and numbers."""
+_TO_SHAPE = bytes(32 if byte == 32 else 120 for byte in evidence.TO_WORDS)
+"""An x for whatever belongs to a word or number."""
 _TO_NUMBERS = bytes(byte if byte in _DIGITS else 32 for byte in range(256))
 _KINDS = (b"\n", b"+=*/<>", b"\\$^_", b"([", b"{`", b"\"'", b",", b";", b":", b"?")
 _LINES, _OPERATORS, _FORMULAS, _BRACKETS, _BRACES, _QUOTES, _COMMAS, _SEMICOLONS, _COLONS, _QUESTIONS = range(10)
@@ -60,40 +57,24 @@ _LOG = tuple([log2(1 + count) for count in range(4 * (HEAD + 1 + TAIL) + 1)])
 """Of every count there can be in a sample: a look at a table costs a third of the call."""
 
 
-class Sample(msgspec.Struct, frozen=True, gc=False):
-    """What is looked at of the last user turn. Stays within this room."""
-
-    data: bytes
-    words: list[bytes]
-    """Lower case, and numbers."""
-
-
-def sample(prompt: Prompt) -> Sample:
-    text = prompt.last_user or (prompt.texts[-1] if prompt.texts else "")
-    if len(text) > HEAD + TAIL:
-        text = f"{text[:HEAD]} {text[-TAIL:]}"
-    data = text.encode("utf-8", "replace")
-    return Sample(data, data.translate(_TO_TOKENS).split())
-
-
 _MOST_WORD_CHARS = 32.0
 """What is longer on average is no words, and how much longer says nothing more."""
 
 
-def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
-    """In the order of `NAMES`; `tokens` is the estimate for the whole prompt."""
-    data, words = seen.data, seen.words
-    log = _LOG
-    size, count = len(data), len(words)
-    some = count or 1
+def features(prompt: Prompt, tokens: int, seen: Evidence) -> tuple[float, ...]:
+    """In the order of `NAMES`; `tokens` is the estimate for the whole prompt, `seen` the evidence in it."""
+    data, log = _sample(prompt, seen), _LOG
+    shape = data.translate(_TO_SHAPE)
+    size, count = len(data), shape.count(b" x") + shape.startswith(b"x")
+    terms, telling = seen.terms, seen.telling
+    near = len(terms) or 1
     last = len(prompt.last_user)
-    codes = bytes(filter(None, map(CODES.get, words)))
     capitals_and_signs = data.translate(None, _NOT_SIGNS)
     signs_and_digits = capitals_and_signs.translate(None, _UPPER)
     signs = signs_and_digits.translate(None, _DIGITS)
     digits = len(signs_and_digits) - len(signs)
     kinds = signs.translate(_TO_KINDS, _NO_KIND)
-    said, has = codes.count, kinds.count
+    said, has = telling.count, kinds.count
     lines = has(_LINES)
     stem = _stem(data) if lines else data.find(_INLINE_OPTION)
     asked = log2(1 + last)
@@ -102,7 +83,7 @@ def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
         stem_chars, options = log2(1 + min(stem, last)), log[lines]
         option_chars = log2(1 + (size - stem) / lines) if lines else 0.0
     code = maths = quantities = constraints = reasoning = negations = 0.0
-    if codes.translate(None, LANGUAGES):
+    if telling:
         code, maths, quantities = log[said(CODE)], log[said(MATH)], log[said(QUANTITY)]
         constraints, reasoning, negations = log[said(CONSTRAINT)], log[said(REASON)], log[said(NEGATION)]
     texts, output = prompt.texts, prompt.max_output_tokens
@@ -114,9 +95,9 @@ def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
         options,
         log[lines],
         log[count],
-        min((size - len(signs_and_digits)) / some, _MOST_WORD_CHARS),
-        len(set(words)) / some,
-        said(EN) / some,
+        min((size - len(signs_and_digits)) / (count or 1), _MOST_WORD_CHARS),
+        len(set(terms)) / near,
+        seen.words.count(EN) / near,
         log[digits],
         log[len(data.translate(_TO_NUMBERS).split())] if digits else 0.0,
         log[has(_OPERATORS)],
@@ -141,6 +122,15 @@ def features(prompt: Prompt, tokens: int, seen: Sample) -> tuple[float, ...]:
         float(prompt.tools),
         log2(1 + output / 256) if output else 0.0,
     )
+
+
+def _sample(prompt: Prompt, seen: Evidence) -> bytes:
+    text = looked_at(prompt)
+    if len(text) <= evidence.HEAD + evidence.TAIL:
+        return seen.data
+    if len(text) > HEAD + TAIL:
+        text = f"{text[:HEAD]} {text[-TAIL:]}"
+    return text.encode("utf-8", "replace")
 
 
 def packed(found: tuple[float, ...]) -> bytes:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from twintrack.errors import ConfigError
 from twintrack.signals.difficulty import difficulty
-from twintrack.signals.features import NAMES, Sample, features, sample
+from twintrack.signals.evidence import Evidence, evidence
+from twintrack.signals.features import NAMES, features
 from twintrack.signals.grams import grams
 from twintrack.signals.weights import (
     ROUTER,
@@ -34,8 +35,8 @@ from twintrack.wire.prompt import Prompt
 EDGE = 3.0
 """Standard deviations that the difficulty and a feature's bins span to both sides."""
 
-_Row = tuple[complex, ...]
-"""One value a lane."""
+_NEXT_TO_NOTHING = complex(5e-324)
+"""Weight of an n-gram that is known and says nothing: it changes no sum, and is still told from an unknown one."""
 
 
 class Reading(NamedTuple):
@@ -60,13 +61,14 @@ class _Lane(NamedTuple):
     curves: list[list[complex]]
     """By feature and bin."""
     grams: dict[int, complex]
+    """By hash; never zero."""
     most: complex
 
 
 class Predictor:
     """A `Router` made ready. Immutable."""
 
-    __slots__ = ("_bins", "_centre", "_count", "_known", "_lanes", "_per_spread", "deployments")
+    __slots__ = ("_bins", "_centre", "_count", "_knows_grams", "_lanes", "_per_spread", "deployments")
 
     def __init__(self, router: Router) -> None:
         """Raises ValueError: its parts do not fit together."""
@@ -76,7 +78,7 @@ class Predictor:
         if any(len(each.mix) != self._count for each in router.deployments):
             raise ValueError("a deployment mixes more or fewer components than there are")
         hashes = integers(router.grams)
-        self._known = frozenset(hashes)
+        self._knows_grams = bool(hashes)
         nothing = None if self._count % 2 == 0 else _nothing(router)
         each = (*router.components, *((nothing,) if nothing else ()))
         self._lanes = [_lane(first, second, hashes) for first, second in zip(each[::2], each[1::2], strict=True)]
@@ -88,18 +90,18 @@ class Predictor:
             self._bins.append(beginnings(centre - EDGE * spread, last / (2 * EDGE * spread), last))
         self.deployments: dict[str, Deployment] = {each.name: each for each in router.deployments}
 
-    def read(self, seen: Sample, found: tuple[float, ...]) -> Reading:
+    def read(self, seen: Evidence, found: tuple[float, ...]) -> Reading:
         """Of the features `found` and the words in `seen`."""
         standard = self._standard(found)
         places = self._places(found)
         values = [lane.mean + lane.slope * standard + sum(map(getitem, lane.curves, places)) for lane in self._lanes]
         known = 1.0
-        if self._known:
+        if self._knows_grams:
             wording, known = self._wording(seen)
             values = list(map(add, values, wording))
         return Reading(self._apart(values), known)
 
-    def parts(self, name: str, seen: Sample, found: tuple[float, ...]) -> tuple[Part, ...]:
+    def parts(self, name: str, seen: Evidence, found: tuple[float, ...]) -> tuple[Part, ...]:
         """Why: what moves the sum for deployment `name`, the strongest first. Raises KeyError for an unknown one."""
         mix = self.deployments[name].mix
 
@@ -110,7 +112,7 @@ class Predictor:
         parts = [Part("difficulty", mixed([standard * lane.slope for lane in self._lanes]))]
         for place, (feature, bin_) in enumerate(zip(NAMES, self._places(found), strict=True)):
             parts.append(Part(feature, mixed([lane.curves[place][bin_] for lane in self._lanes])))
-        if self._known:
+        if self._knows_grams:
             parts.append(Part("wording", mixed(self._wording(seen)[0])))
         return tuple(sorted((part for part in parts if part.contribution), key=lambda part: -abs(part.contribution)))
 
@@ -122,14 +124,17 @@ class Predictor:
         """The bin of each feature."""
         return list(map(bisect_right, self._bins, found))
 
-    def _wording(self, seen: Sample) -> tuple[list[complex], float]:
+    def _wording(self, seen: Evidence) -> tuple[list[complex], float]:
         """What the n-grams add to each lane, and the share of them that is known."""
-        hashes = grams(seen.words)
+        hashes = grams(seen.terms)
         if not hashes:
             return [0j] * len(self._lanes), 1.0
-        known = self._known & hashes
         per_root = 1.0 / sqrt(len(hashes))
-        values = [_within(sum(map(lane.grams.__getitem__, known)) * per_root, lane.most) for lane in self._lanes]
+        known: list[complex] = []
+        values = []
+        for lane in self._lanes:
+            known = list(filter(None, map(lane.grams.get, hashes)))
+            values.append(_within(sum(known) * per_root, lane.most))
         return values, len(known) / len(hashes)
 
     def _apart(self, lanes: list[complex]) -> tuple[float, ...]:
@@ -147,7 +152,7 @@ def _lane(first: Component, second: Component, hashes: array[int]) -> _Lane:
         complex(first.mean, second.mean),
         complex(first.slope, second.slope),
         curves,
-        dict(zip(hashes, weights, strict=True)),
+        {hash_: weight or _NEXT_TO_NOTHING for hash_, weight in zip(hashes, weights, strict=True)},
         complex(first.most, second.most),
     )
 
@@ -233,7 +238,7 @@ def made_ready(data: bytes, name: str) -> Predictor:
     try:
         predictor = Predictor(router)
         prompt = Prompt((_ANY,), _ANY, _ANY, ("text",), False, 1, 0)
-        seen = sample(prompt)
+        seen = evidence(prompt)
         reading = predictor.read(seen, features(prompt, 16, seen))
         wrong = [each.name for each in router.deployments if not 0.0 <= probability(each, reading)[0] <= 1.0]
         problem = f"it gives {wrong[0]} no probability" if wrong else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twintrack.config.settings import DATA_CLASSES, DataClass
 from twintrack.signals.complexity import Scorer, score
 from twintrack.signals.evidence import evidence
-from twintrack.signals.features import features, sample
+from twintrack.signals.features import features
 from twintrack.signals.language import language
 from twintrack.signals.predictor import Predictor
 from twintrack.signals.signals import Signals
@@ -52,9 +52,8 @@ def read(
     found: tuple[float, ...] = ()
     reading = None
     if endpoint != "embeddings" and (predictor is not None or (describe and its_class in DESCRIBED)):
-        looked_at = sample(prompt)
-        found = features(prompt, tokens, looked_at)
-        reading = predictor.read(looked_at, found) if predictor is not None else None
+        found = features(prompt, tokens, seen)
+        reading = predictor.read(seen, found) if predictor is not None else None
     return Signals(
         endpoint,
         stream,

@@ -19,7 +19,8 @@ from twintrack.policy.choose import decide
 from twintrack.policy.compiled import Policy
 from twintrack.policy.explain import STAKES
 from twintrack.policy.quality import Judge, Learned, Prior
-from twintrack.signals.features import NAMES, Sample, unpacked
+from twintrack.signals.evidence import of_text
+from twintrack.signals.features import NAMES, unpacked
 from twintrack.signals.predictor import Predictor
 from twintrack.signals.signals import Signals
 from twintrack.signals.tokens import output_tokens
@@ -32,7 +33,7 @@ ASSUMED: Final = (
     "of the new policy's own exploration nothing is drawn",
 )
 """What a decision looks at and the log does not hold."""
-_WITHOUT_WORDS = Sample(b"", [])
+_WITHOUT_WORDS = of_text("")
 _TOOLS, _OUTPUT = NAMES.index("tools"), NAMES.index("output")
 _TRIES = 12
 """Conversations tried to find out whether who answered would have done so for some."""

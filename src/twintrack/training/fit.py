@@ -16,7 +16,8 @@ import numpy as np
 from twintrack.errors import TwintrackError
 from twintrack.signals import features as feature_names
 from twintrack.signals.difficulty import STEPS
-from twintrack.signals.features import features, sample
+from twintrack.signals.evidence import evidence
+from twintrack.signals.features import features
 from twintrack.signals.grams import grams
 from twintrack.signals.tokens import prompt_tokens
 from twintrack.signals.weights import FORMAT, Card, Component, Deployment, Prior, Router, packed
@@ -69,9 +70,9 @@ def as_examples(prompts: Sequence[str | Prompt]) -> Examples:
     rows, found = [], []
     for each in prompts:
         prompt = as_prompt(each)
-        seen = sample(prompt)
+        seen = evidence(prompt)
         rows.append(features(prompt, prompt_tokens(prompt), seen))
-        found.append(grams(seen.words))
+        found.append(grams(seen.terms))
     return Examples(np.array(rows, float).reshape(len(rows), len(STEPS)), found)
 
 

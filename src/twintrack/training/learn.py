@@ -190,14 +190,15 @@ def _asked(
     current: Router, asked: Sequence[str | Prompt], scores: dict[str, Array], otherwise: dict[str, Array]
 ) -> dict[str, Array]:
     """What the router in use says; where it does not know a deployment, the constant."""
-    from twintrack.signals.features import features, sample
+    from twintrack.signals.evidence import evidence
+    from twintrack.signals.features import features
     from twintrack.signals.tokens import prompt_tokens
 
     predictor = Predictor(current)
     values = {name: otherwise[name].copy() for name in scores}
     for row, each in enumerate(asked):
         prompt = as_prompt(each)
-        seen = sample(prompt)
+        seen = evidence(prompt)
         reading = predictor.read(seen, features(prompt, prompt_tokens(prompt), seen))
         for name in scores:
             if name in predictor.deployments:
