@@ -75,7 +75,7 @@ def test_a_gateway_starts_with_the_prior_where_the_router_is_broken(mine, tmp_pa
     config = provider("mine", mine.url) + deployment("small", "mine", quality=0.5)
     gateway = Served(tmp_path, config + route("auto", "small"), clean=False)
     gateway.data.mkdir(parents=True)
-    gateway.data.joinpath("router.json").write_bytes(weights.replace(b'"features_version":1', b'"features_version":0'))
+    gateway.data.joinpath("router.json").write_bytes(weights.replace(b'"features_version":2', b'"features_version":0'))
     with gateway:
         assert asked(gateway, EASY).headers["x-twintrack-why"].startswith("the only one that can; p_good")
         assert "the fitted router is not used, the prior decides" in gateway.stderr()
