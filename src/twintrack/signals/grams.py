@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
+
 def grams(words: list[bytes]) -> set[int]:
     """CRC-32 of each word and of each two neighbours. Of a bounded sample; `evidence.py` has the bounds."""
     hashes = list(map(crc32, words))
