@@ -37,7 +37,7 @@ def gateway(
     mine: Provider, other: Provider, outside: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     at = {"openai": mine, "responses": other, "gemini": outside}
-    config = "[server.deadlines]\nkeepalive_after_s = 0.2\nkeepalive_every_s = 0.2\n"
+    config = "[server.deadlines]\nkeepalive_after_s = 1.0\nkeepalive_every_s = 0.2\n"
     config += provider("large", mine.url) + deployment("large", "large", quality=0.95)
     for dialect, where in at.items():
         api = "gemini" if dialect == "gemini" else "openai"
@@ -197,7 +197,7 @@ def test_a_client_that_waits_hears_comments_and_the_answer_only_when_it_is_whole
     gateway: Served, mine: Provider, other: Provider, outside: Provider, client: str, dialect: str
 ) -> None:
     for each in (mine, other, outside):
-        each.default = drafting(SURE, pause_s=0.5)
+        each.default = drafting(SURE, pause_s=1.6)
     answer = ask(gateway, client, dialect, streamed=True)
     waited, _, said = answer.body.rpartition(b": still waiting\n\n")
     assert waited.replace(b": still waiting\n\n", b"") == b""  # not a word of it before the last piece came
@@ -207,7 +207,7 @@ def test_a_client_that_waits_hears_comments_and_the_answer_only_when_it_is_whole
     assert ENDS[client] in answer.body
     (row,) = gateway.entries(answer.id)
     assert (row["outcome"], row["cost_nusd"], row["stream"]) == ("ok", DRAFT_NUSD, True)
-    assert row["total_us"] > 400_000
+    assert row["total_us"] > 1_500_000
 
 
 @pytest.mark.parametrize(("client", "dialect"), list(zip(CLIENTS, PROVIDERS, strict=True)))
@@ -234,12 +234,12 @@ def test_a_draft_leaves_half_of_the_deadline_to_who_answers_then(
 ) -> None:
     for each in (mine, other, outside):
         each.default = drafting(SURE, hangs=True)
-    answer = ask(gateway, client, dialect, streamed=True, headers={"x-twintrack-deadline-ms": "1000"})
+    answer = ask(gateway, client, dialect, streamed=True, headers={"x-twintrack-deadline-ms": "3000"})
     assert answer.complete
     assert text_of(client, answer, streamed=True) == "large"
     draft, large = gateway.entries(answer.id)
     assert (draft["outcome"], draft["detail"]) == ("upstream_timeout", "The draft took too long")
-    assert 400_000 < draft["total_us"] < 900_000
+    assert 1_300_000 < draft["total_us"] < 2_900_000
     assert large["outcome"] == "ok"
 
 
@@ -247,7 +247,7 @@ def test_a_draft_leaves_half_of_the_deadline_to_who_answers_then(
 def test_where_the_deadline_is_near_none_is_asked_for_and_the_ledger_says_why(
     gateway: Served, mine: Provider, client: str
 ) -> None:
-    for pause_s, deadline_ms in ((0.3, "9000"), (0.0, "250")):
+    for pause_s, deadline_ms in ((1.2, "9000"), (0.0, "1000")):
         mine.default = drafting(SURE, pause_s=pause_s)
         answer = ask(gateway, client, "near", streamed=True, headers={"x-twintrack-deadline-ms": deadline_ms})
         assert answer.complete
@@ -255,5 +255,5 @@ def test_where_the_deadline_is_near_none_is_asked_for_and_the_ledger_says_why(
     (row,) = gateway.entries(answer.id)
     assert (row["deployment"], row["reason"]) == ("large", "only_one")
     ((name, code, deadline, took),) = json.loads(row["ruled_out"])
-    assert (name, code, deadline) == ("small-near", "latency", 250)
-    assert took > 250
+    assert (name, code, deadline) == ("small-near", "latency", 1000)
+    assert took > 1000
