@@ -113,4 +113,4 @@ def test_a_gateway_in_a_crash_loop_stops_when_it_is_told(mine: Provider, tmp_pat
     eventually(lambda: AGAIN in gateway.stderr(), 20.0)
     began = time.monotonic()
     assert gateway.stop() == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 15  # the control plane alone is given ten

@@ -19,8 +19,8 @@ from twintrack.providers.scripted import Script, chat_answer, chat_events, error
 
 TICK_S = 0.2
 """How often deadlines are looked at."""
-SPARE_S = 0.5
-"""What a busy machine may add."""
+SPARE_S = 1.2
+"""What a busy machine may add, and still no other deadline passed."""
 DEADLINES = """
 [server.deadlines]
 connect_s = 2.0
