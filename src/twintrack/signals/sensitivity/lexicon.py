@@ -14,11 +14,9 @@ from pathlib import Path
 
 from twintrack.signals.sensitivity.fold import View, beyond_ascii, low
 from twintrack.signals.sensitivity.nominate import nominator
-from twintrack.signals.sensitivity.nominations import Nominations
+from twintrack.signals.sensitivity.nominations import MANY, Nominations
 
 _BENT = 6
-_MANY = 64
-"""Of one literal in one window; more add nothing."""
 NUMBER = "shape:number"
 """Figures enough for an identifier."""
 _OF_FIGURES = frozenset((NUMBER, "shape:card", "shape:iban", "shape:phone"))
@@ -156,7 +154,6 @@ class Lexicon:
             asked = f"{text}\n{' '.join(parts).lower()}"
         accents = not plain.isascii()
         nominated = self.nominations.nominate(asked)
-        crowded = len(nominated) > _MANY
         length = len(text)
         rest: dict[int, list[int]] = {}
         for at, end in nominated:
@@ -166,7 +163,7 @@ class Lexicon:
                     hits.setdefault(concept, [])
                 continue
             at_camels = word.bordered and (camels is None or word.literal[0] in behind or word.literal[-1] in before)
-            if end < 0 or crowded or at_camels or not word.plainly:
+            if end < 0 or at_camels or not word.plainly:
                 rest.setdefault(at, []).append(end)
                 continue
             # As `_starts` and `_places` do, for what nearly all words are.
@@ -341,7 +338,7 @@ def _places(text: str, plain: str, word: _Word, how: int, starts: list[int]) -> 
         elif last and end < length and _GOES_ON[text[end]] and not _ends_in_camel(plain, end):
             continue
         found.append((at, end))
-        if len(found) >= _MANY:
+        if len(found) >= MANY:
             break
         behind = at + size
     return found

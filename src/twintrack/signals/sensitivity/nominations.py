@@ -20,6 +20,8 @@ from twintrack.signals.sensitivity.nominate import Nominator
 _RUN = 20
 """Letters, figures and marks of credentials in a row: few words are that long."""
 _LONG_RUN = b"[a-z0-9_~.+/=|:-]{%d}" % _RUN
+MANY = 64
+"""Places of words in one text that are told."""
 _FEWEST_FIGURES = 2
 _FIGURES = b"0123456789"
 _LETTERS = bytes(code if 97 <= code <= 122 else 48 if 48 <= code <= 57 else 32 for code in range(256))
@@ -79,7 +81,9 @@ class Nominations:
             borders = self._borders
             among_letters = self._words.ends(b" %b " % data.translate(_LETTERS))
             found += [(words[at], end - borders[at] if end >= 0 else end) for at, end in among_letters]
-        if len(data) != len(low):
+        if len(found) > MANY:  # the same words again and again: it is quicker to look for each once
+            found = [(at, -1) for at in dict(found)]
+        elif len(data) != len(low):
             found = [(at, end if end < 0 else _characters(data, end)) for at, end in found]
         if self._figures is not None and len(data) - len(data.translate(None, _FIGURES)) >= _FEWEST_FIGURES:
             found += [(figures[at], -1) for at in self._figures.nominate(data)]
