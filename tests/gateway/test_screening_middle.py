@@ -15,7 +15,7 @@ from support.gateway import deployment, provider, route
 from support.raw import request
 from support.street import Street, Worker, on_a_street, snapshot
 from twintrack.config.settings import Detect
-from twintrack.gateway import detecting, screening
+from twintrack.gateway import detecting
 from twintrack.ledger.records import Dispatch, Screened
 from twintrack.server.http import ClientConnection
 from twintrack.signals.sensitivity.detector import Detector
@@ -76,7 +76,8 @@ def reached(street: Street) -> list[str]:
 def test_a_short_request_is_on_its_way_at_once_and_passes_a_long_one(
     detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screening, "SLICE_NS", 5_000_000)  # on a busy machine half a millisecond may pass by itself
+    # On a busy machine half a millisecond may pass by itself.
+    monkeypatch.setattr("twintrack.gateway.slices.SLICE_NS", 5_000_000)
 
     async def work(street: Street, worker: Worker) -> None:
         _, slow = begun(worker, said(LONG))

@@ -408,7 +408,7 @@ def _cannot_grade(patch: pytest.MonkeyPatch, worker: Worker) -> None:
 
 
 def _too_slow(patch: pytest.MonkeyPatch, worker: Worker) -> None:
-    patch.setattr("twintrack.gateway.screening.SLICE_NS", 0)
+    patch.setattr("twintrack.gateway.slices.SLICE_NS", 0)
     serving = copy(worker.gateway.serving)
     serving.snapshot = replace(serving.snapshot, detect=replace(serving.snapshot.detect, max_s=1e-9))
     worker.gateway.serving = serving
