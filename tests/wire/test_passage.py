@@ -301,7 +301,7 @@ def test_a_failure_before_content_is_raised_so_that_another_may_be_asked(before:
     *pieces, last = [text[at : at + size] for at in range(0, len(text), size)]
     stream = opened()
     assert b"".join([stream.feed(piece) for piece in pieces]) == b""
-    with pytest.raises(UpstreamError, match=r"failed before any content\. error event"):
+    with pytest.raises(UpstreamError, match=r"failed before any content: error event"):
         stream.feed(last)
     assert not stream.content
     stream.close()
