@@ -25,7 +25,7 @@ def sample(pid: int, at_s: float) -> Sample | None:
         status = dict(
             line.partition(":")[::2] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
         )
-        links = [os.readlink(link) for link in _links(pid)]
+        links = _links(pid)
     except (OSError, ValueError):
         return None
     rss, anonymous = (int(status[name].split()[0]) for name in ("VmRSS", "RssAnon"))
@@ -33,14 +33,14 @@ def sample(pid: int, at_s: float) -> Sample | None:
     return Sample(at_s, rss, anonymous, len(links), sockets, int(status["Threads"]))
 
 
-def _links(pid: int) -> list[Path]:
+def _links(pid: int) -> list[str]:
+    """What a process has open. Raises OSError: it is gone."""
     found = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            os.readlink(link)
+            found.append(os.readlink(link))
         except OSError:
             continue  # closed while we looked
-        found.append(link)
     return found
 
 
@@ -49,7 +49,7 @@ def children(root: int) -> dict[str, int]:
     found = {}
     for child in Path(f"/proc/{root}/task/{root}/children").read_text().split():
         try:
-            names = {Path(os.readlink(link)).name for link in Path(f"/proc/{child}/fd").iterdir()}
+            names = {Path(link).name for link in _links(int(child))}
         except OSError:
             continue
         if "loader.lock" in names:
