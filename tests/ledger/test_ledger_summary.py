@@ -212,7 +212,7 @@ def test_groups_multiply_and_stand_in_order(books: Books):
 def test_an_unknown_word_gets_the_nearest(books: Books):
     with pytest.raises(LedgerError, match=r"grouped by 'modle'. Did you mean model"):
         summary(books.path, ["modle"])
-    with pytest.raises(LedgerError, match=r"Use day, hour, route"):
+    with pytest.raises(LedgerError, match=r"Use month, day, hour, route"):
         summary(books.path, ["r.hour; DROP TABLE attempts"])
 
 
