@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import subprocess
@@ -135,6 +136,7 @@ def test_without_a_command_there_is_help(cli):
         (LedgerError("Broken"), 4, "twintrack: Broken.\n"),
         (click.Abort(), 130, ""),
         (KeyboardInterrupt(), 130, ""),
+        (OSError(errno.ENOSPC, "full"), 4, "twintrack: What this has to say cannot be written: there is no space."),
         (ZeroDivisionError("oh"), 1, "twintrack: an internal error, ZeroDivisionError: oh. This is a defect:"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",

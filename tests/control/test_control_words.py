@@ -100,3 +100,11 @@ def test_an_hour_of_unknown_cost_is_no_free_hour():
 
 def test_without_anything_there_is_no_chart():
     assert chart([Hour(0, 0, 0, 0, 0)] * 24) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "expected"),
+    [(1, "entry", "1 entry"), (2, "entry", "2 entries"), (1200, "attempt", "1,200 attempts"), (0, "day", "0 days")],
+)
+def test_one_of_a_thing_is_not_many(number, noun, expected):
+    assert words.many(number, noun) == expected

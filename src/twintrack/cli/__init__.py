@@ -6,6 +6,7 @@ progress and errors to stderr.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -15,7 +16,7 @@ import click
 
 from twintrack import __version__
 from twintrack.cli.lazy import LazyGroup
-from twintrack.errors import TwintrackError
+from twintrack.errors import EnvironmentProblem, TwintrackError
 
 _COMMANDS = {
     "up": "Start everything here, with whatever models are found.",
@@ -77,10 +78,18 @@ def main(args: list[str] | None = None) -> Any:
     except Exception as error:  # the outermost frame: a user gets a sentence, a developer the trace
         if os.environ.get("TWINTRACK_TRACEBACK"):
             raise
-        click.echo(
-            f"twintrack: an internal error, {type(error).__name__}: {error}. This is a defect: please report it with "
-            "what TWINTRACK_TRACEBACK=1 prints.",
-            err=True,
-        )
-        status = 1
+        said, status = _explained(error)
+        click.echo(f"twintrack: {said}", err=True)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """What is said of an error nobody expected, and the exit code."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = EnvironmentProblem("What this has to say cannot be written", why="there is no space", fix="Free some")
+        return str(full), full.exit_code
+    return (
+        f"an internal error, {type(error).__name__}: {error}. This is a defect: please report it with "
+        "what TWINTRACK_TRACEBACK=1 prints.",
+        1,
+    )

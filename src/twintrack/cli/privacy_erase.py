@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from twintrack.cli import data as data_folder
+from twintrack.control.words import many
 from twintrack.errors import EnvironmentProblem, LedgerError
 from twintrack.ledger.database import explained, open_writer
 from twintrack.ledger.erase import Erasure, Kind, Subject, erase, kinds_of
@@ -120,17 +121,17 @@ def _erased(db: sqlite3.Connection, folder: Path, subject: Subject, before: int 
 def _told(done: Erasure, left: list[str], before: int | None, *, dry_run: bool) -> Iterator[str]:
     if done.running:
         yield (
-            f"{done.running:,} attempts of it are running{', so nothing was erased' * (not dry_run)}. Wait for them, "
-            "or name a time with --before."
+            f"Of it {many(done.running, 'attempt')} still going on{', so nothing was erased' * (not dry_run)}. Wait "
+            "until none is, or name a time with --before."
         )
         if not dry_run:
             return
     would = "Would go" if dry_run else "Gone"
     until = f" from before {moment(before)}" if before is not None else ""
     yield (
-        f"{would}{until}: whom {done.entries:,} entries of the audit chain are about, the ids of {done.attempts:,} "
-        f"attempts and {done.refusals:,} refused requests, who gave {done.verdicts:,} verdicts, and "
-        f"{done.features:,} rows of numbers about requests."
+        f"{would}{until}: from the audit chain whom {many(done.entries, 'entry')} told of, the ids of "
+        f"{many(done.attempts, 'attempt')} and {many(done.refusals, 'refused request')}, who gave "
+        f"{many(done.verdicts, 'verdict')}, and {many(done.features, 'row')} of numbers about requests."
     )
     if done.keys:
         yield f"Their costs and counts stay, under a name that means nobody instead of {', '.join(done.keys)}."

@@ -55,7 +55,10 @@ def quantiles(half_ms: float | None, most_ms: float | None) -> str:
 
 
 def many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A count of what `noun` names in the singular."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{number:,} {noun}s"
 
 
 def short(number: int) -> str:
