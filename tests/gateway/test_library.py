@@ -17,7 +17,9 @@ from support.provider import Provider
 from support.raw import events, words
 from support.waiting import eventually
 from twintrack.errors import ConfigError, TwintrackError, UpstreamError
+from twintrack.gateway import handle
 from twintrack.gateway.outgoing import Outgoing
+from twintrack.gateway.undecided import Undecided
 from twintrack.ledger.database import database, reading
 from twintrack.ledger.load import Loader
 from twintrack.providers.scripted import (
@@ -225,6 +227,29 @@ def test_a_fault_of_ours_says_where_and_never_what_was_asked(
         answer = await gateway.chat(question("auto", user="canary"))
         assert answer.status == 500
         assert "canary" not in answer.json()["error"]["message"]
+
+    assert inside(config, work) == []
+    said = capsys.readouterr().err
+    assert "KeyError in fault, test_library.py:" in said
+    assert "canary" not in said
+
+
+@pytest.mark.parametrize("words", [1, 100_000], ids=["read at once", "read in many turns of the loop"])
+def test_a_fault_in_deciding_is_answered_and_never_says_what_was_asked(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: int
+) -> None:
+    def fault(undecided: Undecided) -> None:
+        raise KeyError(undecided.body)
+
+    monkeypatch.setattr(handle, "decided", fault)
+
+    async def work(gateway: twintrack.Gateway) -> None:
+        answer = await asyncio.wait_for(gateway.chat(question("auto", user="hello " * words + "canary")), 20.0)
+        assert answer.status == 500
+        assert "canary" not in answer.json()["error"]["message"]
+        assert gateway._state is not None
+        assert not gateway._state.exchanges
+        assert gateway._state.refusals == {"internal_error": 1}
 
     assert inside(config, work) == []
     said = capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import socket
@@ -15,11 +16,16 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 
 from support.gateway import Served, deployment, provider
 from support.provider import Provider, listening
 from support.raw import Raw, words
+from support.street import snapshot
+from twintrack.errors import TwintrackError
 from twintrack.providers.scripted import chat_answer, chat_events, stream
+from twintrack.server.http import ClientConnection
+from twintrack.wire.http1 import RequestHead
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +127,63 @@ def test_old_versions_are_not_spoken(served: Served, authority: trustme.CA, vers
     context.set_ciphers("ALL:@SECLEVEL=0")
     with socket.create_connection(("127.0.0.1", served.port), 5) as plain, pytest.raises(ssl.SSLError):
         context.wrap_socket(plain, server_hostname="localhost")
+
+
+class Counted:
+    """Whom a connection serves, for as long as it has not sent a whole request."""
+
+    outbox = None
+    now = 0.0
+
+    def __init__(self) -> None:
+        self.snapshot = snapshot(provider("p", "http://127.0.0.1:1/v1") + deployment("m", "p"))
+        self.made: list[ClientConnection] = []
+        self.refused: list[str] = []
+
+    def on_made(self, connection: ClientConnection) -> bool:
+        self.made.append(connection)
+        return True
+
+    def on_lost(self, connection: ClientConnection) -> None:
+        """Nothing is kept of it."""
+
+    def check(self, head: RequestHead) -> None:
+        raise NotImplementedError
+
+    def handle(self, connection: ClientConnection, head: RequestHead, body: bytes) -> None:
+        raise NotImplementedError
+
+    def refuse(self, connection: ClientConnection, head: RequestHead | None, error: TwintrackError) -> None:
+        self.refused.append(str(error))
+        connection.answer(error.status, b"", b"")
+
+
+def test_half_a_request_is_refused_once_when_the_gateway_ends(authority: trustme.CA) -> None:
+    """However often it is looked at while the client takes its time to say goodbye."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    front = Counted()
+
+    async def main() -> bytes:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: ClientConnection(front), "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        trusting = client_context(authority)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname="localhost")
+        writer.write(b"POST /v1/chat")
+        async with asyncio.timeout(20):
+            while not front.made or not front.made[0]._held:
+                await asyncio.sleep(0.01)
+            for _ in range(3):
+                front.made[0].drain(last=True)
+            heard = await reader.read()
+        writer.close()
+        server.close()
+        return heard
+
+    heard = uvloop.run(main())
+    assert heard.startswith(b"HTTP/1.1 503 ")
+    assert heard.count(b"HTTP/1.1") == len(front.refused) == 1
 
 
 def test_plain_text_and_silence_end_there(served: Served) -> None:

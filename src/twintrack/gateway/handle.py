@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 
 from twintrack.errors import BadRequest, TwintrackError, UpstreamTimeout
+from twintrack.gateway import fault
 from twintrack.gateway.choosing import Refused, class_unread, labels_of
 from twintrack.gateway.client import Client
 from twintrack.gateway.deciding import decided, note_refused
@@ -72,6 +73,11 @@ def _send(undecided: Undecided, reply: Reply, began_ns: int, deadline: float) ->
         return None
     except TwintrackError as error:
         reply.reject(error, undecided.gateway)
+        return None
+    except Exception as error:  # noqa: BLE001 - a fault of ours: whoever asked is told, and nobody waits for nothing
+        fault.tell(undecided.request_id, error)
+        why = "it met a fault of its own"
+        reply.reject(TwintrackError("The gateway could not decide this request", why=why), undecided.gateway)
         return None
     endpoint = accepted.endpoint.name
     if endpoint == "count_tokens" and endpoint not in accepted.serving.upstreams[accepted.target(0).index].straight:

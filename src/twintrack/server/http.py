@@ -201,7 +201,7 @@ class ClientConnection(asyncio.Protocol):
     def drain(self, *, last: bool = False) -> None:
         """No further request on this connection; an idle one closes now. `last`: nor is the rest of one waited for."""
         self.answer_once()
-        if self._busy or self._lingers or self._lies_unread():
+        if self._busy or self._discard or self._lies_unread():
             return
         if self._head is None and not self._held:
             self.hang_up()
