@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,8 @@ from ledger_records import (
 from twintrack.cli import data as data_folder
 from twintrack.cli import main
 from twintrack.cli.data import folder
+from twintrack.ledger.database import database
+from twintrack.ledger.folder import loading
 from twintrack.ledger.load import Loader
 
 
@@ -325,6 +329,38 @@ def test_explain_waits_for_nothing_where_all_is_loaded_that_was_written(run, boo
     status, _, err = run("explain", "nobody")
     assert status == 1
     assert "There is no request 'nobody'" in err
+
+
+def _newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY, since TEXT)")
+        db.execute("INSERT INTO schema_version VALUES (1000, '')")
+
+
+def _other(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE songs (name TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (_newer, "was written by a newer version"),
+        (_other, "is some other SQLite database"),
+        (lambda path: path.write_bytes(b"no database" * 1000), "is broken"),
+        (Path.mkdir, "cannot be used"),
+    ],
+    ids=["newer", "another program's", "broken", "a folder"],
+)
+def test_a_ledger_that_nothing_comes_into_is_said_at_once_though_somebody_holds_its_folder(
+    run, tmp_path: Path, monkeypatch, make, says
+):
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits for nobody"))
+    make(database(tmp_path))
+    with loading(tmp_path):
+        status, _, err = run("ledger", "--data", str(tmp_path), data=False)
+    assert status == 4
+    assert says in err
 
 
 def test_explain_of_an_unknown_request_fails_at_once_where_no_gateway_runs(run, books: Books, tmp_path, monkeypatch):

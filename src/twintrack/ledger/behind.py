@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from twintrack.errors import LedgerError
-from twintrack.ledger.database import database, version_of
+from twintrack.ledger.database import FOREIGN, database, explained, is_broken, version_of
 from twintrack.ledger.schema import VERSION
 from twintrack.ledger.segment import SUFFIX, JournalReader, journal_folder
 
@@ -27,28 +27,44 @@ class Reached(NamedTuple):
 
 
 def written(folder: Path) -> list[Reached]:
-    """What workers have written by now and is perhaps not in the ledger."""
+    """What workers have written by now and is perhaps not in the ledger.
+
+    Raises:
+        LedgerError: the database cannot be opened.
+    """
     with closing(_connection(folder)) as db:
         found = [_reached(path, db) for path in sorted(journal_folder(folder).glob(f"*{SUFFIX}"))]
     return [each for each in found if each is not None]
 
 
 def is_loaded(folder: Path, ends: list[Reached]) -> bool:
-    """Whether the ledger is of this version and holds everything before `ends`. Without a ledger it holds nothing."""
+    """Whether the ledger is of this version and holds everything before `ends`. Without a ledger it holds nothing.
+
+    One that nothing is ever loaded into, because it is broken, newer or some other program's, is as far as it comes:
+    whoever reads it says so.
+
+    Raises:
+        LedgerError: the database cannot be opened.
+    """
     with closing(_connection(folder)) as db:
         try:
             version = version_of(db)
+            if version == FOREIGN or version > VERSION:
+                return True
             if version != VERSION:
                 return version == 0 and not ends
             return all(_cursor(db, each.writer, each.seq) >= each.offset or _is_gone(each) for each in ends)
-        except sqlite3.Error:
-            return False  # being made, or locked
+        except sqlite3.Error as error:
+            return is_broken(error)  # otherwise being made, or locked
 
 
 def _connection(folder: Path) -> sqlite3.Connection:
     path = database(folder)
     where = f"{path.absolute().as_uri()}?mode=ro" if path.exists() else ":memory:"
-    return sqlite3.connect(where, timeout=1.0, uri=True)
+    try:
+        return sqlite3.connect(where, timeout=1.0, uri=True)
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
 
 
 def _cursor(db: sqlite3.Connection, writer: str, seq: int) -> int:

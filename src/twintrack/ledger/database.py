@@ -117,7 +117,7 @@ def explained(error: sqlite3.Error, path: Path) -> LedgerError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LedgerError(f"The ledger {path} is locked", why="another process writes to it", fix="Try again")
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if is_broken(error):
         return LedgerError(
             f"The ledger {path} is broken",
             why=str(error),
@@ -126,6 +126,11 @@ def explained(error: sqlite3.Error, path: Path) -> LedgerError:
     if code == sqlite3.SQLITE_FULL:
         return LedgerError(f"There is no space for the ledger {path}", why=str(error), fix="Free disk space")
     return LedgerError(f"The ledger {path} cannot be used", why=str(error))
+
+
+def is_broken(error: sqlite3.Error) -> bool:
+    """Whether it will be the same the next time: the file is no database, or a damaged one."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def refuse_newer(path: Path) -> None:
