@@ -8,11 +8,16 @@ import os
 import sys
 import threading
 
+import msgspec
 import numpy as np
 import pytest
+from made_up_world import router_of, world
 
 from twintrack.errors import TwintrackError
+from twintrack.signals.weights import shipped_prior
 from twintrack.training.files import read_outcomes
+from twintrack.training.fit import as_examples
+from twintrack.training.learn import learn
 from twintrack.training.resample import Questions
 
 PAIR = ("--weak", "small", "--strong", "large")
@@ -84,6 +89,40 @@ def test_rows_that_ask_the_same_are_one_observation(rows, tmp_path, run):
     few.write_text(lines([rows[place % 5] for place in range(200)]))
     refused = run("route", "bench", str(few), *PAIR)
     assert (refused.exit_code, "with 5 different questions" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_verdicts_known_from_a_copy_of_the_question_show_no_router_to_be_better(seed):
+    rng = np.random.default_rng(seed)
+    prompts = [" ".join(rng.choice([f"word{number}" for number in range(400)], 12)) for _ in range(80)]
+    noise = {name: np.tile(rng.integers(0, 2, 80).astype(float), 3) for name in ("weak", "strong")}
+    copies = [*prompts, *map(str.upper, prompts), *prompts]
+    learned = learn(as_examples(copies), noise, shipped_prior(), source="noise", asked=copies)
+    assert not learned.better
+    assert learned.report["better_by"]["constant"]["low"] < 0
+
+
+@pytest.mark.parametrize("what", ["router", "verifier"])
+def test_weights_of_another_version_stand_in_nobodys_way(tmp_path, run, what):
+    data, file = tmp_path / "data", tmp_path / "rows.jsonl"
+    data.mkdir()
+    old = msgspec.json.encode(msgspec.structs.replace(router_of(), features_version=1))
+    (data / "router.json").write_bytes(old)
+    (data / "verifier.json").write_bytes(old)
+    prompts, weak, strong = world()
+    scored = [(prompt, {"small": a, "large": b}) for prompt, a, b in zip(prompts, weak, strong, strict=True)]
+    file.write_text(
+        lines(
+            {"prompt": prompt, "model": model, "score": score, "answer": "certain" if score else "perhaps, who knows"}
+            for prompt, by in scored
+            for model, score in by.items()
+        )
+    )
+    said = run("learn", what, "--from", str(file), "--data", str(data))
+    assert (said.exit_code, "is taken" in said.output) == (0, True)
+    assert f"The {what} in use cannot be used, and nothing is compared with it" in said.stderr
+    assert "The router in use cannot be used" in said.stderr  # what the verifier reads of it as well
+    assert (data / f"{what}.json").read_bytes() != old
 
 
 def test_questions_are_drawn_whole():

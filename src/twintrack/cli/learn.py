@@ -13,7 +13,7 @@ from twintrack.cli import data as data_folder
 from twintrack.cli.learn_verifier import verifier_command
 from twintrack.cli.outcomes import read, tell_unknown
 from twintrack.cli.progress import progress
-from twintrack.cli.taking import LEDGER, TAKEN_UP, judged, named, options, take, undo_alone, undone
+from twintrack.cli.taking import LEDGER, TAKEN_UP, judged, named, options, take, undo_alone, undone, usable
 from twintrack.signals.weights import ROUTER
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _from_file(path: Path, in_use: Path, seed: int) -> Learned:
         outcomes.scores,
         shipped_prior(),
         source=path.name,
-        current=read_router(in_use) if in_use.exists() else None,
+        current=usable("router", lambda: read_router(in_use)) if in_use.exists() else None,
         asked=outcomes.asked,
         seed=seed,
     )
@@ -98,7 +98,7 @@ def _from_ledger(folder: Path, sources: tuple[str, ...], seed: int) -> Learned:
     from twintrack.training.ledger import learn_from
 
     found = judged(folder, sources)
-    in_use = weights_in(folder)
+    in_use = usable("router", lambda: weights_in(folder))
     return learn_from(found, shipped_prior(), in_use=router_version(in_use) if in_use else "", seed=seed)
 
 

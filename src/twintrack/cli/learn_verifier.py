@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from twintrack.cli import data as data_folder
-from twintrack.cli.taking import LEDGER, TAKEN_UP, judged, named, options, take, undo_alone, undone
+from twintrack.cli.taking import LEDGER, TAKEN_UP, judged, named, options, take, undo_alone, undone, usable
 from twintrack.signals.weights import VERIFIER
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def verifier_command(
         return
     where = named(source, sources, ctx)
     path = folder / VERIFIER
-    serving = verifier_in(folder)
+    serving = usable("verifier", lambda: verifier_in(folder))
     in_use = decode(serving, str(path)) if serving else None
     if where == LEDGER:
         learned = _from_ledger(folder, sources, in_use, seed)
@@ -75,7 +75,7 @@ def _from_file(path: Path, folder: Path, in_use: Weights | None, seed: int) -> L
     from twintrack.signals.weights import ROUTER, decode_router
     from twintrack.training.verifier_sources import learn_from_file
 
-    weights = weights_in(folder)
+    weights = usable("router", lambda: weights_in(folder))
     return learn_from_file(path, router=decode_router(weights, ROUTER) if weights else None, in_use=in_use, seed=seed)
 
 

@@ -7,18 +7,19 @@ import os
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from twintrack.cli import data as data_folder
-from twintrack.errors import TwintrackError, nearest
+from twintrack.errors import ConfigError, TwintrackError, nearest
 from twintrack.wire.feedback import SOURCES
 
 if TYPE_CHECKING:
     from twintrack.ledger.verdicts import Judgement
 
 Command = Callable[..., Any]
+_Weights = TypeVar("_Weights")
 LEDGER = "ledger"
 TAKEN_UP = "A running gateway takes it up within two seconds; --undo takes it back."
 
@@ -76,6 +77,17 @@ def judged(folder: Path, sources: tuple[str, ...]) -> list[Judgement]:
             fix="Send them to POST /v1/feedback or use `twintrack feedback`; or give a file: --from FILE",
         )
     return found
+
+
+def usable(what: str, read: Callable[[], _Weights]) -> _Weights | None:
+    """The fitted `what` in use. None, which is said: it cannot be used, as one of another version. The gateway does
+    without it too, and fitting another one is the way out."""
+    try:
+        return read()
+    except ConfigError as error:
+        why = f" ({error.why})" if error.why else ""
+        click.echo(f"The {what} in use cannot be used, and nothing is compared with it: {error.what}{why}.", err=True)
+        return None
 
 
 def take(folder: Path, name: str, weights: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from twintrack.training.calibrate import apply, calibrate, calibration_error
 from twintrack.training.design import Array, Examples
 from twintrack.training.fit import LEAST_VERDICTS, difficulties, fit, router
 from twintrack.training.overlap import pack, text_hash, unpack
+from twintrack.training.resample import Questions
 from twintrack.wire.prompt import Prompt
 
 FOLDS = 3
@@ -62,7 +63,8 @@ def learn(
     """Fit on folds, compare on what each fold leaves out, then fit on everything.
 
     The measure is the Brier score, the mean squared distance of the predicted probability from the verdict, and where
-    requests have verdicts for two deployments APGR as well.
+    requests have verdicts for two deployments APGR as well. Rows that ask the same are in one fold and are drawn
+    together: a router that has seen a question's verdicts tells them from memory.
 
     Args:
         scores: by deployment, shape (n,), 0 to 1, NaN where there is no verdict.
@@ -93,7 +95,10 @@ def learn(
             fix="Judge answers without choosing which, good and bad ones.",
         )
     rng = np.random.default_rng(seed)
-    fold = rng.permutation(np.arange(len(rows)) % FOLDS)
+    hashes = [text_hash(text_of(each), whole=True) for each in asked or ()]
+    questions: Sequence[Hashable] = hashes or range(len(judged))
+    of = Questions([questions[row] for row in rows.tolist()])
+    fold = rng.permutation(np.arange(len(of)) % FOLDS)[of.number]
     predictions: dict[str, dict[str, Array]] = {}
     for number in range(FOLDS):
         train, test = rows[fold != number], rows[fold == number]
@@ -102,12 +107,11 @@ def learn(
                 predictions.setdefault(rule, {}).setdefault(name, np.full(len(judged), np.nan))[test] = values
     weights = examples.weight()
     comparison = {
-        rule: _compared(predictions["new router"], predictions[rule], scores, weights, rng)
+        rule: _compared(predictions["new router"], predictions[rule], scores, weights, questions, rng)
         for rule in predictions
         if rule != "new router"
     }
     news: int | None = None
-    hashes = [text_hash(text_of(each), whole=True) for each in asked or ()]
     if current is not None and asked is not None:
         seen = unpack(current.texts)
         fresh = judged & np.array([each not in seen for each in hashes])
@@ -115,14 +119,14 @@ def learn(
         if news >= LEAST_REQUESTS:
             answered = _asked(current, asked, scores, predictions["constant"])
             only = {name: np.where(fresh, each, np.nan) for name, each in scores.items()}
-            comparison["current router"] = _compared(predictions["new router"], answered, only, weights, rng)
+            comparison["current router"] = _compared(predictions["new router"], answered, only, weights, questions, rng)
     if foreseen is not None:
         only = {name: np.where(np.isfinite(foreseen.p_good[name]), each, np.nan) for name, each in scores.items()}
         count = int(np.any([np.isfinite(each) for each in only.values()], axis=0).sum())
         news = count if foreseen.in_use else None
         if count >= LEAST_REQUESTS:
             told = {name: np.nan_to_num(foreseen.p_good[name]) for name in scores}
-            comparison[foreseen.name] = _compared(predictions["new router"], told, only, weights, rng)
+            comparison[foreseen.name] = _compared(predictions["new router"], told, only, weights, questions, rng)
     better = all(each["low"] > 0 for each in comparison.values()) and (news is None or news >= LEAST_REQUESTS)
     p = np.concatenate([predictions["new router"][name][np.isfinite(scores[name])] for name in names])
     outcomes = np.concatenate([scores[name][np.isfinite(scores[name])] for name in names])
@@ -138,7 +142,7 @@ def learn(
     }
     if news is not None:
         report["requests_new_to_the_router_in_use"] = news
-    ranking = _ranking(predictions, examples, scores, names, rng)
+    ranking = _ranking(predictions, examples, scores, names, questions, rng)
     if ranking is not None:
         report["apgr"] = ranking
     fitted = fit(examples, scores, prior, seed)
@@ -211,9 +215,10 @@ def _compared(
     theirs: dict[str, Array],
     scores: dict[str, Array],
     weights: Array,
+    questions: Sequence[Hashable],
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """By how much our Brier score is lower, with a 95 % interval over requests."""
+    """By how much our Brier score is lower, with a 95 % interval over questions."""
     names = list(scores)
     truth = np.column_stack([scores[name] for name in names])
     mine, other = (np.column_stack([each[name] for name in names]) for each in (ours, theirs))
@@ -222,9 +227,10 @@ def _compared(
     per_request, counts = gained.sum(1) * weights, known.sum(1) * weights
     some = counts > 0
     per_request, counts = per_request[some], counts[some]
+    asked = Questions([questions[row] for row in np.flatnonzero(some).tolist()])
     sampled = []
     for _ in range(_RESAMPLES):
-        at = rng.integers(0, len(counts), len(counts))
+        at = asked.drawn(rng)
         sampled.append(per_request[at].sum() / counts[at].sum())
     low, high = np.quantile(sampled, [0.025, 0.975])
     return {
@@ -239,6 +245,7 @@ def _ranking(
     examples: Examples,
     scores: dict[str, Array],
     names: list[str],
+    questions: Sequence[Hashable],
     rng: np.random.Generator,
 ) -> dict[str, Any] | None:
     """APGR between the weakest and the strongest deployment, where enough requests have verdicts for both."""
@@ -254,7 +261,8 @@ def _ranking(
         "difficulty": difficulties(examples)[both],
     }
     result: dict[str, Any] = {"weak": weak, "strong": strong, "random": 0.5}
-    samples = [rng.integers(0, len(both), len(both)) for _ in range(300)]
+    asked = Questions([questions[row] for row in both.tolist()])
+    samples = [asked.drawn(rng) for _ in range(300)]
     for rule, values in rules.items():
         sampled = np.array([frontier.fine_apgr(values[at], low[at], high[at]) for at in samples])
         known = sampled[np.isfinite(sampled)]

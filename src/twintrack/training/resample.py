@@ -17,15 +17,16 @@ Rows = NDArray[np.intp]
 class Questions:
     """Which of the rows ask the same."""
 
-    __slots__ = ("_counts", "_firsts", "_order", "_rows")
+    __slots__ = ("_counts", "_firsts", "_order", "_rows", "number")
 
     def __init__(self, asked: Sequence[Hashable]) -> None:
         """`asked`: of each row, alike where the questions are."""
         places: dict[Hashable, int] = {}
-        number = np.array([places.setdefault(each, len(places)) for each in asked], np.intp)
-        self._rows = len(number)
-        self._order = np.argsort(number, kind="stable")
-        self._counts = np.bincount(number, minlength=len(places)).astype(np.intp)
+        self.number: Rows = np.array([places.setdefault(each, len(places)) for each in asked], np.intp)
+        """Of each row's question, from 0 in the order of the first rows that ask them."""
+        self._rows = len(self.number)
+        self._order = np.argsort(self.number, kind="stable")
+        self._counts = np.bincount(self.number, minlength=len(places)).astype(np.intp)
         self._firsts = np.cumsum(self._counts) - self._counts
 
     def __len__(self) -> int:

@@ -112,6 +112,16 @@ def test_groups_of_a_number_stand_apart_by_many_signs(detector: Detector, sign: 
     assert "iban" in found(detector, f"see {IBAN.replace(' ', sign)} .")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_number_goes_on_in_the_next_line_whatever_ends_it(detector: Detector, end: str) -> None:
+    for value, kind in ((CARD, "credit_card"), (IBAN, "iban"), ("NHS number 943 476 5919", "gb_nhs")):
+        text = f"see card, IBAN: {end}{value.replace(' ', end)}."
+        verdict = scan(detector, text)
+        assert isinstance(verdict, Scanned)
+        spans = [text[one.start : one.end] for one in verdict.findings if one.type == kind]
+        assert [span.split()[-1] for span in spans] == [value.split()[-1]], (kind, end)
+
+
 def test_what_is_no_text_is_not_taken_for_one(detector: Detector) -> None:
     digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     for text in (digest, f"sha256:{digest}", "4111" * 40, "a=12;b=34;c=56", "C:\\new\\x86\\users", "&#49;&num;"):

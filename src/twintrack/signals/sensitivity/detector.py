@@ -26,7 +26,7 @@ from twintrack.signals.sensitivity.recognisers.secrets import Assigned, Keyed, L
 from twintrack.signals.sensitivity.sought import Alternatives
 from twintrack.signals.sensitivity.window import AFTER, BEFORE, Recogniser
 
-VERSION = "5"
+VERSION = "6"
 """Changes whenever the code of a detector does; the rule files speak for themselves in `Detector.version`."""
 _SPOKEN_AT = (
     "(at)",
@@ -50,7 +50,7 @@ _APART = frozenset(("en", "fr", "es", "it", "pt", "pl", "cs", "tr", "ru", "el", 
 _SHAPES: dict[str, tuple[str, ...]] = {
     NUMBER: (r"[0-9][^a-z0-9]{0,2}[0-9a-z][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9][^a-z0-9]{0,2}[0-9]",),
     "shape:card": (r"[0-9](?:[^a-z0-9]{0,2}[0-9]){11}",),
-    "shape:iban": (r"[a-z][a-z][0-9][0-9][ +_.-]?[a-z0-9]{2}",),
+    "shape:iban": (r"[a-z][a-z][0-9][0-9][ +_.\n-]{0,2}[a-z0-9]{2}",),
     "shape:phone": (r"[0-9](?:[^a-z0-9]{0,3}[0-9]){6}",),
     "shape:ipv4": (r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",),
     "shape:ipv6": (r"[0-9a-f]:(?:[0-9a-f]{0,4}:){2}", r"[0-9a-f]::[0-9a-f]"),

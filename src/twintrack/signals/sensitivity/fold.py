@@ -163,6 +163,8 @@ def view(text: str) -> View:
         text, source = _replaced(text, source, _ESCAPE, _unescaped)
     if "=" in text and _QUOTED.search(text) is not None:
         text, source = _replaced(text, source, _QUOTED, _unquoted)
+    if "\r" in text:
+        text = text.replace("\r\n", " \n")  # a blank may stand before a line's end wherever one may end
     if text.isascii():
         if "\u001b" in text:
             text, source = _replaced(text, source, _INVISIBLE, _nothing)
