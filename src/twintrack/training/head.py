@@ -28,7 +28,7 @@ from twintrack.training.design import (
     scale_of,
 )
 
-_CURVE_WEIGHTS = (0.03, 0.1, 0.3)
+_CURVE_WEIGHTS = (0.02, 0.06, 0.2)
 _GRAM_WEIGHTS = (0.01, 0.04, 0.16)
 """Prior variances of what curves and n-grams may say, in units of the noise."""
 LINE_WEIGHT = 0.01
