@@ -26,7 +26,7 @@ import uvloop
 
 from twintrack.config.snapshot import Snapshot
 from twintrack.errors import EnvironmentProblem, TwintrackError
-from twintrack.gateway import detecting
+from twintrack.gateway import detecting, fault
 from twintrack.gateway.open import dialing
 from twintrack.gateway.serving import Serving
 from twintrack.gateway.state import TICK_S, GatewayState
@@ -90,6 +90,7 @@ def run(post: Post, snapshot: Snapshot) -> int:
 
 async def _serve(post: Post, snapshot: Snapshot) -> int:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(fault.tell_of_loop)
     journal = Journal(journal_folder(snapshot.data), post.name)
     outbox = Outbox(loop)
     pool = Pool(loop, dialing(snapshot, post.secret), outbox)
