@@ -226,3 +226,23 @@ def test_a_verdict_is_kept_by_text_and_key_and_the_oldest_goes(detector: Detecto
     kept.put(names[0], Unscanned("error", "x"))
     assert kept.get(names[0]) is None
     kept.name("\ud800")
+
+
+@pytest.mark.parametrize("count", [10, 64, 65, 100, 300])
+def test_no_row_of_labels_hides_the_value_behind_the_last(detector: Detector, count: int) -> None:
+    for label, value, kind in (
+        ("ssn ", "is 123456789", "us_ssn"),
+        ("tel ", "030 1234567", "phone"),
+        ("passport ", "no: C01X00T47", "passport"),
+        ("card;", "5018 0000 0009", "credit_card"),
+    ):
+        row = label * min(count, 1200 // len(label))
+        for text in (f"{row}{value} ok", f"{value} {row}ok {row[:300]} {label}{value} ok"):
+            verdict = scan(detector, text)
+            assert isinstance(verdict, Scanned)
+            last = max((one.end for one in verdict.findings if one.type == kind), default=0)
+            assert last == len(text) - len(" ok"), (label, count)
+    lines = "ssn 123456789\n" * 80
+    verdict = scan(detector, lines)
+    assert isinstance(verdict, Scanned)
+    assert len([one for one in verdict.findings if one.type == "us_ssn"]) == 80

@@ -268,6 +268,8 @@ def _all_of(text: str, literal: str) -> list[int]:
 
 
 _CAMEL_AT = re.compile(r"[A-Z](?<=[a-z].)")
+_BESIDE = 3
+"""Characters between a word and itself that hold no value."""
 _SHORT = 3
 """Letters of a word whose accents have to stand: without them it may be another language's commonest."""
 _LONG = 7
@@ -337,9 +339,10 @@ def _places(text: str, plain: str, word: _Word, how: int, starts: list[int]) -> 
                 continue
         elif last and end < length and _GOES_ON[text[end]] and not _ends_in_camel(plain, end):
             continue
-        found.append((at, end))
-        if len(found) >= MANY:
-            break
+        if len(found) >= MANY and at - found[-1][1] <= _BESIDE and found[-1][0] - found[-2][1] <= _BESIDE:
+            found[-1] = (at, end)  # between the first and the last of a row nothing stands that they could speak of
+        else:
+            found.append((at, end))
         behind = at + size
     return found
 

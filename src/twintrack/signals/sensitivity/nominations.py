@@ -21,7 +21,7 @@ _RUN = 20
 """Letters, figures and marks of credentials in a row: few words are that long."""
 _LONG_RUN = b"[a-z0-9_~.+/=|:-]{%d}" % _RUN
 MANY = 64
-"""Places of words in one text that are told."""
+"""Places of words in one text that are told as they are nominated; of a word in a row behind that, first and last."""
 _FEWEST_FIGURES = 2
 _FIGURES = b"0123456789"
 _LETTERS = bytes(code if 97 <= code <= 122 else 48 if 48 <= code <= 57 else 32 for code in range(256))
