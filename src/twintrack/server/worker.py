@@ -207,10 +207,16 @@ async def _serve(post: Post, snapshot: Snapshot) -> int:
     ticks = 0
 
     def tick() -> None:
-        nonlocal ticks
         loop.call_later(TICK_S, tick)  # first: whatever goes wrong below, deadlines are looked at again
         now = loop.time()
-        gateway.tick(now)
+        try:
+            gateway.tick(now)
+        finally:  # a fault with one request, tick after tick, is no reason to keep connections or serve on for ever
+            look_around(now)
+
+    def look_around(now: float) -> None:
+        """At what is a worker's own: its connections, what others ask of it, and whether its supervisor lives."""
+        nonlocal ticks
         report()
         slept_s = gateway.slept_s
         for connection in list(api.connections):
