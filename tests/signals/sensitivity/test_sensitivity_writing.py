@@ -122,6 +122,25 @@ def test_a_number_goes_on_in_the_next_line_whatever_ends_it(detector: Detector, 
         assert [span.split()[-1] for span in spans] == [value.split()[-1]], (kind, end)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("label", ["", "card: "])
+def test_figures_in_the_lines_beside_it_are_no_part_of_a_card(detector: Detector, label: str, end: str) -> None:
+    number, other = CARD.replace(" ", ""), "378282246310005"
+    for card in (CARD, number):
+        for lines in (
+            [card, "12/27", "123"],
+            [card, "123"],
+            ["12", card],
+            ["3", card, "12 34"],
+            [card, "37 82", other],
+        ):
+            text = label + end.join(lines)
+            verdict = scan(detector, text)
+            assert isinstance(verdict, Scanned)
+            cards = [text[one.start : one.end] for one in verdict.findings if one.type == "credit_card"]
+            assert cards == [line for line in lines if line in (card, other)], lines
+
+
 def test_what_is_no_text_is_not_taken_for_one(detector: Detector) -> None:
     digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     for text in (digest, f"sha256:{digest}", "4111" * 40, "a=12;b=34;c=56", "C:\\new\\x86\\users", "&#49;&num;"):

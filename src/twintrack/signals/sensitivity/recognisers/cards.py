@@ -9,6 +9,7 @@ from twintrack.signals.sensitivity.checks import digits, iban, luhn
 from twintrack.signals.sensitivity.window import AFTER, Raw, Window
 
 _CARD = re.compile(rf"\d(?<![A-Za-z0-9_.,+]\d)(?:[ \-.+_]?\d|[ \-]?\n ?\d){{11,18}}{AFTER}(?!\.\d)")
+_IN_LINE = re.compile(rf"\d(?<![A-Za-z0-9_.,+]\d)(?:[ \-.+_]?\d){{11,18}}{AFTER}(?!\.\d)")
 _ROW = re.compile(r"[0-9]+(?:(?:[ \-.+_]|[ \-]?\n ?)[0-9]+)*")
 """All figures that may stand in one card number."""
 _FEWEST = 12
@@ -39,15 +40,34 @@ _IBAN_LENGTH = {
 
 
 def _numbers(text: str, figures: bytes) -> Iterator[re.Match[str]]:
-    """All of `_CARD`, looked for where figures enough stand in a row."""
+    """All of `_CARD`, looked for where figures enough stand in a row. What is a card in its own line is one, whatever
+    figures the lines beside it begin or end with: when it expires, or how many there are."""
     first = figures.find(b"0")
     while first >= 0:
         row = _ROW.match(text, first)
         assert row is not None  # a figure stands there
         end = row.end()
         if figures.count(b"0", first, end) >= _FEWEST:
-            yield from _CARD.finditer(text, first, end + _BEHIND)
+            found = _CARD.finditer(text, first, end + _BEHIND)
+            yield from found if text.find("\n", first, end) < 0 else _by_line(text, first, end + _BEHIND, list(found))
         first = figures.find(b"0", end)
+
+
+def _by_line(text: str, start: int, end: int, across: list[re.Match[str]]) -> list[re.Match[str]]:
+    """`across`: what was found without regard to lines."""
+    within = [one for one in _IN_LINE.finditer(text, start, end) if _is_card(digits(one[0]))]
+    behind = 0
+    for one in across:
+        while behind < len(within) and within[behind].end() <= one.start():
+            behind += 1
+        if behind == len(within) or within[behind].start() >= one.end():
+            within.insert(behind, one)
+            behind += 1
+    return within
+
+
+def _is_card(number: str) -> bool:
+    return _ISSUED.match(number) is not None and luhn(number)
 
 
 class Cards:
