@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -17,10 +16,6 @@ from twintrack.ledger.database import database, reading
 from twintrack.ledger.entries import Entry, entries
 from twintrack.ledger.story import told
 from twintrack.ledger.verdicts import sentences
-
-_PATIENCE_S = 1.5
-"""A running gateway loads what its workers wrote four times a second."""
-_POLL_S = 0.1
 
 
 @click.command("explain")
@@ -54,11 +49,6 @@ def _read(folder: Path, request_id: str) -> list[str]:
 
 def _found(folder: Path, request_id: str) -> list[Entry]:
     """The entries of a request; where another process loads the ledger, after it had time to do so."""
-    complete = data_folder.load(folder)
+    data_folder.load(folder)
     path = database(folder)
-    until = time.monotonic() + _PATIENCE_S
-    while True:
-        found = entries(path, request_id) if path.exists() else []
-        if found or complete or time.monotonic() >= until:
-            return found
-        time.sleep(_POLL_S)
+    return entries(path, request_id) if path.exists() else []

@@ -13,6 +13,7 @@ import click
 from twintrack.cli import complete
 from twintrack.cli import data as data_folder
 from twintrack.cli.numbers import Share
+from twintrack.control.words import many
 from twintrack.errors import BadRequest, TwintrackError
 from twintrack.ledger.database import database
 from twintrack.ledger.entries import entries
@@ -27,9 +28,6 @@ _SMALL_BYTES = 65_536
 """Of a journal for a few verdicts."""
 _MANY = 200
 _MOST_TOLD = 20
-_PATIENCE_S = 1.5
-"""A running gateway loads journals four times a second."""
-_POLL_S = 0.1
 
 
 @click.command("feedback")
@@ -95,16 +93,13 @@ def command(
     if as_json:
         click.echo(json.dumps({"recorded": len(said), **found}))
         return
-    click.echo(f"Recorded: {_count(len(said))}.")
+    click.echo(f"Recorded: {many(len(said), 'verdict')}.")
     for standing, count in found.items():
         if standing == "waiting":
-            click.echo(f"{_count(count)} will be in the ledger when the running gateway has loaded the journal.")
+            later = "will be in the ledger when the running gateway has loaded the journal"
+            click.echo(f"{many(count, 'verdict')} {later}.")
         elif standing != "counts":
             click.echo(f"Apart: {count:,} {STANDINGS[standing]}.")
-
-
-def _count(number: int) -> str:
-    return f"{number:,} verdict" + ("" if number == 1 else "s")
 
 
 def _read(file: Path, source: Source) -> list[Verdict]:
@@ -179,10 +174,5 @@ def _record(folder: Path, said: list[Verdict]) -> list[tuple[str, str, int]]:
 
 def _look(folder: Path, written: list[tuple[str, str, int]]) -> dict[str, int]:
     """What became of them; where another process loads the ledger, after it had time to do so."""
-    complete = data_folder.load(folder)
-    until = time.monotonic() + _PATIENCE_S
-    while True:
-        found = standings(database(folder), written)
-        if complete or "waiting" not in found or time.monotonic() >= until:
-            return found
-        time.sleep(_POLL_S)
+    data_folder.load(folder)
+    return standings(database(folder), written)

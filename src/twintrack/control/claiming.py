@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from twintrack.errors import EnvironmentProblem, LedgerError
-from twintrack.ledger.folder import claim, loading
+from twintrack.ledger.folder import BUSY_S, claim, loading
 from twintrack.ledger.pending import finish, is_begun
 from twintrack.ledger.segment import journal_folder
-
-_BUSY_S = 5.0
-_BUSY_LOOK_S = 0.02
 
 
 @contextlib.contextmanager
@@ -47,15 +43,8 @@ def claimed(folder: Path) -> Iterator[None]:
 
 def _finish(folder: Path) -> None:
     """A restore that was interrupted; perhaps a command is at it this moment. Raises OSError."""
-    late = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            with loading(folder):
-                return finish(folder)
-        except BlockingIOError:
-            if time.monotonic() >= late:
-                raise
-            time.sleep(_BUSY_LOOK_S)
+    with loading(folder, BUSY_S):
+        finish(folder)
 
 
 def _refuse_newer(folder: Path) -> None:

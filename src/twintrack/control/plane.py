@@ -24,14 +24,12 @@ from twintrack.control.notary import Notary
 from twintrack.control.telling import Telling
 from twintrack.control.watch import Watch
 from twintrack.errors import LedgerError
-from twintrack.ledger.load import Loader, LoaderBusy
+from twintrack.ledger.folder import BUSY_S
+from twintrack.ledger.load import Loader
 
 _LOAD_EVERY_S = 0.25
 _SYNC_EVERY_S = 1.0
 _LONGEST_PAUSE_S = 10.0
-_BUSY_S = 5.0
-"""What a command that loads the journals gets to finish; it began while no gateway did."""
-_BUSY_LOOK_S = 0.02
 _LOOK_S = 0.5
 """How often it is seen that somebody wants us to stop."""
 
@@ -58,7 +56,7 @@ class Keeper(threading.Thread):
             stopping = self._stopping.is_set()
             try:
                 if loader is None:
-                    loader = self._opened()
+                    loader = Loader(self.snapshot.data, watcher=self._watch, patience_s=BUSY_S)
                     self._watch.begin(loader.path)
                 now = time.monotonic()
                 if now - synced >= _SYNC_EVERY_S:
@@ -89,17 +87,6 @@ class Keeper(threading.Thread):
                     loader.close()
                 return
             self._stopping.wait(pause)
-
-    def _opened(self) -> Loader:
-        """Raises LedgerError."""
-        late = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                return Loader(self.snapshot.data, watcher=self._watch)
-            except LoaderBusy:
-                if time.monotonic() >= late:
-                    raise
-                time.sleep(_BUSY_LOOK_S)
 
 
 def run(

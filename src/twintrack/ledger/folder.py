@@ -20,8 +20,11 @@ BACKUPS: Final = "backups"
 """Copies that we made unasked: before an upgrade, and of what a restore replaced."""
 _LOCK: Final = "lock"
 _GLANCE_S: Final = 0.5
-"""What a glance at the lock takes at most, on a machine that has much to do."""
+"""What a glance at the lock takes at most, on a machine that has much to do: `holder` has it for a moment."""
 LOADER_LOCK: Final = "loader.lock"
+BUSY_S: Final = 5.0
+"""What a command that loads the journals gets to finish, where a gateway wants to; it began while none did."""
+_LOOK_S: Final = 0.02
 
 
 def claim(folder: Path) -> int:
@@ -41,7 +44,7 @@ def claim(folder: Path) -> int:
             fix="Set server.data to a folder this user may write.",
         ) from None
     try:
-        _hold(handle)
+        hold(handle, _GLANCE_S)
     except OSError:
         owner = os.pread(handle, 32, 0).decode().strip() or "unknown"
         os.close(handle)
@@ -53,16 +56,16 @@ def claim(folder: Path) -> int:
     return handle
 
 
-def _hold(handle: int) -> None:
-    """Raises OSError: somebody else holds it, and not just to see whether somebody does, as `holder`."""
-    late = time.monotonic() + _GLANCE_S
+def hold(handle: int, patience_s: float = 0.0) -> None:
+    """Lock a file for ourselves; raises BlockingIOError if somebody else has it all that time."""
+    late = time.monotonic() + patience_s
     while True:
         try:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             if time.monotonic() >= late:
                 raise
-            time.sleep(_GLANCE_S / 20)
+            time.sleep(_LOOK_S)
 
 
 def holder(folder: Path) -> int | None:
@@ -82,16 +85,16 @@ def holder(folder: Path) -> int | None:
 
 
 @contextmanager
-def loading(folder: Path) -> Iterator[None]:
+def loading(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
     """Keep everybody else from loading the folder's journals.
 
     Raises:
-        BlockingIOError: somebody does.
+        BlockingIOError: somebody does, all that time.
         OSError: the folder cannot be written.
     """
     handle = os.open(folder / LOADER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hold(handle, patience_s)
         yield
     finally:
         os.close(handle)

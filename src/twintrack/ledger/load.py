@@ -7,7 +7,6 @@ from a backup changes nothing.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -27,7 +26,7 @@ from twintrack.ledger.audit.checkpoint import Checkpoint
 from twintrack.ledger.audit.seal import Seal
 from twintrack.ledger.batch import Batch, NeedsCare
 from twintrack.ledger.database import database, explained, open_writer
-from twintrack.ledger.folder import LOADER_LOCK
+from twintrack.ledger.folder import LOADER_LOCK, hold
 from twintrack.ledger.memory import Memory
 from twintrack.ledger.pending import finish as finish_restore
 from twintrack.ledger.records import Record, lost
@@ -73,11 +72,13 @@ class Loader:
         folder: str | os.PathLike[str],
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         watcher: Watcher | None = None,
+        patience_s: float = 0.0,
     ) -> None:
         """
         Args:
             clock_us: UTC microseconds.
             watcher: called by `load` after each transaction with what it stored, and with nothing twice.
+            patience_s: what another process that loads this folder gets to finish.
         Raises:
             LoaderBusy: another process loads this folder.
             LedgerError: the folder or the database cannot be used.
@@ -97,7 +98,7 @@ class Loader:
         except OSError as error:
             raise LedgerError(f"The data folder {self.folder} cannot be used", why=str(error)) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hold(self._lock, patience_s)
         except BlockingIOError as error:
             os.close(self._lock)
             raise LoaderBusy(
