@@ -107,6 +107,17 @@ def test_the_shipped_prior_is_small_and_says_where_it_comes_from():
         ('{"prompt": "a", "model": "small"}', "a.jsonl", "holds no outcomes"),
         ("x", "a.txt", "no known form"),
         ("x", "a.parquet", "cannot be read as parquet"),
+        ("", "a.jsonl", "is empty"),
+        ("", "a.csv", "is empty"),
+        ('{"prompt": ' + "[" * 100_000 + "]" * 100_000 + "}", "a.jsonl", "a.jsonl:1 is nested too deeply"),
+        ('{"prompt": "a", "s:x": 1' + "0" * 400 + "}", "a.jsonl", "row 1, s:x is inf"),
+        ("[]", "a.jsonl", "Write one object a line"),
+        ("prompt;s:x\na;1", "a.csv", "Separate fields by commas"),
+        ('prompt,s:x\n"a, b",1\na, b,1', "a.csv", "row 2 has more fields than there are columns"),
+        ('{"prompt": {"text": "a"}, "s:x": 1}', "a.jsonl", "row 1: a prompt is neither a text nor a conversation"),
+        ('{"prompt": [{"role": "user"}], "s:x": 1}', "a.jsonl", "none of its messages has content"),
+        ('{"prompt": "a", "a:x": "7"}', "a.jsonl", "does not say which are right"),
+        ('{"prompt": "", "model": "x", "score": 1}', "a.jsonl", "row 1 lacks prompt"),
     ],
 )
 def test_a_file_that_is_none_is_named_with_its_place(tmp_path, content, name, why):

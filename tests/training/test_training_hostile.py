@@ -27,29 +27,6 @@ def lines(rows):
     return "\n".join(map(json.dumps, rows))
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "why"),
-    [
-        ("", "a.jsonl", "is empty"),
-        ("", "a.csv", "is empty"),
-        ('{"prompt": ' + "[" * 100_000 + "]" * 100_000 + "}", "a.jsonl", "a.jsonl:1 is nested too deeply"),
-        ('{"prompt": "a", "s:x": 1' + "0" * 400 + "}", "a.jsonl", "row 1, s:x is inf"),
-        ("[]", "a.jsonl", "Write one object a line"),
-        ("prompt;s:x\na;1", "a.csv", "Separate fields by commas"),
-        ('prompt,s:x\n"a, b",1\na, b,1', "a.csv", "row 2 has more fields than there are columns"),
-        ('{"prompt": {"text": "a"}, "s:x": 1}', "a.jsonl", "row 1: a prompt is neither a text nor a conversation"),
-        ('{"prompt": [{"role": "user"}], "s:x": 1}', "a.jsonl", "none of its messages has content"),
-        ('{"prompt": "a", "a:x": "7"}', "a.jsonl", "does not say which are right"),
-        ('{"prompt": "", "model": "x", "score": 1}', "a.jsonl", "row 1 lacks prompt"),
-    ],
-)
-def test_what_is_no_file_of_outcomes_is_said_with_its_place(tmp_path, content, name, why):
-    path = tmp_path / name
-    path.write_text(content)
-    with pytest.raises(TwintrackError, match=why):
-        read_outcomes(path)
-
-
 def test_shares_of_one_model_and_marks_of_another_are_not_divided_by_one_number(rows, tmp_path):
     path = tmp_path / "mixed.jsonl"
     path.write_text(lines(row | {"s:large": 10 * row["s:large"]} for row in rows))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twintrack.errors import LedgerError
+from twintrack.ledger.folder import on_disk
 from twintrack.ledger.segment import SUFFIX, EmptySegment, JournalReader, NotAJournal, discard_headless
 
 _NEVER = -1
@@ -123,17 +124,9 @@ class Segments:
         names = frozenset(name for name in os.listdir(self._folder) if name.endswith(SUFFIX))
         for name in names:
             try:
-                _fsync(self._folder / name)
+                on_disk(self._folder / name)
             except FileNotFoundError:
                 continue  # loaded and removed meanwhile
         if names - self._synced:
-            _fsync(self._folder)  # the names of the new files
+            on_disk(self._folder)  # the names of the new files
         self._synced = names
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
